@@ -1,0 +1,38 @@
+package shardlog
+
+import "time"
+
+// Entry is what a producer hands in. Put borrows its bytes until it returns
+// and does not change them.
+type Entry struct {
+	Key  string // partition key, 1 to 256 characters
+	Hash *Hash  // explicit hash key; nil: MD5 of Key
+	Data []byte
+	Meta []byte // what the door keeps beside the data (an MQTT topic …); Kinesis readers never see it, quotas do not count it
+}
+
+// Size is what quotas and limits count: data and key, in bytes.
+func (e Entry) Size() int { return len(e.Data) + len(e.Key) }
+
+// Result is the answer for one entry of a Put. With Err nil the record is
+// durable and Number is its sequence number; otherwise nothing was stored,
+// except for Kind Unknown, which promises neither.
+type Result struct {
+	Shard  ShardID
+	Number SequenceNumber
+	Err    error
+}
+
+// Record is an entry with its place. Data and Meta are read-only: they may
+// be shared with other readers.
+type Record struct {
+	Seq     Seq
+	Arrived time.Time // millisecond precision, never earlier than the record before
+	Key     string
+	Hash    *Hash // set when the producer gave an explicit hash key
+	Data    []byte
+	Meta    []byte
+}
+
+// Size is what read limits count: data and key, in bytes.
+func (r Record) Size() int { return len(r.Data) + len(r.Key) }
