@@ -10,8 +10,14 @@ type Extent struct {
 	Oldest  time.Time // arrival of its first record
 	Newest  time.Time // arrival of its last record
 	Records uint64
-	Bytes   uint64         // as stored
-	Ends    map[uint32]Seq // by shard number: the Seq behind its last record here; shards with none are absent
+	Bytes   uint64     // as stored
+	Ends    []ShardEnd // by shard number; shards with no record here are absent
+}
+
+// ShardEnd is how far a shard reaches: the Seq behind its last record.
+type ShardEnd struct {
+	Shard uint32
+	End   Seq
 }
 
 // Tail is where the log stands: what the next command must not fall behind.
