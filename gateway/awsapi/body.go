@@ -1,0 +1,77 @@
+package awsapi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+)
+
+// errGone is a client that went away while it sent its body.
+var errGone = &Error{Code: "gone"}
+
+// strangerBody is how much is read, and kept in memory meanwhile, for a client
+// whose access key is not known here.
+const strangerBody = 256 << 10
+
+// maxWait is how long a request stands in line for memory.
+const maxWait = 10 * time.Second
+
+// readBody reads the whole body into c.Body, having found room for it first.
+func (d *Door) readBody(w http.ResponseWriter, c *Call) *Error {
+	r := c.request
+	room := r.ContentLength
+	if room > MaxBody {
+		return tooLarge(w)
+	}
+	if room < 0 {
+		room = MaxBody // it does not say: it may become as large as any
+	}
+	if room > strangerBody && !d.open {
+		if err := d.verifier.known(r); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), maxWait)
+	defer cancel()
+	held, err := d.memory.take(ctx, room)
+	if err != nil {
+		return Busy("There is no memory for this request now. Please try again.")
+	}
+	c.held += held
+	if r.ContentLength >= 0 {
+		return c.readKnown(int(r.ContentLength))
+	}
+	return c.readUnknown(w)
+}
+
+func (c *Call) readKnown(n int) *Error {
+	if cap(c.Body) < n {
+		c.Body = make([]byte, n)
+	}
+	c.Body = c.Body[:n]
+	if _, err := io.ReadFull(c.request.Body, c.Body); err != nil {
+		return errGone
+	}
+	return nil
+}
+
+func (c *Call) readUnknown(w http.ResponseWriter) *Error {
+	body, err := io.ReadAll(http.MaxBytesReader(w, c.request.Body, MaxBody))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return tooLarge(w)
+	case err != nil:
+		return errGone
+	}
+	c.Body = body
+	c.Release(MaxBody - int64(len(body)))
+	return nil
+}
+
+func tooLarge(w http.ResponseWriter) *Error {
+	w.Header()["Connection"] = []string{"close"}
+	return &Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLargeException"}
+}

@@ -1,0 +1,79 @@
+package awsapi
+
+import (
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Caller is who signed a request, and for which region.
+type Caller struct {
+	KeyID  string // empty in open mode without credentials
+	Region string
+	// SkewUnchecked is set when this gateway's clock is not trusted, so that
+	// only the signature was checked and not its age.
+	SkewUnchecked bool
+}
+
+// Call is one request on its way through an operation. It and all its bytes
+// belong to the operation until Do returns, and are used again after that.
+type Call struct {
+	Caller    Caller
+	RequestID string
+	Now       time.Time // when the request was taken up
+	Body      []byte
+	In        Input // what Input described; nil when Fast read the body
+	Parsed    any   // what Fast made
+	Out       Reply
+	Scratch   []byte // for Fast to decode into; kept from call to call
+
+	request *http.Request
+	format  format
+	memory  *memory
+	held    int64
+}
+
+// maxKeptBuffer bounds what an idle gateway keeps of the largest requests it saw.
+const maxKeptBuffer = 1 << 20
+
+// TryHold counts n bytes more against the memory that all requests under way
+// may use, until the call ends. It answers false when there is no room, and
+// then counts nothing.
+func (c *Call) TryHold(n int64) bool {
+	if !c.memory.tryTake(n) {
+		return false
+	}
+	c.held += n
+	return true
+}
+
+// Release gives back n bytes that the call held.
+func (c *Call) Release(n int64) {
+	n = min(n, c.held)
+	c.held -= n
+	c.memory.give(n)
+}
+
+// calls keeps calls with their buffers.
+type calls struct{ pool sync.Pool }
+
+func (p *calls) get() *Call {
+	if c, ok := p.pool.Get().(*Call); ok {
+		return c
+	}
+	return &Call{}
+}
+
+func (p *calls) put(c *Call) {
+	c.Release(c.held)
+	parsed := c.Parsed
+	if cap(c.Body)+cap(c.Scratch)+cap(c.Out.buf) > 3*maxKeptBuffer {
+		return
+	}
+	*c = Call{Body: c.Body[:0], Scratch: c.Scratch[:0], Out: Reply{buf: c.Out.buf[:0]}}
+	if keep, ok := parsed.(interface{ Reset() }); ok {
+		keep.Reset()
+		c.Parsed = parsed
+	}
+	p.pool.Put(c)
+}

@@ -1,0 +1,198 @@
+package awsapi
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"math"
+	"strings"
+)
+
+// maxValues bounds what a body may hold, counted by the commas and brackets
+// in it. The largest request that AWS knows stays far below.
+const maxValues = 250_000
+
+// isObject reports whether the body is one JSON object, without making one.
+func isObject(body []byte) bool {
+	start := bytes.TrimLeft(body, " \t\r\n")
+	return len(start) > 0 && start[0] == '{' && json.Valid(body)
+}
+
+// decode reads a JSON object; false when the body is none.
+func decode(body []byte) (map[string]any, bool) {
+	if bytes.Count(body, []byte{','})+bytes.Count(body, []byte{'['})+bytes.Count(body, []byte{'{'}) > maxValues {
+		return nil, false
+	}
+	var data map[string]any
+	if err := json.Unmarshal(body, &data); err != nil || data == nil {
+		return nil, false
+	}
+	return data, true
+}
+
+// checkTypes takes the members that fields name out of data, each as the Go
+// value of its type. Unknown members and nulls are passed over.
+func checkTypes(data map[string]any, fields []Field) (Input, *Error) {
+	in := make(Input, len(fields))
+	for i := range fields {
+		f := &fields[i]
+		given := data[f.Name]
+		if given == nil {
+			continue
+		}
+		value, err := convert(given, f)
+		if err != nil {
+			return nil, err
+		}
+		in[f.Name] = value
+	}
+	return in, nil
+}
+
+func convert(given any, f *Field) (any, *Error) {
+	switch f.Type {
+	case Boolean:
+		if b, ok := given.(bool); ok {
+			return b, nil
+		}
+		if s, ok := given.(string); ok {
+			return nil, serialization("'" + clip(strings.ToUpper(s)) + "' can not be converted to an Boolean")
+		}
+		return nil, mismatch(given, "an Boolean")
+	case Integer:
+		if n, ok := given.(float64); ok {
+			return min(toInt64(math.Floor(n)), math.MaxInt32), nil
+		}
+		return nil, mismatch(given, "an Integer")
+	case String:
+		if s, ok := given.(string); ok {
+			return s, nil
+		}
+		return nil, mismatch(given, "an String")
+	case Timestamp:
+		if n, ok := given.(float64); ok {
+			return n, nil
+		}
+		return nil, mismatch(given, "milliseconds since epoch")
+	case Blob:
+		if s, ok := given.(string); ok {
+			return decodeBlob(s)
+		}
+		return nil, mismatch(given, "a Blob")
+	case List:
+		return convertList(given, f)
+	case Map:
+		return convertMap(given, f)
+	default:
+		return convertStructure(given, f)
+	}
+}
+
+func convertList(given any, f *Field) (any, *Error) {
+	list, ok := given.([]any)
+	if !ok {
+		if _, ok := given.(map[string]any); ok {
+			return nil, misplaced("structure or map", ".")
+		}
+		return nil, serialization("Expected list or null")
+	}
+	for i, element := range list {
+		if element == nil {
+			continue
+		}
+		value, err := convert(element, f.Of)
+		if err != nil {
+			return nil, err
+		}
+		list[i] = value
+	}
+	return list, nil
+}
+
+func convertMap(given any, f *Field) (any, *Error) {
+	data, ok := given.(map[string]any)
+	if !ok {
+		if _, ok := given.([]any); ok {
+			return nil, misplaced("list", "")
+		}
+		return nil, serialization("Expected map or null")
+	}
+	for name, element := range data {
+		if element == nil {
+			continue
+		}
+		value, err := convert(element, f.Of)
+		if err != nil {
+			return nil, err
+		}
+		data[name] = value
+	}
+	return data, nil
+}
+
+func convertStructure(given any, f *Field) (any, *Error) {
+	data, ok := given.(map[string]any)
+	if !ok {
+		if _, ok := given.([]any); ok {
+			return nil, misplaced("list", "")
+		}
+		return nil, serialization("Expected null")
+	}
+	return checkTypes(data, f.Fields)
+}
+
+// mismatch is the error of a value that cannot become what is wanted.
+func mismatch(given any, wanted string) *Error {
+	class := ""
+	switch given.(type) {
+	case []any:
+		return misplaced("list", "")
+	case map[string]any:
+		return misplaced("structure or map", ".")
+	case bool:
+		class = "java.lang.Boolean"
+	case string:
+		class = "java.lang.String"
+	default:
+		class = "com.amazon.coral.value.json.numbers.TruncatingBigNumber"
+	}
+	return serialization("class " + class + " can not be converted to " + wanted)
+}
+
+func misplaced(what, stop string) *Error {
+	return serialization("Start of " + what + " found where not expected" + stop)
+}
+
+func decodeBlob(s string) ([]byte, *Error) {
+	bad := func(why string) ([]byte, *Error) {
+		return nil, serialization("'" + clip(s) + "' can not be converted to a Blob: " + why)
+	}
+	if len(s)%4 != 0 {
+		return bad("Base64 encoded length is expected a multiple of 4 bytes but found: " + itoa(int64(len(s))))
+	}
+	for i := range len(s) {
+		if !isBase64(s[i]) || s[i] == '=' && i+1 < len(s) && s[i+1] != '=' {
+			return bad("Invalid Base64 character: '" + string(rune(s[i])) + "'")
+		}
+	}
+	data, err := base64.StdEncoding.Strict().DecodeString(s)
+	if err != nil {
+		return bad("Invalid last non-pad Base64 character dectected") // AWS's spelling
+	}
+	return data, nil
+}
+
+func isBase64(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '+' || c == '/' || c == '='
+}
+
+// toInt64 rounds toward zero and stops at the ends.
+func toInt64(f float64) int64 {
+	switch {
+	case f >= math.MaxInt64:
+		return math.MaxInt64
+	case f <= math.MinInt64:
+		return math.MinInt64
+	}
+	return int64(f)
+}

@@ -1,0 +1,205 @@
+package awsapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// MaxBody is the largest body taken: 10 MiB of records in base64 and what
+// stands around them.
+const MaxBody = 16 << 20
+
+// Keys finds the secret of an access key.
+type Keys interface {
+	Secret(id string) (secret string, ok bool)
+}
+
+// Config is what a Door needs.
+type Config struct {
+	Services []Service
+	Keys     Keys
+	// Open takes every request without looking at its signature: for
+	// development on loopback. Web pages from elsewhere are kept out.
+	Open bool
+	// Now tells the time. Nil: time.Now.
+	Now func() time.Time
+	// ClockTrusted reports whether Now is near the truth. While it is not,
+	// signatures are checked but not their age. Nil: always.
+	ClockTrusted func() bool
+	// Memory bounds the bytes of bodies and answers of all requests under
+	// way. Zero: 64 MiB.
+	Memory int64
+	// Calls bounds the requests under way; more are told to try again. Zero: 2048.
+	Calls int64
+	// Log gets the faults of ours in full. Nil: slog.Default.
+	Log *slog.Logger
+}
+
+// Validate answers what is wrong with the configuration.
+func (c *Config) Validate() error {
+	if c.Keys == nil && !c.Open {
+		return errors.New("no keys, and not open: nobody could come in")
+	}
+	if c.Memory != 0 && c.Memory < MaxBody {
+		return errors.New("memory must be at least 16 MiB, or zero for 64 MiB")
+	}
+	return nil
+}
+
+// Door answers the requests of all AWS-shaped services on one address. It is
+// an http.Handler, safe for concurrent use, and starts nothing by itself.
+type Door struct {
+	open     bool
+	verifier verifier
+	routes   map[string]*route // by X-Amz-Target
+	now      func() time.Time
+	memory   *memory
+	maxCalls int64
+	under    atomic.Int64 // requests under way
+	refused  atomic.Int64
+	calls    calls
+	log      *slog.Logger
+}
+
+// route is one operation of one service.
+type route struct {
+	service *Service
+	name    string
+	op      Operation
+	stats   counters
+}
+
+// New makes a Door.
+func New(c Config) (*Door, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	d := &Door{open: c.Open, verifier: verifier{keys: c.Keys, trusted: c.ClockTrusted}, routes: make(map[string]*route),
+		now: c.Now, maxCalls: c.Calls, log: c.Log}
+	if d.now == nil {
+		d.now = time.Now
+	}
+	if d.verifier.trusted == nil {
+		d.verifier.trusted = func() bool { return true }
+	}
+	if d.log == nil {
+		d.log = slog.Default()
+	}
+	if d.maxCalls == 0 {
+		d.maxCalls = 2048
+	}
+	if c.Memory == 0 {
+		c.Memory = 64 << 20
+	}
+	d.memory = newMemory(c.Memory)
+	for i := range c.Services {
+		for name, op := range c.Services[i].Ops {
+			d.routes[c.Services[i].Target+"."+name] = &route{service: &c.Services[i], name: name, op: op}
+		}
+	}
+	return d, nil
+}
+
+// ServeHTTP answers one request.
+func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := d.calls.get()
+	defer d.calls.put(c)
+	c.request, c.memory, c.Now, c.RequestID = r, d.memory, d.now(), identify(w.Header(), r)
+	defer d.under.Add(-1)
+	if d.under.Add(1) > d.maxCalls {
+		d.refused.Add(1)
+		c.fail(w, Busy("Too many requests are under way. Please try again."))
+		return
+	}
+	if d.cross(w, r) {
+		return
+	}
+	if err := d.readBody(w, c); err != nil {
+		d.refused.Add(1)
+		if err != errGone {
+			c.fail(w, err)
+		}
+		return
+	}
+	route, err := d.admit(c)
+	if err != nil {
+		d.refused.Add(1)
+		c.fail(w, err)
+		return
+	}
+	d.serve(w, c, route)
+}
+
+// serve runs an admitted call and answers it.
+func (d *Door) serve(w http.ResponseWriter, c *Call, route *route) {
+	err := d.do(c.request.Context(), c, route)
+	route.stats.count(err)
+	if err != nil {
+		c.fail(w, err)
+		return
+	}
+	c.answer(w, http.StatusOK)
+}
+
+func (d *Door) do(ctx context.Context, c *Call, route *route) *Error {
+	if route.op.Fast == nil || c.format != formatJSON || !route.op.Fast(c) {
+		data, ok := decode(c.Body)
+		if !ok {
+			return serialization("")
+		}
+		in, err := checkTypes(data, route.op.Input)
+		if err == nil {
+			err = validate(in, route.op.Input)
+		}
+		if err != nil {
+			return err
+		}
+		c.In = in
+	}
+	err := route.op.Do(ctx, c)
+	if err == nil {
+		return nil
+	}
+	var known *Error
+	if errors.As(err, &known) {
+		return known
+	}
+	known = route.service.Explain(err)
+	if known.Code == "InternalFailure" {
+		d.log.Error("aws api", "operation", route.name, "request", c.RequestID, "error", err)
+	}
+	return known
+}
+
+// admit finds what a request wants, and checks who wants it.
+func (d *Door) admit(c *Call) (*route, *Error) {
+	r := c.request
+	target := r.Header.Get("X-Amz-Target")
+	if target == "" {
+		target = query(r).Get("X-Amz-Target") // where presigning clients put it
+	}
+	route := d.routes[target]
+	service, operation, _ := strings.Cut(target, ".")
+	if err := checkForm(c, route != nil, service != "" && operation != ""); err != nil {
+		return nil, err
+	}
+	var denied *Error
+	switch {
+	case route == nil:
+		denied = &Error{Code: "UnknownOperationException"}
+	case d.open:
+		c.Caller = Caller{Region: regionOf(r)}
+	default:
+		c.Caller, denied = d.verifier.verify(r, route.service.Signing, sha256.Sum256(c.Body), c.Now)
+	}
+	if denied != nil && !isObject(c.Body) {
+		return nil, serialization("")
+	}
+	return route, denied
+}

@@ -1,0 +1,134 @@
+package awsapi
+
+import (
+	"encoding/base64"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// Reply is an answer under construction. Its methods append one member each;
+// a name of "" makes an element of a list. Commas are its business. It writes
+// JSON 1.1; another protocol of the same shape changes nothing for those who
+// call it.
+type Reply struct {
+	buf   []byte
+	comma bool // something stands before the next member
+}
+
+// Len is the number of bytes so far.
+func (r *Reply) Len() int { return len(r.buf) }
+
+// Grow makes room for n bytes more in one go.
+func (r *Reply) Grow(n int) {
+	if cap(r.buf)-len(r.buf) < n {
+		next := make([]byte, len(r.buf), len(r.buf)+n)
+		copy(next, r.buf)
+		r.buf = next
+	}
+}
+
+// Open begins an object.
+func (r *Reply) Open(name string) { r.begin(name, '{') }
+
+// Close ends an object.
+func (r *Reply) Close() { r.end('}') }
+
+// List begins a list.
+func (r *Reply) List(name string) { r.begin(name, '[') }
+
+// EndList ends a list.
+func (r *Reply) EndList() { r.end(']') }
+
+// Text appends a string.
+func (r *Reply) Text(name, value string) {
+	r.name(name)
+	r.buf = appendQuoted(r.buf, value)
+}
+
+// Plain appends text made by put, which must need no escaping: digits,
+// letters, and what base64 is made of.
+func (r *Reply) Plain(name string, put func([]byte) []byte) {
+	r.name(name)
+	r.buf = append(put(append(r.buf, '"')), '"')
+}
+
+// Blob appends bytes.
+func (r *Reply) Blob(name string, value []byte) {
+	r.name(name)
+	r.buf = append(base64.StdEncoding.AppendEncode(append(r.buf, '"'), value), '"')
+}
+
+// Int appends a whole number.
+func (r *Reply) Int(name string, value int64) {
+	r.name(name)
+	r.buf = strconv.AppendInt(r.buf, value, 10)
+}
+
+// Bool appends a truth value.
+func (r *Reply) Bool(name string, value bool) {
+	r.name(name)
+	r.buf = strconv.AppendBool(r.buf, value)
+}
+
+// Time appends a moment: seconds since 1970, with milliseconds when there are any.
+func (r *Reply) Time(name string, value time.Time) {
+	r.name(name)
+	ms := value.UnixMilli()
+	if ms < 0 { // far before any record; keep the sign in one place
+		r.buf = append(r.buf, '-')
+		ms = -ms
+	}
+	r.buf = strconv.AppendInt(r.buf, ms/1000, 10)
+	if ms %= 1000; ms != 0 {
+		r.buf = append(r.buf, '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10))
+	}
+}
+
+func (r *Reply) name(name string) {
+	if r.comma {
+		r.buf = append(r.buf, ',')
+	}
+	r.comma = true
+	if name != "" {
+		r.buf = append(r.buf, '"')
+		r.buf = append(r.buf, name...)
+		r.buf = append(r.buf, '"', ':')
+	}
+}
+
+func (r *Reply) begin(name string, bracket byte) {
+	r.name(name)
+	r.buf = append(r.buf, bracket)
+	r.comma = false
+}
+
+func (r *Reply) end(bracket byte) {
+	r.buf = append(r.buf, bracket)
+	r.comma = true
+}
+
+// appendQuoted appends s as a JSON string. Bytes that are no UTF-8 become U+FFFD.
+func appendQuoted(b []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	b = append(b, '"')
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			r, n := utf8.DecodeRuneInString(s[i:])
+			b = utf8.AppendRune(b, r)
+			i += n
+			continue
+		}
+		switch {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c < ' ' || c == 0x7f:
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		default:
+			b = append(b, c)
+		}
+		i++
+	}
+	return append(b, '"')
+}

@@ -1,0 +1,26 @@
+package awsapi
+
+import "context"
+
+// Service is one AWS service: its operations by name.
+type Service struct {
+	Target  string // before the dot of X-Amz-Target: "Kinesis_20131202"
+	Signing string // the service in a credential's scope: "kinesis"
+	Ops     map[string]Operation
+	// Explain makes the AWS error of an error that an operation returned and
+	// that is no *Error itself.
+	Explain func(error) *Error
+}
+
+// Operation is one operation of a service.
+type Operation struct {
+	// Input describes the request's members, in the order in which errors name them.
+	Input []Field
+	// Fast, when not nil, reads the usual JSON form of the body by itself and
+	// puts the result into c.Parsed. False means that the body is not of that
+	// form, or breaks a constraint: then it is decoded and checked as Input says.
+	Fast func(c *Call) bool
+	// Do does it. It appends the answer to c.Out; nothing appended is an
+	// empty body. What it returns is an *Error, or anything that Explain knows.
+	Do func(ctx context.Context, c *Call) error
+}

@@ -1,0 +1,51 @@
+package awsapi
+
+import (
+	"net/http"
+	"strings"
+	"sync/atomic"
+)
+
+// counters are one operation's.
+type counters struct{ calls, errors, faults, throttled atomic.Int64 }
+
+func (c *counters) count(err *Error) {
+	c.calls.Add(1)
+	switch {
+	case err == nil:
+	case err.Code == "ProvisionedThroughputExceededException" || err.Code == "LimitExceededException":
+		c.throttled.Add(1)
+	case err.Status >= http.StatusInternalServerError:
+		c.faults.Add(1)
+	default:
+		c.errors.Add(1)
+	}
+}
+
+// OpStats is what one operation has seen since the start. Every call that is
+// none of the other three was answered well.
+type OpStats struct {
+	Calls     int64
+	Errors    int64 // the client's
+	Faults    int64 // ours
+	Throttled int64
+}
+
+// Stats is what a Door has seen since the start.
+type Stats struct {
+	Ops      map[string]OpStats // by "service.Operation", the service as credentials name it
+	Refused  int64              // before any operation: malformed, unsigned, too large
+	UnderWay int64              // now
+}
+
+// Stats answers what the Door has seen.
+func (d *Door) Stats() Stats {
+	s := Stats{Ops: make(map[string]OpStats, len(d.routes)), Refused: d.refused.Load(), UnderWay: d.under.Load()}
+	for target, route := range d.routes {
+		_, name, _ := strings.Cut(target, ".")
+		c := &route.stats
+		s.Ops[route.service.Signing+"."+name] = OpStats{Calls: c.calls.Load(), Errors: c.errors.Load(),
+			Faults: c.faults.Load(), Throttled: c.throttled.Load()}
+	}
+	return s
+}
