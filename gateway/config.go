@@ -1,0 +1,131 @@
+package gateway
+
+import (
+	"time"
+
+	"headgate/shardlog"
+)
+
+// Config is all that a gateway can be told. The zero value is not useful:
+// begin with Defaults.
+type Config struct {
+	Data    string `yaml:"data"`    // the one folder that is written to
+	API     string `yaml:"api"`     // address of the AWS APIs, "off" for none
+	MQTT    string `yaml:"mqtt"`    // address of the MQTT broker, "off" for none
+	Console string `yaml:"console"` // address of health, readiness and metrics, "off" for none
+
+	Open        bool    `yaml:"open"`         // development: loopback without credentials
+	InsecureLAN bool    `yaml:"insecure_lan"` // plain listeners beyond loopback; status shows it
+	Profile     Profile `yaml:"profile"`      // how often the disk may be synced
+	Limits      Limits  `yaml:"limits"`       // the rates of Kinesis, a multiple of them, or none
+	Budget      Bytes   `yaml:"budget"`       // of the log on disk; zero: 80 % of the volume
+	Memory      Bytes   `yaml:"memory"`       // soft limit of the Go heap; zero: GOMEMLIMIT, else 160 MiB
+	Log         Log     `yaml:"log"`
+
+	Streams    []StreamConfig   `yaml:"streams"` // made at the first start, never changed afterwards
+	Routes     []RouteConfig    `yaml:"routes"`  // from MQTT topic to stream and key; the first match wins
+	Deliveries []DeliveryConfig `yaml:"deliveries"`
+}
+
+// Log says what the gateway writes about itself, and how.
+type Log struct {
+	Level  string `yaml:"level"`  // debug, info, warn, error
+	Format string `yaml:"format"` // text, json
+}
+
+// StreamConfig is one stream to make.
+type StreamConfig struct {
+	Name      shardlog.StreamName `yaml:"name"`
+	Shards    int                 `yaml:"shards"`
+	Retention Duration            `yaml:"retention"`
+}
+
+// RouteConfig sends the topics that match a filter to a stream.
+type RouteConfig struct {
+	Topic  string              `yaml:"topic"`
+	Stream shardlog.StreamName `yaml:"stream"`
+	Key    string              `yaml:"key"`    // template: {clientid}, {username}, {topic}, {topic.2}
+	Shards int                 `yaml:"shards"` // of the stream, if it has to be made
+	Refuse bool                `yaml:"refuse"` // take nothing from these topics
+}
+
+// DeliveryConfig is one delivery from a stream to a sink. Exactly one of the
+// sinks is set.
+type DeliveryConfig struct {
+	Name        string              `yaml:"name"`
+	Stream      shardlog.StreamName `yaml:"stream"`
+	Compression string              `yaml:"compression"` // gzip, zstd, none
+	Delimiter   string              `yaml:"delimiter"`   // newline, raw
+	Prefix      string              `yaml:"prefix"`
+	ErrorPrefix string              `yaml:"error_prefix"`
+	Size        Bytes               `yaml:"size"`     // of one object before compression
+	Interval    Duration            `yaml:"interval"` // how long records wait for company
+	Start       string              `yaml:"start"`    // oldest, newest: where a new delivery begins
+	Pin         *bool               `yaml:"pin"`      // keep on disk what is not delivered, up to the budget
+
+	Local *LocalConfig `yaml:"local"`
+	S3    *S3Config    `yaml:"s3"`
+}
+
+// LocalConfig is a folder on this machine, or a disk that is carried away.
+type LocalConfig struct {
+	Folder string `yaml:"folder"`
+}
+
+// S3Config is a bucket of Amazon S3 or of a server that speaks its protocol.
+type S3Config struct {
+	Bucket    string  `yaml:"bucket"`
+	Region    string  `yaml:"region"`
+	Endpoint  string  `yaml:"endpoint"`
+	PathStyle bool    `yaml:"path_style"`
+	AccessKey *Secret `yaml:"access_key"`
+	SecretKey *Secret `yaml:"secret_key"`
+}
+
+// Defaults is the configuration of a gateway that was told nothing.
+func Defaults() Config {
+	return Config{
+		Data:    "./headgate-data",
+		API:     "127.0.0.1:4567",
+		MQTT:    "127.0.0.1:1883",
+		Console: "127.0.0.1:8080",
+		Profile: ProfileDefault,
+		Limits:  1,
+		Log:     Log{Level: "info", Format: "text"},
+		Streams: []StreamConfig{{Name: "telemetry", Shards: shardlog.DefaultShards, Retention: Duration(shardlog.DefaultRetention)}},
+	}
+}
+
+// Profile says how much the disk under the log may be worn.
+type Profile string
+
+// The profiles.
+const (
+	ProfileDefault Profile = "default" // at most 40 syncs a second
+	ProfileFlash   Profile = "flash"   // at most 4: SD cards and eMMC
+)
+
+// SyncsPerSecond is what the profile allows under load.
+func (p Profile) SyncsPerSecond() int {
+	if p == ProfileFlash {
+		return 4
+	}
+	return 40
+}
+
+// Limits is the multiple of Kinesis's rates that shards have: 1 for the same,
+// 0 for none at all.
+type Limits float64
+
+// Bytes is a number of bytes, written as 64MB, 1.5 GiB or 4096.
+type Bytes int64
+
+// Duration is a span of time, written as 90s, 24h or 7d.
+type Duration time.Duration
+
+// Secret names where a secret lies: in a file or in an environment variable.
+// The configuration itself holds none.
+type Secret struct {
+	File string `yaml:"file"`
+	Env  string `yaml:"env"`
+}

@@ -1,0 +1,181 @@
+package gateway
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"headgate/ingest"
+	"headgate/shardlog"
+)
+
+// Fault is one thing that is wrong with a configuration.
+type Fault struct {
+	Path    string // where it stands: "deliveries[0].stream"
+	Message string
+}
+
+// Error is the fault in one line.
+func (f Fault) Error() string { return f.Path + ": " + f.Message }
+
+// Validate answers the first Fault of the configuration, nil when it has none.
+func (c *Config) Validate() error {
+	for _, check := range []func() error{c.checkListeners, c.checkValues, c.checkStreams, c.checkRoutes, c.checkDeliveries} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkValues() error {
+	switch {
+	case c.Data == "":
+		return Fault{"data", "name the folder that holds the log"}
+	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level):
+		return Fault{"log.level", fmt.Sprintf("%q is no level: write debug, info, warn or error", c.Log.Level)}
+	case !slices.Contains([]string{"text", "json"}, c.Log.Format):
+		return Fault{"log.format", fmt.Sprintf("%q is no format: write text or json", c.Log.Format)}
+	case c.Budget != 0 && c.Budget < minBudget:
+		return Fault{"budget", fmt.Sprintf("%v is too little: at least %v", c.Budget, Bytes(minBudget))}
+	case c.Memory != 0 && c.Memory < 32<<20:
+		return Fault{"memory", fmt.Sprintf("%v is too little: at least 32 MiB", c.Memory)}
+	}
+	return nil
+}
+
+// minBudget is the least that holds a few buckets, the reserve and the ballast.
+const minBudget = 64 << 20
+
+// off is the address of a listener that is not wanted.
+const off = "off"
+
+func (c *Config) checkListeners() error {
+	for _, l := range []struct{ name, address string }{{"api", c.API}, {"mqtt", c.MQTT}, {"console", c.Console}} {
+		if l.address == off {
+			continue
+		}
+		loopback, err := isLoopback(l.address)
+		switch {
+		case err != nil:
+			return Fault{l.name, err.Error()}
+		case loopback:
+		case c.Open:
+			return Fault{l.name, fmt.Sprintf("open asks nobody for credentials and so listens on loopback only, not on %s", l.address)}
+		case !c.InsecureLAN:
+			return Fault{l.name, fmt.Sprintf("%s is not loopback, and this listener does not encrypt: "+
+				"set insecure_lan: true (--insecure-lan) if the network is trusted, or put a TLS proxy in front of loopback", l.address)}
+		}
+	}
+	return nil
+}
+
+// isLoopback reports whether only this machine can reach the address.
+func isLoopback(address string) (bool, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return false, fmt.Errorf("%q is no address: write 127.0.0.1:4567, or off", address)
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return false, fmt.Errorf("%q is no port", port)
+	}
+	if host == "localhost" {
+		return true, nil
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback(), nil
+}
+
+func (c *Config) checkStreams() error {
+	seen := map[shardlog.StreamName]bool{}
+	for i, s := range c.Streams {
+		at := func(field string) string { return fmt.Sprintf("streams[%d].%s", i, field) }
+		retention := time.Duration(s.Retention)
+		switch err := s.Name.Check(); {
+		case err != nil:
+			return Fault{at("name"), err.Error()}
+		case s.Name.Own():
+			return Fault{at("name"), "names that begin with an underscore are the gateway's own"}
+		case seen[s.Name]:
+			return Fault{at("name"), fmt.Sprintf("%s stands here twice", s.Name)}
+		case s.Shards < 0 || s.Shards > shardlog.MaxShardsByStream:
+			return Fault{at("shards"), fmt.Sprintf("1 to %d are allowed", shardlog.MaxShardsByStream)}
+		case retention != 0 && (retention < shardlog.DefaultRetention || retention > shardlog.MaxRetention):
+			return Fault{at("retention"), "24h to 8760h are allowed"}
+		}
+		seen[s.Name] = true
+	}
+	return nil
+}
+
+func (c *Config) checkRoutes() error {
+	for i, r := range c.Routes {
+		if r.Topic == "" {
+			return Fault{fmt.Sprintf("routes[%d].topic", i), "say which topics this route is for"}
+		}
+		if _, err := ingest.NewRoutes([]ingest.Route{r.route()}); err != nil {
+			return Fault{fmt.Sprintf("routes[%d]", i), err.Error()}
+		}
+	}
+	if _, err := c.routes(); err != nil {
+		return Fault{"routes", err.Error()}
+	}
+	return nil
+}
+
+// routes is the table that the routes make together.
+func (c *Config) routes() (*ingest.Routes, error) {
+	all := make([]ingest.Route, 0, len(c.Routes))
+	for _, r := range c.Routes {
+		all = append(all, r.route())
+	}
+	return ingest.NewRoutes(all)
+}
+
+func (r RouteConfig) route() ingest.Route {
+	return ingest.Route{Filter: r.Topic, Stream: r.Stream, Key: r.Key, Shards: r.Shards, Refuse: r.Refuse}
+}
+
+func (c *Config) checkDeliveries() error {
+	seen := map[string]bool{}
+	for i, d := range c.Deliveries {
+		at := func(field string) string { return fmt.Sprintf("deliveries[%d]%s", i, field) }
+		switch {
+		case shardlog.StreamName(d.Name).Check() != nil:
+			return Fault{at(".name"), "1 to 128 letters, digits and _ . - make a name"}
+		case seen[d.Name]:
+			return Fault{at(".name"), fmt.Sprintf("%s stands here twice", d.Name)}
+		case d.Stream.Check() != nil:
+			return Fault{at(".stream"), "say which stream is delivered"}
+		case (d.Local == nil) == (d.S3 == nil):
+			return Fault{at(""), "give it one sink: local or s3"}
+		case d.Start != "" && d.Start != "oldest" && d.Start != "newest":
+			return Fault{at(".start"), fmt.Sprintf("%q is no start: write oldest or newest", d.Start)}
+		}
+		seen[d.Name] = true
+		if err := d.checkSink(at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *DeliveryConfig) checkSink(at func(string) string) error {
+	if d.Local != nil && d.Local.Folder == "" {
+		return Fault{at(".local.folder"), "name the folder"}
+	}
+	if d.S3 == nil {
+		return nil
+	}
+	if d.S3.Bucket == "" {
+		return Fault{at(".s3.bucket"), "name the bucket"}
+	}
+	for name, s := range map[string]*Secret{"access_key": d.S3.AccessKey, "secret_key": d.S3.SecretKey} {
+		if s != nil && (s.File == "") == (s.Env == "") {
+			return Fault{at(".s3." + name), "say where it lies: file or env"}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,193 @@
+package gateway_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "headgate/"
+
+// rooms is the import table of DESIGN.md §2: who may import whom. A pattern
+// is a path.Match pattern below the module; the first row that matches a
+// package is its row. A package without a row fails the test.
+var rooms = []struct {
+	room string
+	may  []string
+}{
+	{"shardlog", nil},
+	{"shardlog/keyspace", []string{"shardlog"}},
+	{"shardlog/block", []string{"shardlog"}},
+	{"shardlog/quota", []string{"shardlog"}},
+	{"shardlog/store", []string{"shardlog", "shardlog/block", "shardlog/keyspace"}},
+	{"shardlog/streams", []string{"shardlog", "shardlog/block", "shardlog/keyspace", "shardlog/quota"}},
+	{"shardlog/shardlogtest", []string{"shardlog", "shardlog/block", "shardlog/keyspace", "shardlog/quota"}},
+	{"sync/*", []string{"shardlog", "shardlog/block"}},
+	{"ingest", []string{"shardlog"}},
+	{"ingest/*", []string{"ingest", "ingest/chunk", "shardlog", "shardlog/quota"}},
+	{"firehose", []string{"shardlog"}},
+	{"firehose/delivery", []string{"firehose", "firehose/encode", "shardlog", "shardlog/quota"}}, // object names and bodies come from encode
+	{"firehose/*", []string{"firehose", "shardlog", "shardlog/quota"}},
+	{"firehose/sink/*", []string{"firehose", "shardlog", "shardlog/quota"}},
+	{"gateway/awsapi", []string{"shardlog"}},
+	{"gateway/access", []string{"shardlog"}},
+	{"gateway/*", []string{"gateway/awsapi", "gateway/access", "shardlog", "shardlog/quota", "shardlog/keyspace", "firehose", "ingest/chunk"}},
+	{"gateway", []string{"shardlog*", "shardlog/*", "sync/*", "ingest", "ingest/*", "firehose", "firehose/*", "firehose/sink/*", "gateway/*"}},
+	{"cmd/headgate", []string{"gateway", "firmware-sim/fleet"}}, // `headgate demo` brings its own devices
+	{"cmd/firmware-sim", []string{"firmware-sim/*"}},
+	{"firmware-sim/*", []string{"firmware-sim/*"}},
+}
+
+// libraries says which package imports which third-party module. A module has
+// one importer, so that replacing it is the work of one room.
+var libraries = []struct {
+	library string
+	users   []string
+}{
+	{"github.com/klauspost/compress", []string{"shardlog/block", "firehose/encode"}}, // blocks and delivered objects are compressed alike
+	{"github.com/cockroachdb/pebble/v2", []string{"shardlog/store"}},
+	{"github.com/hashicorp/raft", []string{"sync/raftgroup"}},
+	{"github.com/hashicorp/go-hclog", []string{"sync/raftgroup"}},
+	{"github.com/mochi-mqtt/server/v2", []string{"ingest/mqtt"}},
+	{"github.com/aws/aws-sdk-go-v2", []string{"firehose/sink/s3"}},
+	{"github.com/aws/smithy-go", []string{"firehose/sink/s3"}},
+	{"github.com/goccy/go-yaml", []string{"gateway"}},
+	{"github.com/prometheus/client_golang", []string{"gateway"}},
+	{"github.com/spf13/cobra", []string{"cmd/headgate"}},
+	{"github.com/eclipse/paho.mqtt.golang", []string{"firmware-sim/device"}},
+	{"golang.org/x/sync", []string{"shardlog/*", "sync/*", "ingest/*", "firehose/*", "gateway", "gateway/*", "firmware-sim/*"}}, // errgroup: how every Run owns its goroutines
+	{"golang.org/x/sys", []string{"shardlog/store", "gateway"}},                                                                 // what package syscall lacks
+}
+
+// banned are packages that no code of ours imports outside tests. Templates
+// look methods up by name and so switch off dead-code elimination; the others
+// are interpreters that a delivery does not need.
+var banned = []string{"text/template", "html/template", "github.com/expr-lang", "github.com/dop251", "expvar", "unsafe"}
+
+// topLevel is what may lie at the top of the repository, besides hidden files.
+var topLevel = []string{"cmd", "gateway", "ingest", "shardlog", "sync", "firehose", "firmware-sim", "deploy",
+	"go.mod", "go.sum", "README.md", "LICENSE", "Makefile"}
+
+func TestRoomsImportOnlyWhatTheirRowAllows(t *testing.T) {
+	for _, f := range goFiles(t) {
+		if f.test {
+			continue
+		}
+		row := slices.IndexFunc(rooms, func(r struct {
+			room string
+			may  []string
+		}) bool {
+			return matches(r.room, f.pkg)
+		})
+		if row < 0 {
+			t.Errorf("%s: package %s has no row in the import table", f.name, f.pkg)
+			continue
+		}
+		for _, imported := range f.imports {
+			if fault := fault(f.pkg, imported, rooms[row].may); fault != "" {
+				t.Errorf("%s imports %s: %s", f.name, imported, fault)
+			}
+		}
+	}
+}
+
+// fault says what is wrong when the package imports that, "" for nothing.
+func fault(pkg, imported string, may []string) string {
+	for _, b := range banned {
+		if imported == b || strings.HasPrefix(imported, b+"/") {
+			return "banned"
+		}
+	}
+	if inside, ok := strings.CutPrefix(imported, module); ok {
+		if !slices.ContainsFunc(may, func(p string) bool { return matches(p, inside) }) {
+			return "the import table does not allow it"
+		}
+		return ""
+	}
+	if first, _, _ := strings.Cut(imported, "/"); !strings.Contains(first, ".") {
+		return ""
+	}
+	for _, l := range libraries {
+		if imported == l.library || strings.HasPrefix(imported, l.library+"/") {
+			if !slices.ContainsFunc(l.users, func(p string) bool { return matches(p, pkg) }) {
+				return "only " + strings.Join(l.users, ", ") + " may use this library"
+			}
+			return ""
+		}
+	}
+	return "the list of libraries does not have it"
+}
+
+func TestTopLevelIsFixed(t *testing.T) {
+	entries, err := os.ReadDir("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".") && !slices.Contains(topLevel, e.Name()) {
+			t.Errorf("%s does not belong at the top of the repository", e.Name())
+		}
+	}
+}
+
+// goFile is one Go file of the house, by its path below the module.
+type goFile struct {
+	name, pkg string
+	test      bool
+	imports   []string
+}
+
+// goFiles lists the files of this module; folders with a go.mod of their own
+// hold peers and tools for benchmarks and are not part of it.
+func goFiles(t *testing.T) []goFile {
+	t.Helper()
+	var files []goFile
+	err := filepath.WalkDir("..", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if base := d.Name(); base != ".." && (strings.HasPrefix(base, ".") || base == "testdata" || base == "node_modules") {
+				return filepath.SkipDir
+			}
+			if _, err := os.Stat(filepath.Join(name, "go.mod")); err == nil && name != ".." {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") {
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		rel := filepath.ToSlash(strings.TrimPrefix(name, ".."+string(filepath.Separator)))
+		f := goFile{name: rel, pkg: path.Dir(rel), test: strings.HasSuffix(rel, "_test.go")}
+		for _, i := range file.Imports {
+			imported, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				return err
+			}
+			f.imports = append(f.imports, imported)
+		}
+		files = append(files, f)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func matches(pattern, name string) bool {
+	ok, err := path.Match(pattern, name)
+	return ok && err == nil
+}
