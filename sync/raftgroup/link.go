@@ -1,0 +1,99 @@
+package raftgroup
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// Link is how a group reaches its peers. Who may connect is the listener's
+// business: whoever gets a connection through is believed.
+type Link struct {
+	Listener net.Listener // closed by Run
+	Dial     func(ctx context.Context, address string) (net.Conn, error)
+}
+
+// streamLayer lends a Link to the engine's transport. It keeps every
+// connection in sight, because the transport leaves accepted ones open.
+type streamLayer struct {
+	link    *Link
+	address string
+	ctx     context.Context // ends with cancel: a transport has no context to hand to Dial
+	cancel  context.CancelFunc
+
+	mu     sync.Mutex
+	open   map[*tracked]struct{} // guarded by mu; nil once closed
+	closed bool                  // guarded by mu
+}
+
+func newStreamLayer(link *Link, address string) *streamLayer {
+	s := &streamLayer{link: link, address: address, open: map[*tracked]struct{}{}}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+func (s *streamLayer) Accept() (net.Conn, error) {
+	c, err := s.link.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return s.track(c)
+}
+
+func (s *streamLayer) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(s.ctx, timeout)
+	defer cancel()
+	c, err := s.link.Dial(ctx, string(address))
+	if err != nil {
+		return nil, err
+	}
+	return s.track(c)
+}
+
+func (s *streamLayer) track(c net.Conn) (net.Conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		_ = c.Close()
+		return nil, net.ErrClosed
+	}
+	t := &tracked{Conn: c, layer: s}
+	s.open[t] = struct{}{}
+	return t, nil
+}
+
+// Close closes the listener and every connection.
+func (s *streamLayer) Close() error {
+	s.mu.Lock()
+	open := s.open
+	s.open, s.closed = nil, true
+	s.mu.Unlock()
+	s.cancel()
+	for t := range open {
+		_ = t.Conn.Close()
+	}
+	return s.link.Listener.Close()
+}
+
+// Addr is the address that peers know, which may not be the listener's.
+func (s *streamLayer) Addr() net.Addr { return peerAddr(s.address) }
+
+type peerAddr string
+
+func (peerAddr) Network() string  { return "tcp" }
+func (a peerAddr) String() string { return string(a) }
+
+type tracked struct {
+	net.Conn
+	layer *streamLayer
+}
+
+func (t *tracked) Close() error {
+	t.layer.mu.Lock()
+	delete(t.layer.open, t)
+	t.layer.mu.Unlock()
+	return t.Conn.Close()
+}

@@ -1,0 +1,149 @@
+package raftgroup
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/hashicorp/raft"
+
+	"headgate/shardlog"
+)
+
+// The entries that followers ask for are nearly always the newest: a few are
+// kept, so that replication does not read the disk.
+const (
+	recentEntries = 16
+	recentBytes   = 4 << 20
+)
+
+// logStore lends a Journal to the engine. A write that fails ends the group.
+type logStore struct {
+	journal Journal
+	machine shardlog.Machine
+	fail    func(error)
+
+	mu     sync.Mutex
+	recent []*raft.Log // guarded by mu, contiguous, newest last
+	held   int         // guarded by mu, bytes of their data
+}
+
+// IsMonotonic tells the engine that the journal takes no holes.
+func (l *logStore) IsMonotonic() bool { return true }
+
+func (l *logStore) FirstIndex() (uint64, error) { return l.journal.First(), nil }
+
+func (l *logStore) LastIndex() (uint64, error) { return l.journal.Last(), nil }
+
+func (l *logStore) GetLog(index uint64, out *raft.Log) error {
+	if l.remembered(index, out) {
+		return nil
+	}
+	e, err := l.journal.Entry(index)
+	if err != nil && shardlog.KindOf(err) == shardlog.NotFound {
+		return raft.ErrLogNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("read journal entry %d: %w", index, err)
+	}
+	*out = raft.Log{Index: e.Index, Term: e.Term, Type: raft.LogType(e.Type), Data: e.Data, Extensions: e.Extensions, AppendedAt: e.At}
+	return nil
+}
+
+func (l *logStore) StoreLog(log *raft.Log) error { return l.StoreLogs([]*raft.Log{log}) }
+
+func (l *logStore) StoreLogs(logs []*raft.Log) error {
+	entries := make([]shardlog.JournalEntry, len(logs))
+	for i, g := range logs {
+		entries[i] = shardlog.JournalEntry{
+			Index: g.Index, Term: g.Term, Type: uint8(g.Type), Commands: g.Type == raft.LogCommand,
+			At: g.AppendedAt, Data: g.Data, Extensions: g.Extensions,
+		}
+	}
+	if err := l.journal.Append(entries); err != nil {
+		return l.failed(fmt.Errorf("append to journal: %w", err))
+	}
+	l.remember(logs)
+	return nil
+}
+
+// DeleteRange serves two masters, and only the place of the range tells them
+// apart: a compaction forgets the head, which has been applied; a conflict
+// removes the tail, which has not. What has been applied is never removed.
+func (l *logStore) DeleteRange(low, high uint64) error {
+	l.forget()
+	first, last, applied := l.journal.First(), l.journal.Last(), l.machine.Applied()
+	if first == 0 || high < first || low > last {
+		return nil
+	}
+	if low <= first && high <= applied {
+		return l.dropHead(high)
+	}
+	if high < last {
+		return l.dropInside(low, high, first)
+	}
+	if low > first && low <= applied {
+		return l.failed(shardlog.Errorf(shardlog.Corrupt, "cut journal", "from %d, but %d is applied", low, applied))
+	}
+	if err := l.journal.DropTail(max(low, applied+1)); err != nil {
+		return l.failed(fmt.Errorf("cut tail of journal: %w", err))
+	}
+	if low <= applied {
+		return l.dropHead(applied)
+	}
+	return nil
+}
+
+// dropInside is a range that ends before the log does: a compaction, whose
+// last entries may be the engine's own, which a machine does not count.
+func (l *logStore) dropInside(low, high, first uint64) error {
+	if low > first {
+		return l.failed(shardlog.Errorf(shardlog.Corrupt, "cut journal", "%d to %d would leave a hole", low, high))
+	}
+	return l.dropHead(high)
+}
+
+func (l *logStore) dropHead(through uint64) error {
+	if err := l.journal.DropHead(through); err != nil {
+		return l.failed(fmt.Errorf("drop head of journal: %w", err))
+	}
+	return nil
+}
+
+func (l *logStore) failed(err error) error {
+	l.fail(err)
+	return err
+}
+
+func (l *logStore) remembered(index uint64, out *raft.Log) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.recent) == 0 || index < l.recent[0].Index || index > l.recent[len(l.recent)-1].Index {
+		return false
+	}
+	*out = *l.recent[index-l.recent[0].Index]
+	return true
+}
+
+func (l *logStore) remember(logs []*raft.Log) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, log := range logs {
+		if n := len(l.recent); n > 0 && l.recent[n-1].Index+1 != log.Index {
+			l.recent, l.held = nil, 0
+		}
+		l.recent = append(l.recent, log)
+		l.held += len(log.Data)
+	}
+	drop := 0
+	for drop < len(l.recent) && (len(l.recent)-drop > recentEntries || l.held > recentBytes) {
+		l.held -= len(l.recent[drop].Data)
+		drop++
+	}
+	l.recent = append(l.recent[:0:0], l.recent[drop:]...)
+}
+
+func (l *logStore) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.recent, l.held = nil, 0
+}
