@@ -1,0 +1,101 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"headgate/shardlog"
+)
+
+// pebbleOptions are the settings that were measured to pass each stored byte
+// to the disk twice, once in the WAL and once at the flush, and not again:
+// values go to blob files that compactions do not rewrite, blocks are
+// compressed already, and tables never span two classes.
+func (s *Store) pebbleOptions(o Options) *pebble.Options {
+	p := &pebble.Options{
+		FS:                          s.disk.fs(),
+		Logger:                      logger{s},
+		FormatMajorVersion:          pebble.FormatValueSeparation,
+		MemTableSize:                orDefault(o.Memtable, 8<<20),
+		MemTableStopWritesThreshold: 2,
+		L0CompactionThreshold:       8,
+		L0StopWritesThreshold:       64,
+		MaxManifestFileSize:         4 << 20,
+		BytesPerSync:                1 << 20,
+		CompactionConcurrencyRange:  func() (int, int) { return 1, 1 },
+	}
+	p.Cache = pebble.NewCache(orDefault(o.Cache, 4<<20))
+	p.Experimental.ReadSamplingMultiplier = -1
+	p.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
+		return pebble.ValueSeparationPolicy{
+			Enabled:               true,
+			MinimumSize:           256,
+			MaxBlobReferenceDepth: 1000,
+			RewriteMinimumAge:     time.Hour,
+			TargetGarbageRatio:    0.5,
+		}
+	}
+	p.Experimental.SpanPolicyFunc = spanPolicy
+	p.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionNone })
+	return p
+}
+
+// spanPolicy ends a span with its prefix, and within the blocks with their class.
+func spanPolicy(start []byte) (pebble.SpanPolicy, []byte, error) {
+	switch {
+	case len(start) == 0:
+		return pebble.SpanPolicy{}, []byte{prefixBlock}, nil
+	case start[0] == prefixBlock && len(start) > 1:
+		return pebble.SpanPolicy{}, after(start[:2]), nil
+	}
+	return pebble.SpanPolicy{}, after(start[:1]), nil
+}
+
+func (s *Store) openPebble(o Options) error {
+	options := s.pebbleOptions(o)
+	defer options.Cache.Unref()
+	if err := options.FS.MkdirAll(s.dir, 0o700); err != nil {
+		return fmt.Errorf("make data folder: %w", err)
+	}
+	db, err := pebble.Open(s.dir, options)
+	if err != nil {
+		return &shardlog.Error{Kind: shardlog.Unavailable, Op: "open store " + s.dir, Err: err}
+	}
+	s.db = db
+	return nil
+}
+
+// logger carries Pebble's log lines; its Fatalf is how a failed write or sync
+// ends the process.
+type logger struct{ s *Store }
+
+func (l logger) Infof(format string, args ...any) {
+	l.s.log.Debug(fmt.Sprintf("pebble: "+format, args...))
+}
+
+func (l logger) Errorf(format string, args ...any) {
+	l.s.log.Error(fmt.Sprintf("pebble: "+format, args...))
+}
+
+func (l logger) Fatalf(format string, args ...any) {
+	l.s.die(fmt.Errorf(format, args...))
+}
+
+// die reports a failure after which nothing may be acknowledged.
+func (s *Store) die(err error) {
+	err = &shardlog.Error{Kind: shardlog.Internal, Op: "write store", Err: err}
+	s.fatal(err)
+	panic(err)
+}
+
+// must ends the process on a failed write, except after Close.
+func (s *Store) must(err error) error {
+	if err == nil || errors.Is(err, pebble.ErrClosed) {
+		return err
+	}
+	s.die(err)
+	return err
+}
