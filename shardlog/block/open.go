@@ -24,9 +24,9 @@ type Block struct {
 }
 
 // decoders keeps what Open decompresses with. Blocks are opened one by one in
-// several rooms that share no value which could own a decoder, and making
-// one costs more than opening a block; the pool is emptied by the garbage
-// collector and holds nothing that a caller could notice.
+// several rooms that share no value which could own a decoder, and a decoder
+// of its own would cost each block some 60 KB of garbage, more than what it
+// holds. The garbage collector empties the pool, and no caller can notice it.
 var decoders = sync.Pool{New: func() any {
 	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 		zstd.WithDecoderMaxMemory(MaxFrame), zstd.WithDecodeAllCapLimit(true))
