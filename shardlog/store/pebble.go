@@ -60,13 +60,40 @@ func (s *Store) openPebble(o Options) error {
 	if err := options.FS.MkdirAll(s.dir, 0o700); err != nil {
 		return fmt.Errorf("make data folder: %w", err)
 	}
-	db, err := pebble.Open(s.dir, options)
+	if err := s.yieldBallast(); err != nil {
+		return err
+	}
+	if err := s.begin(options); err != nil {
+		return err
+	}
+	db, err := pebble.Open(s.pebbleDir(), options)
+	if err != nil && pebble.IsCorruptionError(err) {
+		db, err = s.salvage(options, err)
+	}
 	if err != nil {
 		return &shardlog.Error{Kind: shardlog.Unavailable, Op: "open store " + s.dir, Err: err}
 	}
 	s.db = db
 	return nil
 }
+
+// begin makes a new store and closes it again: the very first log of a Pebble
+// is written without the sync marks that tell rot from a torn end.
+func (s *Store) begin(options *pebble.Options) error {
+	if names, err := options.FS.List(s.pebbleDir()); err == nil && len(names) > 0 {
+		return nil
+	}
+	db, err := pebble.Open(s.pebbleDir(), options)
+	if err == nil {
+		err = db.Close()
+	}
+	if err != nil {
+		return &shardlog.Error{Kind: shardlog.Unavailable, Op: "make store " + s.dir, Err: err}
+	}
+	return nil
+}
+
+func (s *Store) pebbleDir() string { return s.disk.fs().PathJoin(s.dir, "pebble") }
 
 // logger carries Pebble's log lines; its Fatalf is how a failed write or sync
 // ends the process.

@@ -42,6 +42,7 @@ type Store struct {
 	state state
 
 	counts counts
+	damage string // what opening had to cut off or set aside
 }
 
 // Open opens the store in dir, and makes it when it is not there. What cannot
@@ -71,7 +72,18 @@ func Open(dir string, o Options) (*Store, error) {
 		s.db.Close()
 		return nil, fmt.Errorf("load state of %s: %w", dir, err)
 	}
-	return s, nil
+	return s, s.noteDamage()
+}
+
+// Damage says what Open had to cut off or set aside, "" when the store was whole.
+func (s *Store) Damage() string { return s.damage }
+
+// noteDamage keeps what Open had to give up among the blocks set aside.
+func (s *Store) noteDamage() error {
+	if s.damage == "" {
+		return nil
+	}
+	return s.SetLocal(localAside+"open/"+s.now().UTC().Format(time.RFC3339Nano), mustJSON(Aside{Why: s.damage}))
 }
 
 // coldReads bounds how many reads go to the disk at once, so that somebody who

@@ -21,7 +21,7 @@ type writer struct {
 
 func open(t *testing.T, dir string, d *store.Disk) *writer {
 	t.Helper()
-	s, err := store.Open(dir, store.Options{Disk: d})
+	s, err := store.Open(dir, store.Options{Disk: d, Memtable: 256 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}
