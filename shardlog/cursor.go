@@ -3,6 +3,7 @@ package shardlog
 import (
 	"encoding/binary"
 	"fmt"
+	"strconv"
 )
 
 // CursorKey is the key in the space Cursors of one consumer's place in one shard.
@@ -15,10 +16,13 @@ func ParseCursorKey(key string) (shard ShardID, consumer string, err error) {
 	if len(key) < 19 || key[8] != '/' || key[17] != '/' {
 		return ShardID{}, "", Errorf(Invalid, "parse cursor key", "%q", key)
 	}
-	if _, err := fmt.Sscanf(key[:17], "%08x/%08x", (*uint32)(&shard.Stream), &shard.Number); err != nil {
-		return ShardID{}, "", Errorf(Invalid, "parse cursor key", "%q: %w", key, err)
+	stream, err1 := strconv.ParseUint(key[:8], 16, 32)
+	number, err2 := strconv.ParseUint(key[9:17], 16, 32)
+	shard, consumer = ShardID{StreamID(stream), uint32(number)}, key[18:]
+	if err1 != nil || err2 != nil || CursorKey(shard, consumer) != key {
+		return ShardID{}, "", Errorf(Invalid, "parse cursor key", "%q", key)
 	}
-	return shard, key[18:], nil
+	return shard, consumer, nil
 }
 
 // EncodeCursor is the value in the space Cursors: the next record the
