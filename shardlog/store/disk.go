@@ -1,8 +1,10 @@
 package store
 
 import (
+	"errors"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -81,8 +83,25 @@ func (f countingFS) Create(name string, category vfs.DiskWriteCategory) (vfs.Fil
 	if err := f.disk.event("create", name); err != nil {
 		return nil, err
 	}
+	if err := f.settle(name); err != nil {
+		return nil, err
+	}
 	file, err := f.FS.Create(name, category)
 	return f.wrap(file, name, "sync"), err
+}
+
+// settle makes a folder's names durable before a marker is made in it. Pebble
+// points a marker at a new manifest and then syncs both names at once; on a
+// disk that keeps one of them the store could not be opened.
+func (f countingFS) settle(name string) error {
+	if !strings.HasPrefix(f.FS.PathBase(name), "marker.") {
+		return nil
+	}
+	dir, err := f.OpenDir(f.FS.PathDir(name))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 func (f countingFS) OpenReadWrite(name string, category vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {

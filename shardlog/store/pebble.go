@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"headgate/shardlog"
 )
@@ -87,10 +88,23 @@ func (s *Store) begin(options *pebble.Options) error {
 	if err == nil {
 		err = db.Close()
 	}
+	if err == nil {
+		err = errors.Join(syncDir(options.FS, s.dir), syncDir(options.FS, options.FS.PathDir(s.dir)))
+	}
 	if err != nil {
 		return &shardlog.Error{Kind: shardlog.Unavailable, Op: "make store " + s.dir, Err: err}
 	}
 	return nil
+}
+
+// syncDir makes the names in a folder durable: Pebble does so for its own
+// folder, not for those above it.
+func syncDir(fs vfs.FS, name string) error {
+	d, err := fs.OpenDir(name)
+	if err != nil {
+		return fmt.Errorf("sync folder: %w", err)
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 func (s *Store) pebbleDir() string { return s.disk.fs().PathJoin(s.dir, "pebble") }
