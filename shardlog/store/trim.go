@@ -9,14 +9,16 @@ import (
 	"headgate/shardlog"
 )
 
-// trim gives up a stream's oldest buckets and moves its horizon.
+// trim gives up a stream's oldest buckets and moves its horizon. The bucket
+// that is being filled stays: records may have come to it since the leader
+// looked.
 func (a *applying) trim(c shardlog.Trim) shardlog.Outcome {
 	st := a.st.byID[c.Stream]
 	if st == nil {
 		return shardlog.Outcome{Err: shardlog.Errorf(shardlog.NotFound, "trim", "stream %d", c.Stream)}
 	}
 	n := 0
-	for n < len(st.extents) && st.extents[n].Bucket <= c.Through {
+	for n < len(st.extents) && st.extents[n].Bucket <= c.Through && st.extents[n].Bucket < a.st.tail.Bucket {
 		n++
 	}
 	var gaps []shardlog.Gap

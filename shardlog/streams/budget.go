@@ -1,0 +1,111 @@
+package streams
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"headgate/shardlog"
+)
+
+// Budget is how much of the disk the log may take.
+type Budget struct {
+	Bytes       uint64 // of the data folder; zero: 80 % of the volume
+	BucketBytes uint64 // when a bucket is full; zero: 16 MiB, and at most 4 % of Bytes
+	Reserve     uint64 // what must stay free on the volume; zero: 2 %, at least 64 MiB, at most a tenth
+}
+
+const (
+	usualBucket = 16 << 20
+	leastBucket = 256 << 10
+	fullRetry   = 5 * time.Second // what refused writers are told to wait
+)
+
+func (b Budget) bucketBytes() uint64 {
+	size := b.BucketBytes
+	if size == 0 {
+		size = usualBucket
+	}
+	if b.Bytes > 0 {
+		size = min(size, b.Bytes/25)
+	}
+	return max(size, leastBucket)
+}
+
+// Marks is where the disk stands.
+type Marks struct {
+	Used  uint64
+	Soft  uint64 // above it the oldest buckets go early
+	Hard  uint64 // above it writers are refused
+	Tight bool   // the volume itself is short of room
+	Full  bool   // and more than that: writers are refused
+}
+
+// marks weighs what is used against the budget. Figures that are zero are not
+// known and bind nothing.
+func (b Budget) marks(u shardlog.Usage) Marks {
+	m := Marks{Used: u.Stored, Hard: b.Bytes}
+	if m.Hard == 0 {
+		m.Hard = u.Volume / 5 * 4
+	}
+	m.Soft = m.Hard / 10 * 9
+	if u.Volume == 0 {
+		return m
+	}
+	reserve := b.Reserve
+	if reserve == 0 {
+		reserve = min(max(u.Volume/50, 64<<20), u.Volume/10)
+	}
+	m.Tight, m.Full = u.Free < 2*reserve, u.Free < reserve
+	return m
+}
+
+// why says why writers are refused, nil when they are not.
+func (m Marks) why() error {
+	switch {
+	case m.Full:
+		return fmt.Errorf("the volume is short of room")
+	case m.Hard > 0 && m.Used >= m.Hard:
+		return fmt.Errorf("the disk budget of %d bytes is used up", m.Hard)
+	}
+	return nil
+}
+
+// excess is how many bytes must go for the log to be below its soft mark
+// again; stored is what the blocks alone take.
+func (m Marks) excess(stored uint64) uint64 {
+	if m.Tight {
+		return max(stored/20, 1)
+	}
+	if m.Soft > 0 && m.Used > m.Soft && stored > 0 {
+		return m.Used - m.Soft
+	}
+	return 0
+}
+
+// givenUp is the order in which classes make room.
+var givenUp = [...]shardlog.Class{shardlog.Video, shardlog.Telemetry, shardlog.Own}
+
+// victims are the trims that give up at least excess bytes: whole buckets,
+// oldest first, class by class. The bucket being filled stays.
+func victims(extents []shardlog.Extent, filling uint32, excess uint64) []shardlog.Trim {
+	through := map[shardlog.StreamID]uint32{}
+	freed := uint64(0)
+	for _, class := range givenUp {
+		mine := slices.DeleteFunc(slices.Clone(extents), func(e shardlog.Extent) bool { return e.Class != class || e.Bucket >= filling })
+		slices.SortFunc(mine, func(a, b shardlog.Extent) int { return int(int64(a.Bucket) - int64(b.Bucket)) })
+		for i, e := range mine {
+			if freed >= excess && (i == 0 || mine[i-1].Bucket != e.Bucket) {
+				break
+			}
+			freed += e.Bytes
+			through[e.Stream] = e.Bucket
+		}
+	}
+	var trims []shardlog.Trim
+	for id, bucket := range through {
+		trims = append(trims, shardlog.Trim{Stream: id, Through: bucket, Reason: shardlog.OverBudget})
+	}
+	slices.SortFunc(trims, func(a, b shardlog.Trim) int { return int(int64(a.Stream) - int64(b.Stream)) })
+	return trims
+}

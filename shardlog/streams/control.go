@@ -1,0 +1,90 @@
+package streams
+
+import (
+	"context"
+	"time"
+
+	"headgate/shardlog"
+)
+
+// Control commands are proposed beside the pool: a cycle that is under way
+// meanwhile names the shards it writes to, and is built anew when they moved.
+
+// CreateStream makes a stream; see shardlog.Control.
+func (l *Log) CreateStream(ctx context.Context, spec shardlog.StreamSpec) error {
+	if err := complete(&spec); err != nil {
+		return err
+	}
+	if _, exists := l.c.Catalog.Stream(spec.Name); exists {
+		return &shardlog.Error{Kind: shardlog.InUse, Op: "create stream", Stream: spec.Name}
+	}
+	return l.control(ctx, shardlog.CreateStream{At: l.clock.Stamp().At, Spec: spec})
+}
+
+// complete checks a spec and puts the defaults in.
+func complete(spec *shardlog.StreamSpec) error {
+	if err := spec.Name.Check(); err != nil {
+		return err
+	}
+	if spec.Shards == 0 {
+		spec.Shards = shardlog.DefaultShards
+	}
+	if spec.Shards < 0 || spec.Shards > shardlog.MaxShardsByStream {
+		return shardlog.Errorf(shardlog.Invalid, "create stream", "%d shards, 1 to %d are allowed", spec.Shards, shardlog.MaxShardsByStream)
+	}
+	if spec.Retention == 0 {
+		spec.Retention = shardlog.DefaultRetention
+	}
+	if spec.Class == 0 {
+		spec.Class = shardlog.Telemetry
+	}
+	if spec.Class > shardlog.Own {
+		return shardlog.Errorf(shardlog.Invalid, "create stream", "class %d", spec.Class)
+	}
+	return checkRetention(spec.Retention)
+}
+
+func checkRetention(d time.Duration) error {
+	if d < shardlog.DefaultRetention || d > shardlog.MaxRetention {
+		return shardlog.Errorf(shardlog.Invalid, "set retention", "%v, %v to %v are allowed", d, shardlog.DefaultRetention, shardlog.MaxRetention)
+	}
+	return nil
+}
+
+// DeleteStream deletes a stream and its records; see shardlog.Control.
+func (l *Log) DeleteStream(ctx context.Context, name shardlog.StreamName) error {
+	s, ok := l.c.Catalog.Stream(name)
+	if !ok {
+		return &shardlog.Error{Kind: shardlog.NotFound, Op: "delete stream", Stream: name}
+	}
+	if err := l.control(ctx, shardlog.DeleteStream{At: l.clock.Stamp().At, Name: name}); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	delete(l.routes, s.ID)
+	l.mu.Unlock()
+	return nil
+}
+
+// SetRetention changes how long records stay readable; see shardlog.Control.
+func (l *Log) SetRetention(ctx context.Context, name shardlog.StreamName, retention time.Duration) error {
+	if err := checkRetention(retention); err != nil {
+		return err
+	}
+	if err := l.control(ctx, shardlog.SetRetention{At: l.clock.Stamp().At, Name: name, Retention: retention}); err != nil {
+		return err
+	}
+	select {
+	case l.trim <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+func (l *Log) control(ctx context.Context, c shardlog.Command) error {
+	out, err := l.c.Proposer.Propose(ctx, c)
+	if err != nil {
+		return err
+	}
+	return out.Err
+}

@@ -1,0 +1,104 @@
+package streams_test
+
+import (
+	"context"
+	"iter"
+	"sync"
+	"testing"
+
+	"headgate/shardlog"
+	"headgate/shardlog/shardlogtest"
+	"headgate/shardlog/store"
+	"headgate/shardlog/streams"
+)
+
+// site is a write path over a real store, with a proposer that agrees at once.
+type site struct {
+	*streams.Log
+	*store.Store
+	proposer *direct
+}
+
+// The two parts both have these; the write path's are the doors.
+func (s *site) Get(ctx context.Context, space shardlog.Space, key string) ([]byte, shardlog.Version, error) {
+	return s.Log.Get(ctx, space, key)
+}
+func (s *site) List(ctx context.Context, space shardlog.Space, prefix string) iter.Seq2[string, []byte] {
+	return s.Log.List(ctx, space, prefix)
+}
+func (s *site) Stats() streams.Stats { return s.Log.Stats() }
+
+// direct journals and applies each command, one at a time.
+type direct struct {
+	mu    sync.Mutex
+	store *store.Store
+	index uint64
+	// before, when set, is asked first: what it answers is the proposal's fate.
+	before func(c shardlog.Command) (apply bool, err error)
+}
+
+func (d *direct) Propose(_ context.Context, c shardlog.Command) (shardlog.Outcome, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.before != nil {
+		apply, err := d.before(c)
+		if !apply {
+			return shardlog.Outcome{}, err
+		}
+		if err != nil {
+			d.apply(c)
+			return shardlog.Outcome{}, err
+		}
+	}
+	return d.apply(c)
+}
+
+func (d *direct) apply(c shardlog.Command) (shardlog.Outcome, error) {
+	d.index++
+	data := shardlog.EncodeCommands(nil, []shardlog.Command{c})
+	if err := d.store.Journal().Append([]shardlog.JournalEntry{{Index: d.index, Term: 1, Commands: true, Data: data}}); err != nil {
+		return shardlog.Outcome{}, err
+	}
+	decoded, err := shardlog.DecodeCommands(data)
+	if err != nil {
+		return shardlog.Outcome{}, err
+	}
+	out, err := d.store.Apply(d.index, decoded)
+	if err != nil {
+		return shardlog.Outcome{}, err
+	}
+	return out[0], nil
+}
+
+// openSite runs a site until the test ends.
+func openSite(t testing.TB, change func(*streams.Config)) *site {
+	t.Helper()
+	st, err := store.Open(t.TempDir(), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &direct{store: st, index: st.Journal().Last()}
+	c := streams.Config{Gateway: 1, Incarnation: 2, Proposer: p, Catalog: st, States: st, Ground: st, Gaps: st, SyncsPerSecond: 1000}
+	if change != nil {
+		change(&c)
+	}
+	l, err := streams.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- l.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &site{Log: l, Store: st, proposer: p}
+}
+
+func TestTheWritePathOverAStoreIsALog(t *testing.T) {
+	shardlogtest.TestLog(t, func(t *testing.T) shardlogtest.Log { return openSite(t, nil) })
+}

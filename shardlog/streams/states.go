@@ -1,0 +1,46 @@
+package streams
+
+import (
+	"context"
+	"iter"
+
+	"headgate/shardlog"
+)
+
+// Get reads a value of small state; see shardlog.States.
+func (l *Log) Get(ctx context.Context, space shardlog.Space, key string) ([]byte, shardlog.Version, error) {
+	return l.c.States.Get(ctx, space, key)
+}
+
+// List yields values of small state; see shardlog.States.
+func (l *Log) List(ctx context.Context, space shardlog.Space, prefix string) iter.Seq2[string, []byte] {
+	return l.c.States.List(ctx, space, prefix)
+}
+
+// Mutate changes small state; see shardlog.States.
+func (l *Log) Mutate(ctx context.Context, m ...shardlog.Mutation) error {
+	if err := ctx.Err(); err != nil {
+		return unavailable("mutate", "", err)
+	}
+	if len(m) == 0 {
+		return nil
+	}
+	if err := checkMutations(m); err != nil {
+		return err
+	}
+	return l.control(ctx, shardlog.Mutate{At: l.clock.Stamp().At, Mutations: m})
+}
+
+func checkMutations(all []shardlog.Mutation) error {
+	for _, m := range all {
+		switch {
+		case m.Space == "" || len(m.Space) > 64:
+			return shardlog.Errorf(shardlog.Invalid, "mutate", "space %q", m.Space)
+		case len(m.Key) > shardlog.MaxStateKey:
+			return shardlog.Errorf(shardlog.Invalid, "mutate", "key of %d bytes, %d are allowed", len(m.Key), shardlog.MaxStateKey)
+		case len(m.Value) > shardlog.MaxStateValue:
+			return shardlog.Errorf(shardlog.Invalid, "mutate", "value of %d bytes, %d are allowed", len(m.Value), shardlog.MaxStateValue)
+		}
+	}
+	return nil
+}
