@@ -1,7 +1,6 @@
 package awsapi
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -33,13 +32,9 @@ func (d *Door) readBody(w http.ResponseWriter, c *Call) *Error {
 			return err
 		}
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), maxWait)
-	defer cancel()
-	held, err := d.memory.take(ctx, room)
-	if err != nil {
-		return Busy("There is no memory for this request now. Please try again.")
+	if err := c.Hold(r.Context(), room); err != nil {
+		return err
 	}
-	c.held += held
 	if r.ContentLength >= 0 {
 		return c.readKnown(int(r.ContentLength))
 	}

@@ -1,6 +1,7 @@
 package awsapi
 
 import (
+	"context"
 	"net/http"
 	"sync"
 	"time"
@@ -23,7 +24,7 @@ type Call struct {
 	Now       time.Time // when the request was taken up
 	Body      []byte
 	In        Input // what Input described; nil when Fast read the body
-	Parsed    any   // what Fast made
+	Parsed    any   // what Fast made; one with a method Reset is reset and kept for the next call, like Scratch
 	Out       Reply
 	Scratch   []byte // for Fast to decode into; kept from call to call
 
@@ -45,6 +46,18 @@ func (c *Call) TryHold(n int64) bool {
 	}
 	c.held += n
 	return true
+}
+
+// Hold is TryHold, but waits in line for room, a few seconds at most.
+func (c *Call) Hold(ctx context.Context, n int64) *Error {
+	ctx, cancel := context.WithTimeout(ctx, maxWait)
+	defer cancel()
+	held, err := c.memory.take(ctx, n)
+	c.held += held
+	if err != nil {
+		return Busy("There is no memory for this request now. Please try again.")
+	}
+	return nil
 }
 
 // Release gives back n bytes that the call held.

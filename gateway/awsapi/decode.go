@@ -163,6 +163,8 @@ func misplaced(what, stop string) *Error {
 	return serialization("Start of " + what + " found where not expected" + stop)
 }
 
+var strict = base64.StdEncoding.Strict()
+
 func decodeBlob(s string) ([]byte, *Error) {
 	bad := func(why string) ([]byte, *Error) {
 		return nil, serialization("'" + clip(s) + "' can not be converted to a Blob: " + why)
@@ -175,7 +177,7 @@ func decodeBlob(s string) ([]byte, *Error) {
 			return bad("Invalid Base64 character: '" + string(rune(s[i])) + "'")
 		}
 	}
-	data, err := base64.StdEncoding.Strict().DecodeString(s)
+	data, err := strict.DecodeString(s)
 	if err != nil {
 		return bad("Invalid last non-pad Base64 character dectected") // AWS's spelling
 	}

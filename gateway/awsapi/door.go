@@ -111,6 +111,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := d.calls.get()
 	defer d.calls.put(c)
 	c.request, c.memory, c.Now, c.RequestID = r, d.memory, d.now(), identify(w.Header(), r)
+	c.format = formatJSON // until checkForm knows better
 	defer d.under.Add(-1)
 	if d.under.Add(1) > d.maxCalls {
 		d.refused.Add(1)

@@ -23,6 +23,7 @@ const (
 // is in its body, and sets the call's format.
 func checkForm(c *Call, known, named bool) *Error {
 	r := c.request
+	c.format = formatNone
 	if r.Method != http.MethodPost {
 		return unnamed()
 	}

@@ -46,12 +46,16 @@ func (r *Reply) Text(name, value string) {
 	r.buf = appendQuoted(r.buf, value)
 }
 
-// Plain appends text made by put, which must need no escaping: digits,
-// letters, and what base64 is made of.
-func (r *Reply) Plain(name string, put func([]byte) []byte) {
+// Quote begins a string that the caller appends to the bytes answered, and
+// then hands to EndQuote. It must need no escaping: letters, digits and what
+// stands between them in names and numbers.
+func (r *Reply) Quote(name string) []byte {
 	r.name(name)
-	r.buf = append(put(append(r.buf, '"')), '"')
+	return append(r.buf, '"')
 }
+
+// EndQuote ends the string that Quote began.
+func (r *Reply) EndQuote(b []byte) { r.buf = append(b, '"') }
 
 // Blob appends bytes.
 func (r *Reply) Blob(name string, value []byte) {

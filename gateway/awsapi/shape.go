@@ -79,3 +79,9 @@ func (in Input) List(name string) []any {
 	list, _ := in[name].([]any)
 	return list
 }
+
+// Map is a Map member, nil when absent.
+func (in Input) Map(name string) map[string]any {
+	m, _ := in[name].(map[string]any)
+	return m
+}

@@ -1,0 +1,88 @@
+// Package kinesisapi is the Kinesis Data Streams API over the shard log: one
+// file per operation. It knows Kinesis's words, limits and texts; it does not
+// know how records are stored, nor how requests travel (package awsapi).
+//
+// Streams whose name begins with an underscore are the gateway's own: clients
+// may read and list them, and do nothing else to them.
+package kinesisapi
+
+import (
+	"errors"
+	"time"
+
+	"headgate/gateway/awsapi"
+	"headgate/shardlog"
+	"headgate/shardlog/quota"
+)
+
+// Config is what an API needs.
+type Config struct {
+	Writer  shardlog.Writer
+	Reader  shardlog.Reader
+	Catalog shardlog.Catalog
+	Control shardlog.Control
+	States  shardlog.States
+	// Now tells the time by which iterators and tokens age. Nil: time.Now.
+	Now func() time.Time
+	// Limits says what one shard gives to polling readers in a second. Its
+	// write limits are not used here: the Writer has its own.
+	Limits quota.Limits
+	// Allowance is how far the clocks of the site's gateways may lie apart:
+	// tokens live that much longer.
+	Allowance time.Duration
+}
+
+// Validate answers what is missing.
+func (c *Config) Validate() error {
+	if c.Writer == nil || c.Reader == nil || c.Catalog == nil || c.Control == nil || c.States == nil {
+		return errors.New("kinesis api: writer, reader, catalog, control and states are all needed")
+	}
+	return c.Limits.Validate()
+}
+
+// API is the Kinesis Data Streams API. It is safe for concurrent use.
+type API struct {
+	writer  shardlog.Writer
+	reader  shardlog.Reader
+	catalog shardlog.Catalog
+	control shardlog.Control
+	now     func() time.Time
+	tokens  tokens
+	rates   rates
+	traffic traffic
+}
+
+// New makes an API.
+func New(c Config) (*API, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	a := &API{writer: c.Writer, reader: c.Reader, catalog: c.Catalog, control: c.Control, now: c.Now}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	a.rates.limits = c.Limits
+	a.tokens = tokens{states: c.States, life: tokenLife + c.Allowance, now: a.now}
+	return a, nil
+}
+
+// Service is the API as a door serves it.
+func (a *API) Service() awsapi.Service {
+	return awsapi.Service{
+		Target:  "Kinesis_20131202",
+		Signing: "kinesis",
+		Explain: explain,
+		Ops: map[string]awsapi.Operation{
+			"CreateStream":          {Input: createStreamInput(), Do: a.createStream},
+			"DeleteStream":          {Input: deleteStreamInput(), Do: a.deleteStream},
+			"DescribeStream":        {Input: describeStreamInput(), Do: a.describeStream},
+			"DescribeStreamSummary": {Input: describeStreamSummaryInput(), Do: a.describeStreamSummary},
+			"GetRecords":            {Input: getRecordsInput(), Do: a.getRecords},
+			"GetShardIterator":      {Input: getShardIteratorInput(), Do: a.getShardIterator},
+			"ListShards":            {Input: listShardsInput(), Do: a.listShards},
+			"ListStreams":           {Input: listStreamsInput(), Do: a.listStreams},
+			"PutRecord":             {Input: putRecordInput(), Do: a.putRecord},
+			"PutRecords":            {Input: putRecordsInput(), Fast: fastPutRecords, Do: a.putRecords},
+		},
+	}
+}

@@ -1,0 +1,95 @@
+package kinesisapi
+
+import (
+	"context"
+
+	"headgate/gateway/awsapi"
+	"headgate/shardlog"
+)
+
+// PutRecord stores one record and answers its place once it is durable.
+// SequenceNumberForOrdering is checked; that the new number exceeds it needs
+// nothing more, because the numbers of a shard always grow.
+//
+// ResourceNotFoundException, InvalidArgumentException,
+// ProvisionedThroughputExceededException, DryRunOperationException,
+// AccessDeniedException (_names).
+
+func putRecordInput() []awsapi.Field {
+	return []awsapi.Field{
+		sequenceNumber("SequenceNumberForOrdering"), partitionKey(), explicitHashKey(), data(),
+		streamName(), streamARN(), boolean("DryRun"),
+	}
+}
+
+func (a *API) putRecord(ctx context.Context, c *awsapi.Call) error {
+	in := c.In
+	entry := shardlog.Entry{Key: in.Text("PartitionKey"), Data: in.Blob("Data")}
+	if entry.Size() > shardlog.MaxRecordBytes {
+		return awsapi.Invalid("1 validation error detected: Value at 'data' failed to satisfy constraint: "+
+			"Member must have length less than or equal to %d", shardlog.MaxRecordBytes)
+	}
+	stream, err := a.find(in)
+	if err != nil {
+		return err
+	}
+	if err := changeable(stream.Name); err != nil {
+		return err
+	}
+	if entry.Hash, err = explicitHash(in.Text("ExplicitHashKey")); err != nil {
+		return err
+	}
+	if err := a.checkOrdering(in.Text("SequenceNumberForOrdering"), stream.Name); err != nil {
+		return err
+	}
+	if in.Bool("DryRun") {
+		return dryRun()
+	}
+	results, err := a.writer.Put(ctx, stream.Name, []shardlog.Entry{entry})
+	if err != nil {
+		return &about{stream.Name, err}
+	}
+	if err := results[0].Err; shardlog.KindOf(err) == shardlog.Throttled {
+		a.traffic.writesThrottled.Add(1)
+		return overRate(stream.Name, results[0].Shard)
+	} else if err != nil {
+		return &about{stream.Name, err}
+	}
+	a.traffic.recordsIn.Add(1)
+	a.traffic.bytesIn.Add(int64(entry.Size()))
+	c.Out.Open("")
+	putResult(&c.Out, results[0])
+	c.Out.Close()
+	return nil
+}
+
+func (a *API) checkOrdering(text string, name shardlog.StreamName) error {
+	if text == "" {
+		return nil
+	}
+	number, err := shardlog.ParseSequenceNumber(text)
+	if err != nil || int64(number.Stamp) > a.now().Unix() {
+		return awsapi.Fail(invalidArgument, "ExclusiveMinimumSequenceNumber %s used in PutRecord on stream %s under account %s is invalid.",
+			text, name, awsapi.Account)
+	}
+	return nil
+}
+
+// explicitHash reads an ExplicitHashKey, nil for "".
+func explicitHash(text string) (*shardlog.Hash, error) {
+	if text == "" {
+		return nil, nil
+	}
+	hash, err := shardlog.ParseHash(text)
+	if err != nil {
+		return nil, awsapi.Fail(invalidArgument, "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. "+
+			"Specified value was %s", text)
+	}
+	return &hash, nil
+}
+
+// putResult appends where a record came to lie.
+func putResult(out *awsapi.Reply, r shardlog.Result) {
+	out.EndQuote(r.Number.Append(out.Quote("SequenceNumber")))
+	out.EndQuote(appendShard(out.Quote("ShardId"), r.Shard.Number))
+}
