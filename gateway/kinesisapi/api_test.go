@@ -35,12 +35,23 @@ func (k keys) Secret(id string) (string, bool) {
 type clock struct {
 	mu     sync.Mutex
 	offset time.Duration
+	frozen time.Time // zero: time goes on
 }
 
 func (c *clock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.frozen.IsZero() {
+		return c.frozen.Add(c.offset)
+	}
 	return time.Now().Add(c.offset)
+}
+
+// freeze stops the clock: from now on only advance moves it.
+func (c *clock) freeze() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.frozen = time.Now()
 }
 
 func (c *clock) advance(d time.Duration) {
