@@ -18,6 +18,23 @@ func isObject(body []byte) bool {
 	return len(start) > 0 && start[0] == '{' && json.Valid(body)
 }
 
+// Read reads a JSON body as fields describe it, and checks types and then
+// constraints.
+func Read(body []byte, fields []Field) (Input, *Error) {
+	data, ok := decode(body)
+	if !ok {
+		return nil, serialization("")
+	}
+	in, err := checkTypes(data, fields)
+	if err == nil {
+		err = validate(in, fields)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
 // decode reads a JSON object; false when the body is none.
 func decode(body []byte) (map[string]any, bool) {
 	if bytes.Count(body, []byte{','})+bytes.Count(body, []byte{'['})+bytes.Count(body, []byte{'{'}) > maxValues {

@@ -150,14 +150,7 @@ func (d *Door) serve(w http.ResponseWriter, c *Call, route *route) {
 
 func (d *Door) do(ctx context.Context, c *Call, route *route) *Error {
 	if route.op.Fast == nil || c.format != formatJSON || !route.op.Fast(c) {
-		data, ok := decode(c.Body)
-		if !ok {
-			return serialization("")
-		}
-		in, err := checkTypes(data, route.op.Input)
-		if err == nil {
-			err = validate(in, route.op.Input)
-		}
+		in, err := Read(c.Body, route.op.Input)
 		if err != nil {
 			return err
 		}

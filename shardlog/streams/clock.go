@@ -47,6 +47,9 @@ func (c *Clock) Stamp() Stamp {
 	return c.timing.tell(c.Wall(), c.Uptime(), c.Synced())
 }
 
+// Trusted reports whether the wall clock is near the truth, as far as can be known.
+func (c *Clock) Trusted() bool { return c.Stamp().Mark == block.Synced }
+
 // MayTrim reports whether records may be given up by their age now.
 func (c *Clock) MayTrim() bool {
 	c.mu.Lock()

@@ -1,0 +1,118 @@
+package gateway
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metrics answers in Prometheus's form. The figures are read when somebody
+// asks; nothing is kept for them.
+func (g *Gateway) metrics() http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collector{g})
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
+}
+
+type collector struct{ g *Gateway }
+
+// Describe sends nothing: what there is depends on the streams.
+func (collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect sends the figures of now.
+func (c collector) Collect(out chan<- prometheus.Metric) {
+	m := sample{out}
+	s := c.g.Status()
+	m.gauge("headgate_ready", "1 while records are taken", flag(s.Health.Ready))
+	m.gauge("headgate_clock_synced", "1 while the clock is trusted", flag(s.Clock.Mark == "synced"))
+	m.gauge("headgate_oldest_waiting_seconds", "age of the oldest record that waits for the disk", s.Log.OldestWaiting.Seconds())
+	m.counter("headgate_records_total", "records stored since the start", float64(s.Log.Records))
+	m.counter("headgate_record_bytes_total", "bytes of those records: data, keys and metadata", float64(s.Log.Bytes))
+	m.counter("headgate_throttled_records_total", "records refused for a shard's rate", float64(s.Log.Throttled))
+	m.counter("headgate_refused_puts_total", "Puts refused for want of disk", float64(s.Log.Refused))
+	m.counter("headgate_commits_total", "commands that were agreed on and synced", float64(s.Log.Commits))
+	m.counter("headgate_commit_seconds_total", "time they took", c.g.streams.Stats().CommitTime.Seconds())
+	m.gauge("headgate_gaps", "times that records were given up", float64(s.Log.Gaps))
+	m.gauge("headgate_blocks_set_aside", "blocks that cannot be read", float64(s.Log.SetAside))
+	m.counter("headgate_disk_written_bytes_total", "bytes passed to write since the start", float64(s.Disk.Written))
+	m.counter("headgate_disk_syncs_total", "syncs since the start", float64(s.Disk.Syncs))
+	m.gauge("headgate_disk_stored_bytes", "bytes of the data folder", float64(s.Disk.Stored))
+	m.gauge("headgate_disk_budget_bytes", "bytes it may take", float64(s.Disk.Budget))
+	m.gauge("headgate_disk_free_bytes", "bytes free on its volume", float64(s.Disk.Free))
+	m.gauge("headgate_offline_seconds", "how long the log lasts at today's rate", s.Disk.Offline.Seconds())
+	for _, one := range s.Streams {
+		m.gauge("headgate_stream_records", "records that can be read", float64(one.Records), "stream", one.Name)
+		m.gauge("headgate_stream_stored_bytes", "bytes of a stream on disk", float64(one.Stored), "stream", one.Name)
+		m.gauge("headgate_stream_shards", "open shards", float64(one.Shards), "stream", one.Name)
+	}
+	c.doors(m, s)
+	c.deliveries(m, s)
+}
+
+func (c collector) doors(m sample, s Status) {
+	for op, o := range s.API.Door.Ops {
+		_, name, _ := strings.Cut(op, ".")
+		m.counter("headgate_api_calls_total", "calls of the AWS APIs", float64(o.Calls), "operation", name)
+		m.counter("headgate_api_errors_total", "calls that failed by the client's fault", float64(o.Errors), "operation", name)
+		m.counter("headgate_api_faults_total", "calls that failed by ours", float64(o.Faults), "operation", name)
+		m.counter("headgate_api_throttled_total", "calls over a rate", float64(o.Throttled), "operation", name)
+	}
+	m.counter("headgate_api_refused_total", "requests refused before any operation", float64(s.API.Door.Refused))
+	k := s.API.Kinesis
+	for name, v := range map[string]int64{"IncomingRecords": k.RecordsIn, "IncomingBytes": k.BytesIn, "GetRecords.Records": k.RecordsOut,
+		"GetRecords.Bytes": k.BytesOut, "WriteProvisionedThroughputExceeded": k.WritesThrottled, "ReadProvisionedThroughputExceeded": k.ReadsThrottled} {
+		m.counter("headgate_kinesis_total", "what the Kinesis API moved, under CloudWatch's names", float64(v), "metric", name)
+	}
+	if q := s.MQTT; q != nil {
+		m.gauge("headgate_mqtt_connections", "connected devices", float64(q.Connections))
+		m.counter("headgate_mqtt_accepted_total", "connections accepted", float64(q.Accepted))
+		m.counter("headgate_mqtt_malformed_total", "connections ended for a malformed packet", float64(q.Malformed))
+		m.counter("headgate_mqtt_received_total", "PUBLISHes received", float64(q.Received))
+		m.counter("headgate_mqtt_acked_total", "QoS 1 and 2 messages acknowledged after they were durable", float64(q.Acked))
+		m.gauge("headgate_mqtt_pending", "messages not yet answered", float64(q.Pending))
+		m.gauge("headgate_mqtt_oldest_unanswered_seconds", "age of the oldest of them", q.OldestUnanswered.Seconds())
+		for why, n := range q.Refused {
+			m.counter("headgate_mqtt_refused_total", "messages refused", float64(n), "reason", why)
+		}
+	}
+}
+
+func (c collector) deliveries(m sample, s Status) {
+	for _, d := range s.Deliveries {
+		m.gauge("headgate_delivery_running", "1 while a delivery works", flag(d.State == "running"), "delivery", d.Name)
+		m.gauge("headgate_delivery_lag_records", "records not yet delivered", float64(d.LagRecords), "delivery", d.Name)
+		m.gauge("headgate_delivery_lag_seconds", "age of the oldest of them", d.LagAge.Seconds(), "delivery", d.Name)
+		m.counter("headgate_delivery_objects_total", "objects delivered", float64(d.Objects), "delivery", d.Name)
+		m.counter("headgate_delivery_records_total", "records delivered", float64(d.Records), "delivery", d.Name)
+		m.counter("headgate_delivery_bytes_total", "bytes delivered, uncompressed", float64(d.Bytes), "delivery", d.Name)
+	}
+}
+
+func flag(on bool) float64 {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+// sample sends metrics; labels are names and values in turn.
+type sample struct{ out chan<- prometheus.Metric }
+
+func (s sample) gauge(name, help string, v float64, labels ...string) {
+	s.send(prometheus.GaugeValue, name, help, v, labels)
+}
+
+func (s sample) counter(name, help string, v float64, labels ...string) {
+	s.send(prometheus.CounterValue, name, help, v, labels)
+}
+
+func (s sample) send(kind prometheus.ValueType, name, help string, v float64, labels []string) {
+	var names, values []string
+	for i := 0; i+1 < len(labels); i += 2 {
+		names, values = append(names, labels[i]), append(values, labels[i+1])
+	}
+	s.out <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, names, nil), kind, v, values...)
+}

@@ -1,0 +1,198 @@
+package gateway
+
+import (
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"headgate/gateway/awsapi"
+	"headgate/gateway/kinesisapi"
+	"headgate/ingest/mqtt"
+)
+
+// Status is how a gateway is doing: the document behind `headgate status`.
+type Status struct {
+	ID        string         `json:"id"`
+	Version   string         `json:"version"`
+	Since     time.Time      `json:"since"`
+	Data      string         `json:"data"`
+	Addresses Addresses      `json:"addresses"`
+	Health    Health         `json:"health"`
+	Warnings  []string       `json:"warnings,omitempty"` // what somebody should look at
+	Clock     ClockStatus    `json:"clock"`
+	Log       LogStatus      `json:"log"`
+	Disk      DiskStatus     `json:"disk"`
+	Streams   []StreamStatus `json:"streams"`
+
+	Deliveries []DeliveryStatus `json:"deliveries,omitempty"`
+	MQTT       *mqtt.Stats      `json:"mqtt,omitempty"`
+	API        APIStatus        `json:"api"`
+}
+
+// ClockStatus is how far the clock is trusted.
+type ClockStatus struct {
+	Stamp  time.Time `json:"stamp"`  // what a record that came now would get
+	Mark   string    `json:"mark"`   // synced, unsynced, stepped
+	Expiry bool      `json:"expiry"` // do records expire by age now
+}
+
+// LogStatus is the write path and the consensus.
+type LogStatus struct {
+	Leading       bool          `json:"leading"`
+	Voters        int           `json:"voters"`
+	Applied       uint64        `json:"applied"`
+	Records       uint64        `json:"records"` // since the start
+	Bytes         uint64        `json:"bytes"`   // of them
+	Throttled     uint64        `json:"throttled"`
+	Refused       uint64        `json:"refused"`
+	Commits       uint64        `json:"commits"`
+	CommitMean    time.Duration `json:"commit_mean_ns"`
+	LastCommit    time.Time     `json:"last_commit,omitzero"`
+	OldestWaiting time.Duration `json:"oldest_waiting_ns"`
+	RecordsASec   float64       `json:"records_per_second"`
+	StoredASec    float64       `json:"stored_bytes_per_second"`
+	Gaps          uint64        `json:"gaps"`
+	SetAside      int           `json:"blocks_set_aside"`
+}
+
+// DiskStatus is what the log takes, and what it wears.
+type DiskStatus struct {
+	Stored    uint64  `json:"stored"`
+	Free      uint64  `json:"free"`
+	Volume    uint64  `json:"volume"`
+	Budget    uint64  `json:"budget"`
+	Full      string  `json:"full,omitempty"` // why writers are refused
+	Written   uint64  `json:"written"`        // bytes passed to write since the start
+	Syncs     uint64  `json:"syncs"`
+	PerByte   float64 `json:"written_per_ingested_byte"`
+	PerRecord float64 `json:"syncs_per_record"`
+	// Offline is how long the log lasts at today's rate before the oldest
+	// records go early; zero while the rate is not known or nothing comes in.
+	Offline time.Duration `json:"offline_ns"`
+}
+
+// StreamStatus is one stream.
+type StreamStatus struct {
+	Name      string        `json:"name"`
+	Shards    int           `json:"shards"` // open
+	Retention time.Duration `json:"retention_ns"`
+	Records   uint64        `json:"records"` // readable
+	Stored    uint64        `json:"stored"`  // bytes on disk, pinned ones included
+	Oldest    time.Time     `json:"oldest,omitzero"`
+	Newest    time.Time     `json:"newest,omitzero"`
+}
+
+// APIStatus is the AWS APIs.
+type APIStatus struct {
+	Door    awsapi.Stats     `json:"door"`
+	Kinesis kinesisapi.Stats `json:"kinesis"`
+}
+
+// Status is how the gateway is doing now.
+func (g *Gateway) Status() Status {
+	s := Status{
+		ID: fmt.Sprintf("%016x", g.id), Version: Version(), Since: g.began.UTC().Truncate(time.Second), Data: g.config.Data,
+		Addresses: g.addresses, Health: g.health(), Clock: g.clockStatus(), Log: g.logStatus(), Disk: g.diskStatus(),
+		Streams: g.streamStatus(), Deliveries: g.deliveryStatus(),
+		API: APIStatus{Door: g.door.Stats(), Kinesis: g.kinesis.Stats()},
+	}
+	if g.mqtt != nil {
+		m := g.mqtt.Stats()
+		s.MQTT = &m
+	}
+	s.Warnings = g.warnings(s)
+	return s
+}
+
+func (g *Gateway) clockStatus() ClockStatus {
+	stamp := g.streams.Clock().Stamp()
+	return ClockStatus{Stamp: stamp.At, Mark: stamp.Mark.String(), Expiry: g.streams.Clock().MayTrim()}
+}
+
+func (g *Gateway) logStatus() LogStatus {
+	w, r, st := g.streams.Stats(), g.group.Stats(), g.store.Stats()
+	l := LogStatus{Leading: r.Leading, Voters: r.Voters, Applied: st.Applied, Records: w.Records, Bytes: w.Bytes, Throttled: w.Throttled,
+		Refused: w.Refused, Commits: w.Commits, LastCommit: w.LastCommit, Gaps: st.Gaps}
+	if w.Commits > 0 {
+		l.CommitMean = w.CommitTime / time.Duration(w.Commits)
+	}
+	if !w.Oldest.IsZero() {
+		l.OldestWaiting = time.Since(w.Oldest)
+	}
+	l.RecordsASec, l.StoredASec = g.rates.now()
+	if asides, err := g.store.Asides(); err == nil {
+		l.SetAside = len(asides)
+	}
+	return l
+}
+
+func (g *Gateway) diskStatus() DiskStatus {
+	w, st := g.streams.Stats(), g.store.Stats()
+	d := DiskStatus{Budget: w.Marks.Hard, Full: w.Full, Written: st.Disk.Written, Syncs: st.Disk.Syncs}
+	if u, err := g.store.Usage(); err == nil {
+		d.Stored, d.Free, d.Volume = u.Stored, u.Free, u.Volume
+	}
+	if w.Bytes > 0 {
+		d.PerByte = float64(d.Written) / float64(w.Bytes)
+		d.PerRecord = float64(d.Syncs) / float64(w.Records)
+	}
+	if _, rate := g.rates.now(); rate > 0 && w.Marks.Soft > d.Stored {
+		d.Offline = time.Duration(min(float64(w.Marks.Soft-d.Stored)/rate, maxOffline.Seconds()) * float64(time.Second))
+	}
+	return d
+}
+
+// maxOffline is as far as the estimate looks.
+const maxOffline = 10 * 365 * 24 * time.Hour
+
+func (g *Gateway) streamStatus() []StreamStatus {
+	all := []StreamStatus{}
+	for _, s := range g.store.Streams() {
+		one := StreamStatus{Name: string(s.Name), Retention: s.Retention}
+		for _, sh := range s.Shards {
+			if !sh.Closed {
+				one.Shards++
+			}
+			one.Records += uint64(sh.Next - sh.Oldest)
+		}
+		extents := g.store.Extents(s.ID)
+		for _, e := range extents {
+			one.Stored += e.Bytes
+		}
+		if n := len(extents); n > 0 {
+			one.Oldest, one.Newest = extents[0].Oldest, extents[n-1].Newest
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// warnings are what somebody should look at, in words.
+func (g *Gateway) warnings(s Status) []string {
+	var all []string
+	add := func(when bool, format string, args ...any) {
+		if when {
+			all = append(all, fmt.Sprintf(format, args...))
+		}
+	}
+	add(g.store.Damage() != "", "the store was damaged: %s", g.store.Damage())
+	add(s.Log.SetAside > 0, "%d blocks cannot be read: see headgate verify", s.Log.SetAside)
+	add(s.Log.Gaps > 0, "%d times records were given up: see headgate gaps", s.Log.Gaps)
+	add(s.Disk.Full != "", "writers are refused: %s", s.Disk.Full)
+	add(s.Clock.Mark != "synced", "the clock is %s: records are stamped by uptime since the last known moment", s.Clock.Mark)
+	add(g.config.Open, "open: nobody is asked for credentials (loopback only)")
+	add(g.config.InsecureLAN, "insecure_lan: plain listeners beyond loopback")
+	for _, d := range s.Deliveries {
+		add(d.State == "held", "delivery %s is held: %s", d.Name, d.LastError)
+	}
+	return all
+}
+
+// Version is the version of this binary, as its build knows it.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "devel"
+	}
+	return info.Main.Version
+}

@@ -1,0 +1,215 @@
+package mqtt
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+)
+
+// errStalled ends a connection whose messages the log did not take in time.
+var errStalled = errors.New("log took no message for half a keepalive")
+
+// conn is one connection: the socket as the broker library sees it, and the
+// messages that wait for the log. It outlives its socket until the last of
+// them is settled.
+type conn struct {
+	net.Conn
+	server *Server
+
+	client   atomic.Pointer[mochi.Client] // set once it is authenticated
+	refusing atomic.Bool                  // MQTT 3.1.1: a message was refused, so the connection ends and later ones will come again
+	closed   chan struct{}
+	closing  sync.Once
+
+	// Owned by the goroutine that reads.
+	framer  framer
+	bad     error  // what the framer found behind the last good bytes
+	swapped uint16 // the id that a SUBSCRIBE in work came with; zero: its own
+	clean   bool
+
+	mu       sync.Mutex
+	session  *session // QoS 2; nil until it is used
+	draining bool     // reads nothing more
+	pumping  bool
+	fifo     []*message // in the order of arrival
+	bytes    int        // of fifo
+	comps    []comp     // PUBCOMPs to write
+	room     chan struct{}
+
+	origin *mochi.Client // owned by pump: publishes to subscribers in this client's name
+}
+
+// comp is one PUBCOMP.
+type comp struct {
+	id   uint16
+	code byte
+}
+
+// newConn takes over a socket, which may be a TLS connection.
+func newConn(s *Server, socket net.Conn) *conn {
+	return &conn{
+		Conn: socket, server: s, closed: make(chan struct{}),
+		framer: framer{first: maxConnect, limit: s.packetLimit()},
+	}
+}
+
+// Read reads for the broker library. It ends the connection before a packet
+// that is too large, and hands over nothing more once the server drains.
+func (c *conn) Read(b []byte) (int, error) {
+	if c.bad != nil {
+		c.explain()
+		return 0, c.bad
+	}
+	n, err := c.Conn.Read(b)
+	if err != nil && c.stopped() {
+		<-c.closed
+		return 0, io.EOF
+	}
+	good, bad := c.framer.scan(b[:n])
+	c.bad = bad
+	c.server.stats.bytes.Add(uint64(n))
+	if good == 0 && bad != nil {
+		c.explain()
+		return 0, bad
+	}
+	return good, err
+}
+
+// explain tells an MQTT 5 device why its connection ends.
+func (c *conn) explain() {
+	cl := c.client.Load()
+	if cl == nil || cl.Properties.ProtocolVersion < 5 {
+		return
+	}
+	code := packets.ErrMalformedPacket
+	if errors.Is(c.bad, errTooLarge) {
+		code = packets.ErrPacketTooLarge
+	}
+	_ = c.server.broker.DisconnectClient(cl, code) // the connection ends either way
+}
+
+// Write writes within the time that a device has to take it. A write that
+// fails ends the connection, since half a packet may be out.
+func (c *conn) Write(b []byte) (int, error) {
+	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.server.cfg.WriteTimeout)); err != nil {
+		return 0, err
+	}
+	n, err := c.Conn.Write(b)
+	if err != nil {
+		_ = c.Close() // the write's own error is the one to tell
+	}
+	return n, err
+}
+
+// SetDeadline is called by the broker library for the keepalive. It leaves
+// writes alone, which have their own time.
+func (c *conn) SetDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.draining {
+		return nil
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+// Close closes the socket, once.
+func (c *conn) Close() error {
+	var err error
+	c.closing.Do(func() {
+		close(c.closed)
+		err = c.Conn.Close()
+	})
+	return err
+}
+
+// drain makes the reader wait for Close instead of reading on.
+func (c *conn) drain() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.draining = true
+	_ = c.Conn.SetReadDeadline(time.Unix(1, 0)) // fails on a closed socket, which reads nothing either
+}
+
+func (c *conn) stopped() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.draining
+}
+
+// admit puts a message at the end of the connection's line. While the window
+// is full it waits, and so does everything behind it in the socket: that is
+// the back-pressure. It gives up when the connection closes, or after half a
+// keepalive, because a PINGREQ may be waiting behind.
+func (c *conn) admit(m *message) error {
+	if c.enter(m) {
+		return nil
+	}
+	c.server.stats.windowWaits.Add(1)
+	var late <-chan time.Time
+	if k := c.client.Load().State.Keepalive; k > 0 {
+		timer := time.NewTimer(time.Duration(k) * time.Second / 2)
+		defer timer.Stop()
+		late = timer.C
+	}
+	again := time.NewTicker(20 * time.Millisecond) // room among all connections is not announced
+	defer again.Stop()
+	for !c.enter(m) {
+		select {
+		case <-c.room:
+		case <-again.C:
+		case <-c.closed:
+			return net.ErrClosed
+		case <-late:
+			return errStalled
+		}
+	}
+	return nil
+}
+
+// enter appends the message if the window has room. One message always fits
+// into an empty window.
+func (c *conn) enter(m *message) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cfg := &c.server.cfg
+	over := len(c.fifo) >= cfg.Window || len(c.fifo) > 0 && c.bytes+m.size() > cfg.WindowBytes
+	if over || c.server.waiting.Load() > int64(cfg.PendingBytes) {
+		if c.room == nil {
+			c.room = make(chan struct{}, 1)
+		}
+		return false
+	}
+	c.line(m)
+	return true
+}
+
+// force puts a message at the end of the line whatever the window says.
+func (c *conn) force(m *message) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.line(m)
+}
+
+// line appends. The caller holds mu.
+func (c *conn) line(m *message) {
+	c.fifo = append(c.fifo, m)
+	c.bytes += m.size()
+	c.server.waiting.Add(int64(m.size()))
+	c.server.open.Add(1)
+}
+
+// oldest is when the connection's oldest unanswered message arrived.
+func (c *conn) oldest() (time.Time, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.fifo) == 0 {
+		return time.Time{}, false
+	}
+	return c.fifo[0].at, true
+}

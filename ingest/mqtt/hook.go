@@ -1,0 +1,196 @@
+package mqtt
+
+import (
+	"context"
+	"crypto/tls"
+	"math"
+	"strings"
+	"time"
+
+	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+)
+
+// hook is where the broker library asks. It handles PUBLISH and PUBREL wholly
+// and leaves sessions, subscriptions and keepalives to the library.
+type hook struct {
+	mochi.HookBase
+	server *Server
+	ctx    context.Context // of Run; the library's callbacks carry none
+}
+
+// stateTimeout bounds the look into replicated state when a device connects.
+const stateTimeout = 5 * time.Second
+
+// ID implements mochi.Hook.
+func (h *hook) ID() string { return "headgate" }
+
+// Provides implements mochi.Hook.
+func (h *hook) Provides(b byte) bool {
+	switch b {
+	case mochi.OnConnect, mochi.OnConnectAuthenticate, mochi.OnSessionEstablish, mochi.OnSessionEstablished,
+		mochi.OnACLCheck, mochi.OnPacketRead, mochi.OnPacketEncode, mochi.OnSubscribed, mochi.OnWillSent, mochi.OnClientExpired:
+		return true
+	}
+	return false
+}
+
+// OnConnect vets the client id and the will.
+func (h *hook) OnConnect(cl *mochi.Client, pk packets.Packet) error {
+	code := packets.CodeSuccess
+	will := cl.Properties.Will
+	_, known := h.server.broker.Clients.Get(cl.ID)
+	switch {
+	case len(cl.ID) > maxClientID, strings.ContainsAny(cl.ID, "+#"), strings.HasPrefix(cl.ID, "$"):
+		code = packets.ErrClientIdentifierNotValid
+	case pk.Connect.WillFlag && !publishable(will.TopicName):
+		code = packets.ErrTopicNameInvalid
+	case pk.Connect.WillFlag && strings.HasPrefix(will.TopicName, "$"):
+		code = packets.ErrNotAuthorized
+	case !known && h.server.broker.Clients.Len() >= 2*h.server.cfg.MaxConnections:
+		code = packets.ErrServerBusy // sessions of devices that are away count too
+	default:
+		return nil
+	}
+	h.server.stats.turnedAway.Add(1)
+	_ = h.server.broker.SendConnack(cl, code, false, nil) // the connection ends either way
+	return code
+}
+
+// OnConnectAuthenticate asks the roof, and readies the QoS 2 session.
+func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
+	c, ok := cl.Net.Conn.(*conn)
+	if !ok {
+		return false
+	}
+	login := Login{ClientID: cl.ID, Remote: c.RemoteAddr(), Username: string(pk.Connect.Username), Password: pk.Connect.Password}
+	if t, ok := c.Conn.(*tls.Conn); ok {
+		state := t.ConnectionState()
+		login.TLS = &state
+	}
+	if !h.server.cfg.Authenticate(login) {
+		h.server.stats.turnedAway.Add(1)
+		h.server.cfg.Log.Info("refuse login", "client", cl.ID, "remote", cl.Net.Remote)
+		return false
+	}
+	ctx, cancel := context.WithTimeout(h.ctx, stateTimeout)
+	defer cancel()
+	s, err := h.server.sessions.open(ctx, cl.ID, pk.Connect.Clean)
+	if err != nil {
+		h.server.cfg.Log.Warn("open session", "client", cl.ID, "error", err)
+		_ = h.server.broker.SendConnack(cl, packets.ErrServerUnavailable, false, nil) // the connection ends either way
+		cl.Stop(packets.ErrServerUnavailable)
+		return false
+	}
+	c.clean = pk.Connect.Clean
+	c.use(s)
+	return true
+}
+
+// OnSessionEstablish ties the connection to the client.
+func (h *hook) OnSessionEstablish(cl *mochi.Client, _ packets.Packet) {
+	if c, ok := cl.Net.Conn.(*conn); ok {
+		c.client.Store(cl)
+	}
+}
+
+// OnSessionEstablished turns off the library's flow control: ours is to stop
+// reading, and the library's stalls outbound messages and may lock up when it
+// looks for the next one.
+func (h *hook) OnSessionEstablished(cl *mochi.Client, _ packets.Packet) {
+	cl.State.Inflight.ResetReceiveQuota(math.MaxInt32)
+	cl.State.Inflight.ResetSendQuota(0)
+}
+
+// OnACLCheck lets everything be read; what may be written is decided before
+// the library sees it.
+func (h *hook) OnACLCheck(*mochi.Client, string, bool) bool { return true }
+
+// OnSubscribed notes that there are subscribers at all.
+func (h *hook) OnSubscribed(*mochi.Client, packets.Packet, []byte) { h.server.subscribed.Store(true) }
+
+// OnPacketRead is called in the connection's reader.
+func (h *hook) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
+	c, ok := cl.Net.Conn.(*conn)
+	if !ok || c.client.Load() == nil {
+		return pk, nil
+	}
+	switch pk.FixedHeader.Type {
+	case packets.Publish:
+		return c.onPublish(cl, pk)
+	case packets.Pubrel:
+		if !pk.ReasonCodeValid() {
+			return pk, nil
+		}
+		c.onPubrel(pk.PacketID)
+		return nothing(), nil
+	case packets.Subscribe, packets.Unsubscribe:
+		return c.onSubscribe(cl, pk)
+	}
+	return pk, nil
+}
+
+// nothing is a packet that the library takes and does nothing about: a PUBACK
+// for an id that is never used.
+func nothing() packets.Packet {
+	return packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Puback}}
+}
+
+// onSubscribe swaps an id that an outbound message uses at the same time,
+// because the library keeps one set of ids for both directions.
+func (c *conn) onSubscribe(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
+	if pk.FixedHeader.Type == packets.Subscribe &&
+		(len(pk.Filters) > maxFilters || cl.State.Subscriptions.Len()+len(pk.Filters) > maxSubs) {
+		_ = c.server.broker.DisconnectClient(cl, packets.ErrQuotaExceeded) // the connection ends either way
+		return pk, packets.ErrRejectPacket
+	}
+	c.swapped = 0
+	if _, taken := cl.State.Inflight.Get(pk.PacketID); !taken {
+		return pk, nil
+	}
+	for id := uint16(math.MaxUint16); id > 0; id-- {
+		if _, taken := cl.State.Inflight.Get(id); !taken {
+			c.swapped, pk.PacketID = pk.PacketID, id
+			break
+		}
+	}
+	return pk, nil
+}
+
+// OnPacketEncode completes CONNACK and gives swapped ids back.
+func (h *hook) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packet {
+	c, ok := cl.Net.Conn.(*conn)
+	if !ok {
+		return pk
+	}
+	switch pk.FixedHeader.Type {
+	case packets.Connack:
+		if s := c.quality(); s != nil && pk.ReasonCode == 0 {
+			s.resume(pk.SessionPresent)
+		}
+		if cl.Properties.ProtocolVersion < 5 {
+			pk.ReasonCode = returnCode(pk.ReasonCode)
+			break
+		}
+		pk.Properties.MaximumPacketSize = uint32(h.server.packetLimit())
+		pk.Properties.TopicAliasMaximum = maxAliases
+	case packets.Suback, packets.Unsuback: // written by the reader, which owns swapped
+		if c.swapped != 0 {
+			pk.PacketID, c.swapped = c.swapped, 0
+		}
+	}
+	return pk
+}
+
+// OnWillSent records a will. The library has published it already.
+func (h *hook) OnWillSent(cl *mochi.Client, pk packets.Packet) {
+	if c, ok := cl.Net.Conn.(*conn); ok {
+		c.onWill(cl, pk)
+	}
+}
+
+// OnClientExpired cleans up what the library leaves behind of a session.
+func (h *hook) OnClientExpired(cl *mochi.Client) {
+	h.server.broker.UnsubscribeClient(cl)
+	cl.ClearInflights()
+}

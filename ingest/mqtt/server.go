@@ -1,0 +1,231 @@
+package mqtt
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"headgate/shardlog"
+)
+
+// sweepEvery is how often QoS 2 ids of clients that never came back are sought.
+const sweepEvery = time.Hour
+
+// Server is the MQTT door. New makes it, Run serves.
+//
+// Retained messages, subscriptions and messages that wait for subscribers live
+// in memory and end with the process; records and QoS 2 ids do not.
+type Server struct {
+	cfg        Config
+	broker     *mochi.Server
+	committers map[shardlog.StreamName]*committer
+	releaser   *releaser
+	sessions   *sessions
+
+	stats      counters
+	subscribed atomic.Bool  // somebody subscribed since the start
+	open       atomic.Int64 // messages, removals and PUBCOMPs to answer
+	waiting    atomic.Int64 // bytes of those messages
+
+	serving sync.WaitGroup // connections
+	pumps   sync.WaitGroup
+
+	mu     sync.Mutex
+	doors  []door
+	conns  map[*conn]struct{} // nil once Run has ended
+	places int                // connections, those in TLS handshake included
+}
+
+// New makes a server; nothing starts before Run. Kind Invalid: the
+// configuration is incomplete.
+func New(cfg Config) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{
+		cfg: cfg, conns: map[*conn]struct{}{}, committers: map[shardlog.StreamName]*committer{},
+		sessions: &sessions{states: cfg.States, byClient: map[string]*session{}},
+	}
+	s.releaser = &releaser{server: s, signal: make(chan struct{}, 1)}
+	for _, spec := range cfg.Routes.Streams() {
+		s.committers[spec.Name] = newCommitter(s, spec)
+	}
+	s.broker = mochi.New(s.options())
+	return s, nil
+}
+
+// packetLimit is how many bytes a packet may have after its header.
+func (s *Server) packetLimit() int { return s.cfg.MaxPayload + maxOverhead }
+
+// options are the broker library's settings.
+func (s *Server) options() *mochi.Options {
+	capabilities := mochi.NewDefaultServerCapabilities()
+	capabilities.MaximumClients = int64(s.cfg.MaxConnections)
+	capabilities.MaximumPacketSize = uint32(s.packetLimit()) + 1 // it counts the first header byte
+	capabilities.MaximumClientWritesPending = 128                // its queue is allocated at once
+	capabilities.MaximumInflight = maxDownlink
+	capabilities.ReceiveMaximum = uint16(s.cfg.Window)
+	capabilities.TopicAliasMaximum = maxAliases
+	capabilities.MaximumSessionExpiryInterval = uint32(sessionExpiry / time.Second)
+	capabilities.MaximumMessageExpiryInterval = 0
+	capabilities.Compatibilities.NoInheritedPropertiesOnAck = true
+	return &mochi.Options{
+		Capabilities:           capabilities,
+		Logger:                 slog.New(quiet{s.cfg.Log.Handler()}),
+		SysTopicResendInterval: 60, // each stops the world for memory statistics
+	}
+}
+
+// Run serves until ctx ends, then answers what is open, for at most
+// DrainTimeout, and closes all connections. It may be called once.
+func (s *Server) Run(ctx context.Context) error {
+	if err := s.Listen(); err != nil {
+		return err
+	}
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx)) // open messages are answered after ctx ends
+	defer cancel()
+	if err := s.broker.AddHook(&hook{server: s, ctx: inner}, nil); err != nil {
+		return shardlog.Errorf(shardlog.Internal, "start mqtt", "%w", err)
+	}
+	if err := s.broker.Serve(); err != nil {
+		return shardlog.Errorf(shardlog.Internal, "start mqtt", "%w", err)
+	}
+	var workers, accepts sync.WaitGroup
+	for _, co := range s.committers {
+		workers.Go(func() {
+			s.ready(inner, co)
+			co.run(inner, modePlain)
+		})
+		workers.Go(func() { co.run(inner, modeExact) })
+	}
+	workers.Go(func() { s.releaser.run(inner) })
+	workers.Go(func() { s.sweep(inner) })
+	for _, d := range s.doors {
+		accepts.Go(func() { s.accept(ctx, d) })
+	}
+
+	<-ctx.Done()
+	for _, d := range s.doors {
+		_ = d.Close() // nothing more comes through it either way
+	}
+	accepts.Wait()
+	s.drain()
+	s.disconnect()
+	s.serving.Wait()
+	cancel()
+	workers.Wait()
+	s.pumps.Wait()
+	return s.broker.Close()
+}
+
+// ready makes the committer's stream if it can be made now. If not, the first
+// Put that misses it tries again.
+func (s *Server) ready(ctx context.Context, co *committer) {
+	if err := co.make(ctx); err != nil {
+		s.cfg.Log.Info("make stream", "stream", co.spec.Name, "error", err)
+	}
+}
+
+// sweep removes what clients that never came back left behind.
+func (s *Server) sweep(ctx context.Context) {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		if err := s.sessions.sweep(ctx, time.Now()); err != nil {
+			s.cfg.Log.Warn("sweep packet ids", "error", err)
+		}
+	}
+}
+
+// drain stops reading and waits for the open answers.
+func (s *Server) drain() {
+	for _, c := range s.connections() {
+		c.drain()
+	}
+	late := time.NewTimer(s.cfg.DrainTimeout)
+	defer late.Stop()
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for s.open.Load() > 0 {
+		select {
+		case <-look.C:
+		case <-late.C:
+			s.cfg.Log.Warn("stop with open messages", "count", s.open.Load())
+			return
+		}
+	}
+}
+
+// disconnect ends all connections, and lets none in any more.
+func (s *Server) disconnect() {
+	conns := s.connections()
+	s.mu.Lock()
+	s.conns = nil
+	s.mu.Unlock()
+	for _, c := range conns {
+		if cl := c.client.Load(); cl != nil && cl.Properties.ProtocolVersion >= 5 {
+			_ = s.broker.DisconnectClient(cl, packets.ErrServerShuttingDown) // it is closed next
+		}
+		_ = c.Close() // the device notices
+	}
+}
+
+// enter notes a connection; false: Run has ended.
+func (s *Server) enter(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conns == nil {
+		return false
+	}
+	s.conns[c] = struct{}{}
+	return true
+}
+
+// exit forgets a connection that has ended.
+func (s *Server) exit(c *conn) {
+	_ = c.Close() // usually it is
+	s.mu.Lock()
+	delete(s.conns, c)
+	s.mu.Unlock()
+	session := c.quality()
+	if session == nil {
+		return
+	}
+	expire := c.client.Load() == nil || c.expires()
+	for _, id := range s.sessions.leave(session, expire) {
+		s.releaser.add(release{session: session, id: id})
+	}
+}
+
+// connections are those open now.
+func (s *Server) connections() []*conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*conn, 0, len(s.conns))
+	for c := range s.conns {
+		all = append(all, c)
+	}
+	return all
+}
+
+// refuse settles a message that will not be stored, and counts it.
+func (s *Server) refuse(m *message, v verdict) {
+	s.stats.refuse(v.reason())
+	if cl := m.conn.client.Load(); m.qos > 0 && cl != nil && cl.Properties.ProtocolVersion < 5 {
+		m.conn.refusing.Store(true)
+	}
+	m.settle(v)
+}
+
+var _ net.Conn = (*conn)(nil)

@@ -1,0 +1,79 @@
+package mqtt
+
+import (
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Stats is what the door has done since it was made.
+type Stats struct {
+	Connections int    // open now
+	Accepted    uint64 // connections accepted
+	TurnedAway  uint64 // connections over the limit, or not let in
+	Malformed   uint64 // connections that ended for a malformed packet
+	Panics      uint64 // connections that ended for a fault of the broker library
+
+	Bytes      uint64            // read from devices
+	Received   uint64            // PUBLISHes
+	Acked      uint64            // PUBACKs and PUBRECs for stored messages
+	Duplicates uint64            // QoS 2 messages that came again and were not stored again
+	Refused    map[string]uint64 // by reason: denied, topic, payload, full, internal, too large
+
+	WindowWaits    uint64 // times a socket was not read because its window was full
+	ThrottledWaits uint64 // times a key waited for its shard
+	Retries        uint64 // times the log could not take a Put
+	Conflicts      uint64 // Puts whose QoS 2 ids were taken
+
+	Pending          int           // messages and PUBRELs not yet answered
+	PendingBytes     int64         // of those messages
+	OldestUnanswered time.Duration // age of the oldest of them on an open connection
+	Retained         int           // retained messages, in memory
+	Subscriptions    int64         // in memory
+}
+
+// counters are the running totals behind Stats.
+type counters struct {
+	accepted, turnedAway, malformed, panics    atomic.Uint64
+	bytes, received, acked, duplicates         atomic.Uint64
+	windowWaits, throttled, retries, conflicts atomic.Uint64
+
+	mu      sync.Mutex
+	refused map[string]uint64
+}
+
+// refuse counts a refused message.
+func (c *counters) refuse(reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.refused == nil {
+		c.refused = map[string]uint64{}
+	}
+	c.refused[reason]++
+}
+
+// Stats is a snapshot. It may be called at any time.
+func (s *Server) Stats() Stats {
+	c := &s.stats
+	out := Stats{
+		Accepted: c.accepted.Load(), TurnedAway: c.turnedAway.Load(), Malformed: c.malformed.Load(), Panics: c.panics.Load(),
+		Bytes: c.bytes.Load(), Received: c.received.Load(), Acked: c.acked.Load(), Duplicates: c.duplicates.Load(),
+		WindowWaits: c.windowWaits.Load(), ThrottledWaits: c.throttled.Load(), Retries: c.retries.Load(), Conflicts: c.conflicts.Load(),
+		Pending: int(s.open.Load()), PendingBytes: s.waiting.Load(),
+		Retained:      s.broker.Topics.Retained.Len(),
+		Subscriptions: atomic.LoadInt64(&s.broker.Info.Subscriptions),
+	}
+	c.mu.Lock()
+	out.Refused = maps.Clone(c.refused)
+	c.mu.Unlock()
+	conns := s.connections()
+	out.Connections = len(conns)
+	now := time.Now()
+	for _, conn := range conns {
+		if at, ok := conn.oldest(); ok {
+			out.OldestUnanswered = max(out.OldestUnanswered, now.Sub(at))
+		}
+	}
+	return out
+}
