@@ -39,7 +39,9 @@ func newTally(from shardlog.Seq, encoder firehose.Encoder, shard shardlog.Shard)
 	return t
 }
 
-func (t *tally) lookup(seq shardlog.Seq) (refusal, bool) { return intent{Refused: t.refused}.refused(seq) }
+func (t *tally) lookup(seq shardlog.Seq) (refusal, bool) {
+	return intent{Refused: t.refused}.refused(seq)
+}
 
 // empty reports whether no record was added.
 func (t *tally) empty() bool { return t.seen == 0 }

@@ -1,0 +1,185 @@
+// Package delivery carries a stream to a sink. The shard log is its only
+// buffer: what it knows durably are a cursor for each shard and the batches it
+// has sealed. A batch is sealed, with the names and hashes of its objects,
+// before its first byte leaves, so that every attempt, after any crash, on any
+// gateway, sends the same objects under the same names. It does not know what
+// a sink is made of, nor how records are encoded.
+package delivery
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"headgate/firehose"
+	"headgate/shardlog"
+)
+
+// Config is what a Delivery is made of. All but Log is needed.
+type Config struct {
+	Spec    Spec
+	Reader  shardlog.Reader
+	Catalog shardlog.Catalog
+	States  shardlog.States
+	Sink    firehose.Sink
+	Encoder func(firehose.Format) (firehose.Encoder, error)
+	Log     *slog.Logger // nil: slog.Default
+}
+
+// Delivery is one delivery. Run runs it; Status may be asked at any time.
+type Delivery struct {
+	c       Config
+	gate    *gate
+	ledger  *ledger
+	uploads chan struct{} // one token for each shard that may be sending
+	namer   namer         // set by Run before any lane begins
+	limit   limit
+
+	mu    sync.Mutex
+	lanes map[shardlog.ShardID]*lane // guarded by mu
+	phase State                      // guarded by mu: Idle, Waiting, Running
+	last  error                      // guarded by mu
+}
+
+// Bounds of one delivery's work.
+const (
+	maxUploads  = 4               // shards that send at once
+	lookForMore = 2 * time.Second // between looks for new shards
+)
+
+// New makes a delivery. It starts nothing. Kind Invalid.
+func New(c Config) (*Delivery, error) {
+	if err := c.Spec.Validate(); err != nil {
+		return nil, err
+	}
+	if c.Reader == nil || c.Catalog == nil || c.States == nil || c.Sink == nil || c.Encoder == nil {
+		return nil, invalid("%s: a reader, a catalog, states, a sink and an encoder are needed", c.Spec.Name)
+	}
+	if _, err := c.Encoder(c.Spec.format()); err != nil {
+		return nil, err
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	d := &Delivery{c: c, gate: newGate(), uploads: make(chan struct{}, maxUploads), lanes: map[shardlog.ShardID]*lane{}, phase: Idle}
+	d.limit.set(c.Spec.sizeBytes(), c.Sink.Caps())
+	d.ledger = &ledger{states: c.States, failed: d.note}
+	return d, nil
+}
+
+// Run delivers until ctx ends. It retries for ever: the log keeps what is not
+// delivered. It returns nil after ctx has ended.
+func (d *Delivery) Run(ctx context.Context) error {
+	defer d.enter(Idle)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return d.follow(ctx, group) })
+	err := group.Wait()
+	d.mu.Lock()
+	clear(d.lanes)
+	d.mu.Unlock()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// follow starts a lane for every shard, as shards appear.
+func (d *Delivery) follow(ctx context.Context, group *errgroup.Group) error {
+	prepared := false
+	for ; ; pause(ctx, lookForMore) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		s, ok := d.c.Catalog.Stream(d.c.Spec.Stream)
+		if !ok {
+			d.enter(Waiting)
+			continue
+		}
+		if !prepared {
+			if err := d.prepare(ctx); err != nil {
+				d.note(err)
+				continue
+			}
+			prepared = true
+		}
+		d.enter(Running)
+		for _, sh := range s.Shards {
+			if ln := d.lane(sh); ln != nil {
+				group.Go(func() error { return ln.run(ctx) })
+			}
+		}
+	}
+}
+
+// lane makes the lane of a shard that has none yet.
+func (d *Delivery) lane(sh shardlog.Shard) *lane {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.lanes[sh.ID] != nil {
+		return nil
+	}
+	ln := &lane{d: d, shard: sh, at: place{key: stateKey(d.c.Spec.Name, sh.ID)}}
+	d.lanes[sh.ID] = ln
+	return ln
+}
+
+func (d *Delivery) enter(s State) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.phase = s
+}
+
+// note keeps an error for Status, and says it in the log once.
+func (d *Delivery) note(err error) {
+	d.mu.Lock()
+	again := d.last != nil && d.last.Error() == err.Error()
+	d.last = err
+	d.mu.Unlock()
+	if !again {
+		d.c.Log.Warn("delivery", "name", d.c.Spec.Name, "sink", d.c.Sink.String(), "error", err)
+	}
+}
+
+func (d *Delivery) healed() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.last = nil
+}
+
+// limit is how much one batch may hold. It shrinks when the sink says that a
+// batch is too large.
+type limit struct {
+	mu    sync.Mutex
+	bytes int64
+	count int
+	caps  firehose.Caps
+}
+
+func (l *limit) set(bytes int64, caps firehose.Caps) {
+	l.bytes, l.caps, l.count = bytes, caps, maxBatchRecords
+	if caps.BatchBytes > 0 {
+		l.bytes = min(l.bytes, caps.BatchBytes)
+	}
+	if caps.BatchRecords > 0 {
+		l.count = min(l.count, caps.BatchRecords)
+	}
+}
+
+// maxBatchRecords bounds a batch of tiny records.
+const maxBatchRecords = 1 << 20
+
+func (l *limit) now() (bytes int64, count int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.bytes, l.count
+}
+
+// shrink halves the limit below what was too large.
+func (l *limit) shrink(tooLarge int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bytes = max(1, min(l.bytes, tooLarge/2))
+}

@@ -1,0 +1,184 @@
+package delivery
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"headgate/firehose"
+	"headgate/shardlog"
+)
+
+// pageBudget is how much of the log is in memory at a time.
+var pageBudget = shardlog.Budget{Records: 2000, Bytes: 1 << 20}
+
+// gather reads on from the last batch until the next is full, or its oldest
+// record is as old as the interval. It keeps sums, not records.
+func (ln *lane) gather(ctx context.Context) (*tally, error) {
+	encoder, err := ln.d.c.Encoder(ln.d.c.Spec.format())
+	if err != nil {
+		return nil, err
+	}
+	from := ln.state.after()
+	t := newTally(from, encoder, ln.shard)
+	cursor := shardlog.Cursor{Next: from, Pinned: true}
+	var due time.Time
+	for {
+		page, err := ln.d.c.Reader.Read(ctx, ln.shard.ID, cursor, pageBudget)
+		if err != nil {
+			return nil, err
+		}
+		full, err := ln.takePage(t, page)
+		if err != nil || full {
+			return t, err
+		}
+		if len(page.Gaps) > 0 {
+			t.until = max(t.until, page.Next.Next-1)
+		}
+		if due.IsZero() && t.end() > 0 {
+			due = ln.due(t)
+		}
+		cursor = page.Next
+		if page.End {
+			if t.end() == 0 {
+				return nil, errEnd
+			}
+			return t, nil
+		}
+		if !page.Tip {
+			continue
+		}
+		if timeIsUp, err := ln.wait(ctx, cursor.Next, due); err != nil || timeIsUp {
+			return t, err
+		}
+	}
+}
+
+// due is when the batch is sealed at the latest: an interval after its oldest
+// record arrived, as far as the clocks can be believed.
+func (ln *lane) due(t *tally) time.Time {
+	interval, age := ln.d.c.Spec.interval(), time.Duration(0)
+	if !t.oldest.IsZero() {
+		age = min(max(time.Since(t.oldest), 0), interval)
+		ln.oldest(t.oldest)
+	}
+	return time.Now().Add(interval - age)
+}
+
+// wait waits for the next record, or until due.
+func (ln *lane) wait(ctx context.Context, next shardlog.Seq, due time.Time) (timeIsUp bool, err error) {
+	if due.IsZero() {
+		ln.oldest(time.Time{})
+		return false, ln.d.c.Reader.Wait(ctx, ln.shard.ID, next)
+	}
+	until, cancel := context.WithDeadline(ctx, due)
+	defer cancel()
+	err = ln.d.c.Reader.Wait(until, ln.shard.ID, next)
+	if err != nil && ctx.Err() == nil && until.Err() != nil {
+		return true, nil
+	}
+	return false, err
+}
+
+// takePage adds a page's records until the batch is full.
+func (ln *lane) takePage(t *tally, page shardlog.Page) (full bool, err error) {
+	for _, r := range page.Records {
+		if full, err := ln.takeRecord(t, r); err != nil || full {
+			return full, err
+		}
+	}
+	bytes, count := ln.d.limit.now()
+	return t.data.bytes >= bytes || t.data.count >= count || len(t.refused) >= maxRefused, nil
+}
+
+// takeRecord adds one record; full means that it belongs to the next batch.
+func (ln *lane) takeRecord(t *tally, r shardlog.Record) (full bool, err error) {
+	bytes, count := ln.d.limit.now()
+	frame, err := t.framed(r)
+	if err != nil {
+		return false, t.reject(r, refuse(r.Seq, codeEncode, err.Error(), 1, time.Now()))
+	}
+	if most := ln.d.c.Sink.Caps().RecordBytes; most > 0 && len(frame) > most {
+		return false, t.reject(r, refuse(r.Seq, codeTooLarge, "record is larger than the destination takes", 1, time.Now()))
+	}
+	if !t.empty() && (t.data.bytes+int64(len(frame)) > bytes || t.data.count >= count || len(t.refused) >= maxRefused) {
+		return true, nil
+	}
+	t.take(r, frame)
+	return false, nil
+}
+
+// retally sums up a range anew, less the records that are refused.
+func (ln *lane) retally(ctx context.Context, in intent, last shardlog.Seq, refused []refusal) (*tally, error) {
+	encoder, err := ln.d.c.Encoder(in.Format)
+	if err != nil {
+		return nil, err
+	}
+	t := newTally(in.From, encoder, ln.shard)
+	t.until = last
+	known := intent{Refused: refused}
+	for r, err := range ln.records(ctx, in.From, last) {
+		if err != nil {
+			return nil, err
+		}
+		if why, bad := known.refused(r.Seq); bad {
+			if err := t.reject(r, why); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		frame, err := t.framed(r)
+		if err != nil {
+			if err := t.reject(r, refuse(r.Seq, codeEncode, err.Error(), 1, time.Now())); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		t.take(r, frame)
+	}
+	return t, nil
+}
+
+// records reads a range of the log, a page at a time.
+func (ln *lane) records(ctx context.Context, from, last shardlog.Seq) iter.Seq2[shardlog.Record, error] {
+	return func(yield func(shardlog.Record, error) bool) {
+		cursor := shardlog.Cursor{Next: from, Pinned: true}
+		for cursor.Next <= last {
+			page, err := ln.d.c.Reader.Read(ctx, ln.shard.ID, cursor, pageBudget)
+			if err != nil {
+				yield(shardlog.Record{}, err)
+				return
+			}
+			for _, r := range page.Records {
+				if r.Seq > last || !yield(r, nil) {
+					return
+				}
+			}
+			if cursor = page.Next; page.Tip {
+				return
+			}
+		}
+	}
+}
+
+// batch is one object of an intent, as a sink takes it. It holds the records
+// that were refused, or those that were not.
+func (ln *lane) batch(in intent, p part, encoder firehose.Encoder, refused, retried bool) *firehose.Batch {
+	return &firehose.Batch{
+		ID: p.ID, Object: p.Object, Stream: ln.d.c.Spec.Stream, Shard: ln.shard.ID, First: in.First, Last: in.Last, Version: in.Version,
+		Arrived: in.oldest(), ArrivedLast: in.newest(), Count: p.Count, Bytes: p.Bytes, SHA256: p.SHA256, Missing: in.Missing,
+		Retried: retried, Encoder: encoder,
+		Records: func(ctx context.Context) iter.Seq2[shardlog.Record, error] {
+			return func(yield func(shardlog.Record, error) bool) {
+				for r, err := range ln.records(ctx, in.From, in.Last) {
+					if _, bad := in.refused(r.Seq); err == nil && bad != refused {
+						continue
+					}
+					if !yield(r, err) {
+						return
+					}
+				}
+			}
+		},
+	}
+}

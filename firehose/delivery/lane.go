@@ -1,0 +1,108 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"headgate/shardlog"
+)
+
+// lane delivers one shard: it seals a batch, sends it, finishes it, and so on.
+type lane struct {
+	d     *Delivery
+	shard shardlog.Shard
+	at    place
+	fresh string // name of the object sealed last, until it was first tried; owned by run
+
+	mu    sync.Mutex
+	state shardState // guarded by mu for those who ask; changed by run alone
+	since time.Time  // guarded by mu: arrival of the oldest record not delivered; zero when there is none
+}
+
+// run delivers the shard until ctx ends or the shard does.
+func (ln *lane) run(ctx context.Context) error {
+	err := ln.load(ctx)
+	for err == nil {
+		err = ln.step(ctx)
+		if errors.Is(err, errTaken) {
+			err = ln.load(ctx)
+		}
+	}
+	if errors.Is(err, errEnd) || shardlog.KindOf(err) == shardlog.NotFound {
+		return nil // everything of the shard is delivered, or the stream is gone
+	}
+	return err
+}
+
+// errEnd says that a closed shard has been delivered to its end.
+var errEnd = errors.New("end of shard")
+
+// step sends what is sealed, or seals the next batch.
+func (ln *lane) step(ctx context.Context) error {
+	if len(ln.state.Intents) > 0 {
+		return ln.send(ctx, ln.state.Intents[0])
+	}
+	t, err := ln.gather(ctx)
+	if err != nil {
+		return err
+	}
+	next := ln.state
+	in := t.intent(ln.shard.ID, ln.d.namer, ln.d.c.Spec.format())
+	next.Intents = []intent{in}
+	ln.fresh = in.Data.ID
+	return ln.save(ctx, next)
+}
+
+// load reads the shard's state, and makes it for a shard that is new.
+func (ln *lane) load(ctx context.Context) error {
+	b, v, err := ln.d.c.States.Get(ctx, Space, ln.at.key)
+	switch {
+	case err == nil:
+		s, err := decodeState(b)
+		if err != nil {
+			return err
+		}
+		ln.at.version = v
+		ln.set(s)
+		return nil
+	case shardlog.KindOf(err) != shardlog.NotFound:
+		return err
+	}
+	first := shardState{Next: ln.shard.Oldest}
+	if ln.d.c.Spec.Start == Latest && ln.shard.Parent == nil {
+		first.Next = ln.shard.Next
+	}
+	ln.at.version = 0
+	return ln.save(ctx, first)
+}
+
+// save makes a state durable, with the cursor that pins what follows it.
+func (ln *lane) save(ctx context.Context, s shardState) error {
+	text, err := encodeState(s)
+	if err != nil {
+		return err
+	}
+	cursor := shardlog.Mutation{
+		Space: shardlog.Cursors, Key: shardlog.CursorKey(ln.shard.ID, consumer(ln.d.c.Spec.Name)),
+		Value: shardlog.EncodeCursor(shardlog.Cursor{Next: s.Next, Pinned: ln.d.c.Spec.pinned()}),
+	}
+	if err := ln.d.ledger.save(ctx, &ln.at, text, cursor); err != nil {
+		return err
+	}
+	ln.set(s)
+	return nil
+}
+
+func (ln *lane) set(s shardState) {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	ln.state = s
+}
+
+func (ln *lane) oldest(t time.Time) {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	ln.since = t
+}

@@ -1,0 +1,147 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"headgate/firehose"
+	"headgate/shardlog"
+)
+
+// send brings the objects of an intent to the sink and finishes it, or seals
+// it anew when the sink or the log will not have it as it is.
+func (ln *lane) send(ctx context.Context, in intent) error {
+	data, err := ln.d.c.Encoder(in.Format)
+	if err != nil {
+		return err
+	}
+	bad := errorEncoder{codec: data, shard: ln.shard, refused: in.refused}
+	for _, o := range []struct {
+		part    part
+		encoder firehose.Encoder
+		refused bool
+	}{{in.Data, data, false}, {in.Errors, bad, true}} {
+		if o.part.Count == 0 {
+			continue
+		}
+		resealed, err := ln.deliver(ctx, in, func(retried bool) *firehose.Batch { return ln.batch(in, o.part, o.encoder, o.refused, retried) })
+		if err != nil || resealed {
+			return err
+		}
+	}
+	next := ln.state
+	next.Next, next.Intents = in.Last+1, nil
+	next.Totals.add(in.totals())
+	return ln.save(ctx, next)
+}
+
+// deliver tries until the object is there. It answers resealed when the
+// intent was replaced by another.
+func (ln *lane) deliver(ctx context.Context, in intent, batch func(retried bool) *firehose.Batch) (resealed bool, err error) {
+	for attempt := 1; ; attempt++ {
+		// What this process has not sealed itself may have been sent by the one before.
+		b := batch(attempt > 1 || in.Data.ID == "" || in.Data.ID != ln.fresh)
+		ln.fresh = ""
+		r, err := ln.attempt(ctx, b)
+		if err != nil {
+			return false, err
+		}
+		if r.Done() {
+			ln.d.healed()
+			return false, nil
+		}
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		ln.d.note(r.Err)
+		switch {
+		case errors.Is(r.Err, firehose.ErrChanged):
+			return true, ln.reseal(ctx, in, in.Last, in.Refused)
+		case r.Class == firehose.TooLarge:
+			ln.d.limit.shrink(in.Data.Bytes)
+			return true, ln.halve(ctx, in, codeTooLarge, r, attempt)
+		case r.Class == firehose.Poison && len(r.Items) > 0:
+			return true, ln.refuseItems(ctx, in, r, attempt)
+		case r.Class == firehose.Poison:
+			return true, ln.halve(ctx, in, codePoison, r, attempt)
+		case r.Class == firehose.Auth || r.Class == firehose.Config:
+			// the gate holds everybody
+		default:
+			if err := pause(ctx, backoff(attempt, r.RetryAfter)); err != nil {
+				return false, err
+			}
+		}
+	}
+}
+
+// attempt passes the gate and tries once.
+func (ln *lane) attempt(ctx context.Context, b *firehose.Batch) (firehose.Result, error) {
+	probe, err := ln.d.gate.enter(ctx)
+	if err != nil {
+		return firehose.Result{}, err
+	}
+	select {
+	case ln.d.uploads <- struct{}{}:
+		defer func() { <-ln.d.uploads }()
+	case <-ctx.Done():
+		ln.d.gate.leave(firehose.Fail(firehose.Transient, ctx.Err()))
+		return firehose.Result{}, ctx.Err()
+	}
+	var r firehose.Result
+	if probe {
+		r = ln.d.c.Sink.Probe(ctx)
+	}
+	if !probe || r.Done() {
+		r = ln.d.c.Sink.Deliver(ctx, b)
+	}
+	if r.Err == nil && !r.Done() {
+		r.Err = errors.New("the destination did not take it: " + r.Class.String())
+	}
+	var source *firehose.SourceError
+	if errors.As(r.Err, &source) || errors.Is(r.Err, firehose.ErrChanged) {
+		ln.d.gate.leave(firehose.Result{Class: firehose.Delivered}) // the sink is not to blame
+		return r, nil
+	}
+	ln.d.gate.leave(r)
+	return r, nil
+}
+
+// reseal replaces an intent by one over what its range holds now up to last.
+// What lies behind last is sealed later.
+func (ln *lane) reseal(ctx context.Context, in intent, last shardlog.Seq, refused []refusal) error {
+	t, err := ln.retally(ctx, in, last, refused)
+	if err != nil {
+		return err
+	}
+	next := ln.state
+	next.Intents = []intent{t.intent(ln.shard.ID, ln.d.namer, in.Format)}
+	return ln.save(ctx, next)
+}
+
+// halve seals the first half of the intent's range. A single record goes to
+// the error output.
+func (ln *lane) halve(ctx context.Context, in intent, code string, r firehose.Result, attempt int) error {
+	if in.First == 0 || in.Last > in.First {
+		return ln.reseal(ctx, in, in.First+(in.Last-in.First)/2, in.Refused)
+	}
+	return ln.reseal(ctx, in, in.Last, append(in.Refused, refuse(in.First, code, r.Err.Error(), attempt, time.Now())))
+}
+
+// refuseItems sends the records that the sink named to the error output.
+func (ln *lane) refuseItems(ctx context.Context, in intent, r firehose.Result, attempt int) error {
+	refused := in.Refused
+	for _, item := range r.Items {
+		if _, known := in.refused(item.Seq); known || item.Seq < in.From || item.Seq > in.Last {
+			continue
+		}
+		if len(refused) >= maxRefused {
+			return ln.halve(ctx, in, codePoison, r, attempt)
+		}
+		refused = append(refused, refuse(item.Seq, item.Code, item.Message, attempt, time.Now()))
+	}
+	if len(refused) == len(in.Refused) {
+		return ln.halve(ctx, in, codePoison, r, attempt)
+	}
+	return ln.reseal(ctx, in, in.Last, refused)
+}

@@ -1,0 +1,57 @@
+package delivery
+
+import (
+	"time"
+
+	"headgate/shardlog"
+)
+
+// Status is how a delivery is doing.
+type Status struct {
+	Name, Sink string
+	Stream     shardlog.StreamName
+	State      State
+	LagRecords uint64    // not yet delivered
+	Oldest     time.Time // arrival of the oldest of them that is known; zero when there is none
+	Sealed     int       // batches on their way
+	Totals     Totals
+	NextTry    time.Time // while held or retrying
+	LastError  string    // "" when the last attempt went well
+}
+
+// Status is how the delivery is doing now.
+func (d *Delivery) Status() Status {
+	s := Status{Name: d.c.Spec.Name, Sink: d.c.Sink.String(), Stream: d.c.Spec.Stream}
+	stream, _ := d.c.Catalog.Stream(d.c.Spec.Stream)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s.State = d.phase
+	if d.last != nil {
+		s.LastError = d.last.Error()
+	}
+	if s.State == Running {
+		s.State, s.NextTry = d.gate.state()
+	}
+	for _, sh := range stream.Shards {
+		if ln := d.lanes[sh.ID]; ln != nil {
+			ln.report(&s, sh)
+		}
+	}
+	return s
+}
+
+func (ln *lane) report(s *Status, sh shardlog.Shard) {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	s.Totals.add(ln.state.Totals)
+	s.Sealed += len(ln.state.Intents)
+	if next := max(ln.state.Next, sh.Kept); next > 0 && sh.Next > next {
+		s.LagRecords += uint64(sh.Next - next)
+	}
+	if !ln.since.IsZero() && (s.Oldest.IsZero() || ln.since.Before(s.Oldest)) {
+		s.Oldest = ln.since
+	}
+}
+
+// Sink names the destination. It holds no secret.
+func (d *Delivery) Sink() string { return d.c.Sink.String() }

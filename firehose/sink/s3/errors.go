@@ -1,0 +1,69 @@
+package s3
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
+	"headgate/firehose"
+)
+
+// coded is an error that names itself, as all of S3's do.
+type coded interface{ ErrorCode() string }
+
+func codeOf(err error) string {
+	var c coded
+	if errors.As(err, &c) {
+		return c.ErrorCode()
+	}
+	return ""
+}
+
+// statusOf is the HTTP status of an error, zero when no answer came.
+func statusOf(err error) int {
+	var r *awshttp.ResponseError
+	if errors.As(err, &r) {
+		return r.HTTPStatusCode()
+	}
+	return 0
+}
+
+// classify says what a failure means for the delivery ("Error responses",
+// Amazon S3 API reference).
+func classify(err error) firehose.Result {
+	switch codeOf(err) {
+	case "SlowDown", "Throttling", "TooManyRequests":
+		return throttled(err)
+	case "EntityTooLarge":
+		return firehose.Fail(firehose.TooLarge, err)
+	case "NoSuchBucket", "PermanentRedirect", "AuthorizationHeaderMalformed", "InvalidBucketName", "IllegalLocationConstraintException":
+		return firehose.Fail(firehose.Config, err)
+	case "RequestTimeout", "OperationAborted", "ConditionalRequestConflict", "NoSuchUpload":
+		return firehose.Fail(firehose.Transient, err)
+	}
+	switch status := statusOf(err); {
+	case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:
+		return throttled(err)
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		return firehose.Fail(firehose.Auth, err)
+	case status == http.StatusNotFound || status == http.StatusMovedPermanently || status == http.StatusTemporaryRedirect:
+		return firehose.Fail(firehose.Config, err)
+	case status == http.StatusRequestEntityTooLarge:
+		return firehose.Fail(firehose.TooLarge, err)
+	}
+	return firehose.Fail(firehose.Transient, err)
+}
+
+func throttled(err error) firehose.Result {
+	r := firehose.Fail(firehose.Throttled, err)
+	var response *awshttp.ResponseError
+	if errors.As(err, &response) && response.HTTPResponse() != nil {
+		if seconds, err := strconv.Atoi(response.HTTPResponse().Header.Get("Retry-After")); err == nil && seconds > 0 {
+			r.RetryAfter = time.Duration(seconds) * time.Second
+		}
+	}
+	return r
+}
