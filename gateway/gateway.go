@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"headgate/firehose/delivery"
 	"headgate/gateway/access"
 	"headgate/gateway/awsapi"
 	"headgate/gateway/kinesisapi"
@@ -45,7 +46,7 @@ type Gateway struct {
 	kinesis    *kinesisapi.API
 	door       *awsapi.Door
 	firstKey   *access.KeyPair
-	deliveries []*running
+	deliveries []*delivery.Delivery
 	rates      rates
 
 	fatal     chan error    // a disk failure, once

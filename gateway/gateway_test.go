@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -157,5 +158,38 @@ func TestVitals(t *testing.T) {
 	}
 	if _, err := json.Marshal(s); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestADeliveryWritesItsFolder(t *testing.T) {
+	data, folder := t.TempDir(), t.TempDir()
+	g, stop := start(t, data, func(c *gateway.Config) {
+		c.Open = true
+		c.Deliveries = []gateway.DeliveryConfig{{Name: "out", Stream: "telemetry", Interval: gateway.Duration(time.Second), Local: &gateway.LocalConfig{Folder: folder}}}
+	})
+	k := client(g, "any", "thing")
+	for i := range 20 {
+		_, err := k.PutRecord(context.Background(), &kinesis.PutRecordInput{StreamName: aws.String("telemetry"), PartitionKey: aws.String(fmt.Sprint(i)), Data: fmt.Appendf(nil, "r%d", i)})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		d := g.Status().Deliveries[0]
+		if d.Records == 20 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not delivered: %+v", d)
+		}
+		<-tick.C
+	}
+	stop()
+	objects, err := filepath.Glob(filepath.Join(folder, "*", "*", "*", "*", "out-1-*.gz"))
+	if err != nil || len(objects) == 0 {
+		t.Fatalf("objects %v, %v", objects, err)
 	}
 }

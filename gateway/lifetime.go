@@ -106,7 +106,7 @@ func (g *Gateway) doors() []work {
 		all = append(all, g.mqtt.Run)
 	}
 	for _, d := range g.deliveries {
-		all = append(all, func(ctx context.Context) error { return g.group.Lead(ctx, d.run) })
+		all = append(all, func(ctx context.Context) error { return g.group.Lead(ctx, d.Run) })
 	}
 	return append(all, g.announce)
 }
