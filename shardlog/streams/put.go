@@ -24,7 +24,8 @@ type put struct {
 	done   chan struct{}
 }
 
-// Put stores entries; see shardlog.Writer. An entry that is malformed is
+// Put stores entries; see shardlog.Writer. Once a command holds them, the end
+// of ctx does not end the wait. An entry that is malformed is
 // answered Invalid alone; in a Put with mutations it makes the whole Invalid.
 func (l *Log) Put(ctx context.Context, name shardlog.StreamName, entries []shardlog.Entry, with ...shardlog.Mutation) ([]shardlog.Result, error) {
 	if err := ctx.Err(); err != nil {
@@ -148,7 +149,7 @@ func (l *Log) nudge() {
 }
 
 // await waits for the Put's end, and takes it out of the pool when the caller
-// gives up before it was sealed.
+// gives up before a command holds it.
 func (l *Log) await(ctx context.Context, p *put) ([]shardlog.Result, error) {
 	l.mu.Lock()
 	led := l.led
@@ -170,7 +171,10 @@ func (l *Log) await(ctx context.Context, p *put) ([]shardlog.Result, error) {
 			if l.withdraw(p) {
 				return nil, unavailable("put", p.name, ctx.Err())
 			}
-			return nil, &shardlog.Error{Kind: shardlog.Unknown, Op: "put", Stream: p.name, Err: ctx.Err()}
+			// A command holds it: its entries are still borrowed, and the
+			// outcome is near.
+			<-p.done
+			return p.answer()
 		}
 	}
 }

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"headgate/gateway"
+)
+
+func (a *app) serve() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run a gateway",
+		Long: `Run a gateway until it is told to stop. Settings come from defaults, then the
+file, then the environment (HEADGATE_NAME), then flags.
+
+The first start prints one generated key pair for the AWS APIs; the secret is
+shown nowhere else.`,
+		Example: `  headgate serve
+  headgate serve --config /etc/headgate.yaml
+  headgate serve --data /srv/headgate --mqtt 127.0.0.1:1884 --profile flash
+  HEADGATE_API=off headgate serve`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := gateway.Load(file, os.LookupEnv, given(cmd.Flags()))
+			if err != nil {
+				return usageError{err}
+			}
+			return a.run(cmd.Context(), c, a.announce)
+		},
+	}
+	cmd.Flags().StringVar(&file, "config", "", "YAML file of settings")
+	for _, s := range gateway.Settings() {
+		if s.Bool {
+			cmd.Flags().Bool(s.Name, false, s.Help)
+			continue
+		}
+		cmd.Flags().String(s.Name, "", s.Help)
+	}
+	return cmd
+}
+
+// given are the settings that the command line names.
+func given(flags *pflag.FlagSet) map[string]string {
+	values := map[string]string{}
+	known := map[string]bool{}
+	for _, s := range gateway.Settings() {
+		known[s.Name] = true
+	}
+	flags.Visit(func(f *pflag.Flag) {
+		if known[f.Name] {
+			values[f.Name] = f.Value.String()
+		}
+	})
+	return values
+}
+
+// run runs a gateway; ready is called once it takes records.
+func (a *app) run(ctx context.Context, c gateway.Config, ready func(*gateway.Gateway)) error {
+	g, err := gateway.New(c)
+	if err != nil {
+		return err
+	}
+	go func() {
+		select {
+		case <-g.Ready():
+			ready(g)
+		case <-ctx.Done():
+		}
+	}()
+	if err := g.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// announce says where the doors are.
+func (a *app) announce(g *gateway.Gateway) {
+	at := g.Addresses()
+	if k := g.FirstKey(); k != nil {
+		fmt.Fprintf(a.term.out, "first key pair, shown only now:\n  AWS_ACCESS_KEY_ID=%s\n  AWS_SECRET_ACCESS_KEY=%s\n", k.ID, k.Secret)
+	}
+	for _, door := range [][2]string{{"Kinesis API", link("http://", at.API)}, {"MQTT", link("mqtt://", at.MQTT)}, {"health, metrics", link("http://", at.Console)}} {
+		if door[1] != "" {
+			fmt.Fprintf(a.term.out, "%-16s %s\n", door[0], door[1])
+		}
+	}
+	fmt.Fprintln(a.term.out, "ready")
+}
+
+func link(scheme, address string) string {
+	if address == "" {
+		return ""
+	}
+	return scheme + address
+}
