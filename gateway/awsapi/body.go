@@ -7,8 +7,12 @@ import (
 	"time"
 )
 
-// errGone is a client that went away while it sent its body.
-var errGone = &Error{Code: "gone"}
+// unfinished is the answer to a body that ended early or took too long. The
+// client is most likely gone, but saying nothing would be a 200 without a body.
+func unfinished(w http.ResponseWriter) *Error {
+	w.Header()["Connection"] = []string{"close"}
+	return &Error{Status: http.StatusRequestTimeout, Code: "RequestTimeoutException", Message: "The body did not arrive in time."}
+}
 
 // strangerBody is how much is read, and kept in memory meanwhile, for a client
 // whose access key is not known here.
@@ -36,18 +40,18 @@ func (d *Door) readBody(w http.ResponseWriter, c *Call) *Error {
 		return err
 	}
 	if r.ContentLength >= 0 {
-		return c.readKnown(int(r.ContentLength))
+		return c.readKnown(w, int(r.ContentLength))
 	}
 	return c.readUnknown(w)
 }
 
-func (c *Call) readKnown(n int) *Error {
+func (c *Call) readKnown(w http.ResponseWriter, n int) *Error {
 	if cap(c.Body) < n {
 		c.Body = make([]byte, n)
 	}
 	c.Body = c.Body[:n]
 	if _, err := io.ReadFull(c.request.Body, c.Body); err != nil {
-		return errGone
+		return unfinished(w)
 	}
 	return nil
 }
@@ -59,7 +63,7 @@ func (c *Call) readUnknown(w http.ResponseWriter) *Error {
 	case errors.As(err, &large):
 		return tooLarge(w)
 	case err != nil:
-		return errGone
+		return unfinished(w)
 	}
 	c.Body = body
 	c.Release(MaxBody - int64(len(body)))

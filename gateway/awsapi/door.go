@@ -123,9 +123,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := d.readBody(w, c); err != nil {
 		d.refused.Add(1)
-		if err != errGone {
-			c.fail(w, err)
-		}
+		c.fail(w, err)
 		return
 	}
 	route, err := d.admit(c)

@@ -48,6 +48,24 @@ func TestUnfinishedBody(t *testing.T) {
 		wants(t, 200, `{"Word":"hi","Key":"`+keyID+`","Region":"us-east-1","SkewUnchecked":false}`)
 }
 
+// A body that ends early is never answered with success.
+func TestBodyCutShort(t *testing.T) {
+	_, url := open(t)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(conn)
+	if err != nil || strings.Contains(string(text), " 200 ") {
+		t.Errorf("got %q, %v", text, err)
+	}
+}
+
 func TestTooManyCalls(t *testing.T) {
 	door, url := open(t, func(c *awsapi.Config) { c.Calls = 1 })
 	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))

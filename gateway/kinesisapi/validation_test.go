@@ -72,7 +72,7 @@ func TestRequestErrors(t *testing.T) {
 		{"PutRecord", `{"StreamName":"s","Data":"","PartitionKey":"k","SequenceNumberForOrdering":"5"}`, inv,
 			"ExclusiveMinimumSequenceNumber 5 used in PutRecord on stream s under account 000000000000 is invalid."},
 		{"PutRecord", `{"StreamName":"none","Data":"","PartitionKey":"k"}`, rnf, "Stream none under account 000000000000 not found."},
-		{"PutRecord", `{"StreamName":"s",` + record(1<<20)[1:], v, ""},
+		{"PutRecord", `{"StreamName":"s",` + record(1 << 20)[1:], v, ""},
 		{"PutRecord", `{"StreamName":"s","Data":"","PartitionKey":"k","DryRun":true}`, "DryRunOperationException", ""},
 
 		{"PutRecords", `{"StreamName":"s","Records":[]}`, v, one("records", "'[]'", "have length greater than or equal to 1")},
