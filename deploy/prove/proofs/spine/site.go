@@ -151,12 +151,17 @@ func (s *site) stop() {
 	}
 }
 
+// killEvery is about how long the gateway lives, its start included: the fleet
+// spreads its messages over all its lives.
+const killEvery = 1800 * time.Millisecond
+
 // publish runs the fleet until everything is acknowledged, and kills the
 // gateway meanwhile.
 func (s *site) publish(ctx context.Context, o options) (kills int, err error) {
 	f, err := fleet.New(fleet.Config{
 		Broker: s.mqtt, Devices: o.devices, Messages: o.messages, QoS: []byte{1, 1, 2}, Oracle: s.oracle(), Ramp: 1500,
-		Rate: 1, BackoffMax: 2 * time.Second, KeepAlive: time.Minute,
+		Rate: float64(o.messages) / (float64(o.kills+1) * killEvery.Seconds()), State: s.path("devices"), Ring: 8 << 20,
+		BackoffMax: 2 * time.Second, KeepAlive: time.Minute,
 	})
 	if err != nil {
 		return 0, err
