@@ -50,8 +50,11 @@ type Gateway struct {
 	rates      rates
 
 	fatal     chan error    // a disk failure, once
+	made      chan struct{} // closed when the streams of the configuration are there
 	ready     chan struct{} // closed when the doors are open
 	addresses Addresses     // written before ready is closed
+
+	madeOnce sync.Once
 
 	mu     sync.Mutex
 	opened []net.Listener // guarded by mu
@@ -72,7 +75,7 @@ func New(c Config) (*Gateway, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	g := &Gateway{config: c, began: time.Now(), fatal: make(chan error, 1), ready: make(chan struct{}), level: new(slog.LevelVar)}
+	g := &Gateway{config: c, began: time.Now(), fatal: make(chan error, 1), ready: make(chan struct{}), made: make(chan struct{}), level: new(slog.LevelVar)}
 	g.log = newLogger(c.Log, g.level)
 	g.limitMemory()
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {

@@ -86,6 +86,7 @@ func (g *Gateway) makeStreams(ctx context.Context) error {
 			g.log.Error("stream of the configuration is not made", "stream", s.Name, "error", err)
 		}
 	}
+	g.madeOnce.Do(func() { close(g.made) })
 	<-ctx.Done()
 	return nil
 }
@@ -113,8 +114,10 @@ func (g *Gateway) doors() []work {
 
 // announce says that the doors are open once records can be taken.
 func (g *Gateway) announce(ctx context.Context) error {
-	if err := g.group.Await(ctx); err == nil {
+	select {
+	case <-g.made:
 		close(g.ready)
+	case <-ctx.Done():
 	}
 	<-ctx.Done()
 	return nil
