@@ -83,11 +83,34 @@ func (w *wire) link(t *testing.T) *raftgroup.Link {
 	return &raftgroup.Link{Listener: wireListener{l, w}, Dial: w.dial}
 }
 
+// ground is what a gateway stands on: journal, machine, locals, manifest.
+type ground interface {
+	shardlog.Machine
+	raftgroup.Journal
+	raftgroup.Locals
+	raftgroup.Snapshots
+	list() []string // keys that were set
+	cuts() int      // tails that were cut
+	again() ground  // the same after a crash
+}
+
+// grounds are what every story of three is told on.
+var grounds = map[string]func(t *testing.T) ground{
+	"memory": func(*testing.T) ground { return newMemory() },
+	"store":  func(t *testing.T) ground { return newDisk(t) },
+}
+
+func onEachGround(t *testing.T, story func(t *testing.T, make func(t *testing.T) ground)) {
+	for name, make := range grounds {
+		t.Run(name, func(t *testing.T) { story(t, make) })
+	}
+}
+
 // member is one of three voters.
 type member struct {
 	running
 	id    string
-	store *memory
+	store ground
 	wire  *wire
 }
 
@@ -97,12 +120,12 @@ type trio struct {
 	weight  uint64
 }
 
-func newTrio(t *testing.T, snapshotBytes uint64) *trio {
+func newTrio(t *testing.T, snapshotBytes uint64, make func(t *testing.T) ground) *trio {
 	t.Helper()
 	s := &trio{t: t, weight: snapshotBytes}
 	var links []*raftgroup.Link
 	for i := range 3 {
-		m := &member{id: fmt.Sprintf("g%d", i), store: newMemory(), wire: &wire{address: "127.0.0.1:0", open: map[net.Conn]struct{}{}}}
+		m := &member{id: fmt.Sprintf("g%d", i), store: make(t), wire: &wire{address: "127.0.0.1:0", open: map[net.Conn]struct{}{}}}
 		links = append(links, m.wire.link(t))
 		s.members = append(s.members, m)
 	}
@@ -144,6 +167,7 @@ func (s *trio) leader(except ...*member) *member {
 func (s *trio) kill(m *member) {
 	m.wire.sever(true)
 	_ = m.stop()
+	m.store = m.store.again()
 }
 
 // settle waits until all members have applied the same.
@@ -207,8 +231,10 @@ func (w *writers) stop() {
 	w.all.Wait()
 }
 
-func TestLeadersDieAndNothingAcknowledgedIsLost(t *testing.T) {
-	s := newTrio(t, 64<<10)
+func TestLeadersDieAndNothingAcknowledgedIsLost(t *testing.T) { onEachGround(t, leadersDie) }
+
+func leadersDie(t *testing.T, make func(t *testing.T) ground) {
+	s := newTrio(t, 64<<10, make)
 	s.leader()
 	w := s.write(12)
 	for range 3 {
@@ -235,8 +261,10 @@ func TestLeadersDieAndNothingAcknowledgedIsLost(t *testing.T) {
 	t.Logf("%d acknowledged, %d unknown", len(w.acked), w.unknown)
 }
 
-func TestCutOffLeaderAnswersUnknownAndCutsItsTail(t *testing.T) {
-	s := newTrio(t, 0)
+func TestCutOffLeaderAnswersUnknownAndCutsItsTail(t *testing.T) { onEachGround(t, leaderIsCutOff) }
+
+func leaderIsCutOff(t *testing.T, make func(t *testing.T) ground) {
+	s := newTrio(t, 0, make)
 	old := s.leader()
 	propose(t, old.Group, "before", 10)
 	s.settle()
@@ -257,15 +285,13 @@ func TestCutOffLeaderAnswersUnknownAndCutsItsTail(t *testing.T) {
 	keys := s.settle()
 	wantEach(t, keys, "before", 10)
 	wantEach(t, keys, "after", 10)
-	old.store.mu.Lock()
-	defer old.store.mu.Unlock()
-	if len(old.store.dropped) == 0 {
+	if old.store.cuts() == 0 {
 		t.Error("no tail was cut")
 	}
 }
 
 func TestFollowerRefusesAndNamesTheLeader(t *testing.T) {
-	s := newTrio(t, 0)
+	s := newTrio(t, 0, grounds["memory"])
 	lead := s.leader()
 	propose(t, lead.Group, "k", 5)
 	s.settle()
@@ -282,7 +308,7 @@ func TestFollowerRefusesAndNamesTheLeader(t *testing.T) {
 }
 
 func TestDutyFollowsTheLeadership(t *testing.T) {
-	s := newTrio(t, 0)
+	s := newTrio(t, 0, grounds["memory"])
 	at := make(chan string, 16)
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
