@@ -42,8 +42,9 @@ var rooms = []struct {
 	{"cmd/headgate", []string{"gateway", "firmware-sim/fleet"}}, // `headgate demo` brings its own devices
 	{"cmd/firmware-sim", []string{"firmware-sim/*"}},
 	{"firmware-sim/*", []string{"firmware-sim/*"}},
-	{"deploy/bench/*", []string{"shardlog*", "shardlog/*", "sync/*", "firmware-sim/*", "deploy/bench/*"}}, // benches measure rooms from outside
-	{"deploy/prove/proofs/*", []string{"firmware-sim/*"}},                                                 // proofs use the binary, as users do
+	{"deploy/bench/*", []string{"shardlog*", "shardlog/*", "sync/*", "firmware-sim/*", "deploy/bench/internal/*"}}, // benches measure rooms from outside
+	{"deploy/bench/internal/*", nil},
+	{"deploy/prove/proofs/*", []string{"firmware-sim/*"}}, // proofs use the binary, as users do
 }
 
 // libraries says which package imports which third-party module. A module has
@@ -57,7 +58,7 @@ var libraries = []struct {
 	{"github.com/hashicorp/raft", []string{"sync/raftgroup"}},
 	{"github.com/hashicorp/go-hclog", []string{"sync/raftgroup"}},
 	{"github.com/mochi-mqtt/server/v2", []string{"ingest/mqtt"}},
-	{"github.com/aws/aws-sdk-go-v2", []string{"firehose/sink/s3", "deploy/bench/*", "deploy/prove/proofs/*"}},
+	{"github.com/aws/aws-sdk-go-v2", []string{"firehose/sink/s3", "deploy/bench/*", "deploy/bench/internal/*", "deploy/prove/proofs/*"}},
 	{"github.com/aws/smithy-go", []string{"firehose/sink/s3"}},
 	{"github.com/goccy/go-yaml", []string{"gateway"}},
 	{"github.com/prometheus/client_golang", []string{"gateway"}},
