@@ -60,8 +60,8 @@ var libraries = []struct {
 	{"github.com/aws/smithy-go", []string{"firehose/sink/s3"}},
 	{"github.com/goccy/go-yaml", []string{"gateway"}},
 	{"github.com/prometheus/client_golang", []string{"gateway"}},
-	{"github.com/spf13/cobra", []string{"cmd/headgate"}},
-	{"github.com/eclipse/paho.mqtt.golang", []string{"firmware-sim/device"}},
+	{"github.com/spf13/cobra", []string{"cmd/headgate", "cmd/firmware-sim"}}, // both binaries speak one way
+	{"github.com/eclipse/paho.mqtt.golang", []string{"firmware-sim/fleet"}},
 	{"golang.org/x/sync", []string{"shardlog/*", "sync/*", "ingest/*", "firehose/*", "gateway", "gateway/*", "firmware-sim/*"}}, // errgroup: how every Run owns its goroutines
 	{"golang.org/x/sys", []string{"shardlog/store", "gateway"}},                                                                 // what package syscall lacks
 }

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"headgate/gateway"
+)
+
+func (a *app) status() *cobra.Command {
+	var wait time.Duration
+	cmd := a.withData(&cobra.Command{
+		Use:   "status",
+		Short: "Show how a gateway is doing",
+		Example: `  headgate status
+  headgate status --data /srv/headgate -o json
+  headgate status --wait 10s    (in scripts: until it takes records)`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ask := a.client().Status
+			if wait > 0 {
+				ask = func(ctx context.Context) (gateway.Status, error) {
+					late, cancel := context.WithTimeout(ctx, wait)
+					defer cancel()
+					return a.client().Await(late)
+				}
+			}
+			s, err := ask(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if a.json() {
+				return a.printJSON(s)
+			}
+			return a.printStatus(s)
+		},
+	})
+	cmd.Flags().DurationVar(&wait, "wait", 0, "wait this long for the gateway to take records")
+	return cmd
+}
+
+func (a *app) printStatus(s gateway.Status) error {
+	state := "ready"
+	if !s.Health.Ready {
+		state = "not ready: " + s.Health.Why
+	}
+	offline := "not known yet"
+	if s.Disk.Offline > 0 {
+		offline = span(s.Disk.Offline)
+	}
+	rows := [][2]string{
+		{"gateway", fmt.Sprintf("%s, up %s, %s", s.ID, span(time.Since(s.Since)), state)},
+		{"doors", strings.TrimSpace(strings.Join([]string{link("api http://", s.Addresses.API), link("mqtt mqtt://", s.Addresses.MQTT), link("console http://", s.Addresses.Console)}, "  "))},
+		{"records", fmt.Sprintf("%s stored since the start, %.0f a second, %s throttled", count(s.Log.Records), s.Log.RecordsASec, count(s.Log.Throttled))},
+		{"commits", fmt.Sprintf("%s, %s each", count(s.Log.Commits), span(s.Log.CommitMean))},
+		{"disk", fmt.Sprintf("%s stored, budget %s, %s free on the volume", bytesText(s.Disk.Stored), bytesText(s.Disk.Budget), bytesText(s.Disk.Free))},
+		{"wear", fmt.Sprintf("%s written, %.2f bytes for each that came in, %.4f syncs a record", bytesText(s.Disk.Written), s.Disk.PerByte, s.Disk.PerRecord)},
+		{"may stay offline", offline},
+		{"clock", fmt.Sprintf("%s, stamps %s", s.Clock.Mark, timeText(s.Clock.Stamp))},
+		{"gaps", count(s.Log.Gaps)},
+	}
+	if s.MQTT != nil {
+		rows = append(rows, [2]string{"mqtt", fmt.Sprintf("%d connected, %s received, %s acknowledged", s.MQTT.Connections, count(s.MQTT.Received), count(s.MQTT.Acked))})
+	}
+	if err := a.fields(rows); err != nil {
+		return err
+	}
+	for _, w := range s.Warnings {
+		fmt.Fprintln(a.term.out, "!", w)
+	}
+	fmt.Fprintln(a.term.out)
+	if err := a.streamTable(s.Streams); err != nil || len(s.Deliveries) == 0 {
+		return err
+	}
+	fmt.Fprintln(a.term.out)
+	return a.deliveryTable(s.Deliveries)
+}
+
+func (a *app) streamTable(all []gateway.StreamStatus) error {
+	var rows [][]string
+	for _, s := range all {
+		rows = append(rows, []string{s.Name, fmt.Sprint(s.Shards), count(s.Records), bytesText(s.Stored), span(s.Retention), timeText(s.Newest)})
+	}
+	return a.table("STREAM SHARDS RECORDS STORED RETENTION NEWEST", rows)
+}
+
+func (a *app) deliveryTable(all []gateway.DeliveryStatus) error {
+	var rows [][]string
+	for _, d := range all {
+		rows = append(rows, []string{d.Name, d.Stream, d.State, count(d.LagRecords), span(d.LagAge), count(d.Objects), count(d.Records), d.Sink, d.LastError})
+	}
+	return a.table("DELIVERY STREAM STATE LAG AGE OBJECTS RECORDS SINK ERROR", rows)
+}
+
+func (a *app) deliveries() *cobra.Command {
+	return a.withData(&cobra.Command{
+		Use:     "deliveries",
+		Short:   "Show what is delivered, and how far",
+		Example: "  headgate deliveries\n  headgate deliveries -o json",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.client().Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if a.json() {
+				return a.printJSON(append([]gateway.DeliveryStatus{}, s.Deliveries...))
+			}
+			return a.deliveryTable(s.Deliveries)
+		},
+	})
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"headgate/gateway"
+)
+
+func (a *app) tail() *cobra.Command {
+	q := gateway.TailQuery{}
+	cmd := a.withData(&cobra.Command{
+		Use:   "tail STREAM",
+		Short: "Read a stream's records",
+		Example: `  headgate tail telemetry -f
+  headgate tail telemetry --from 10m --key sensor-1
+  headgate tail telemetry --from trim-horizon -o json | jq .data`,
+		Args: exactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			q.Stream = args[0]
+			if q.From == "" {
+				if q.From = "trim-horizon"; q.Follow {
+					q.From = "latest"
+				}
+			}
+			err := a.client().Tail(cmd.Context(), q, a.showRecord)
+			if q.Follow && errors.Is(err, context.Canceled) {
+				return nil // that is how following ends
+			}
+			return err
+		},
+	})
+	cmd.Flags().StringVar(&q.From, "from", "", "trim-horizon, latest, a sequence number, a time or a span such as 10m (default: all; with -f: latest)")
+	cmd.Flags().StringVar(&q.Shard, "shard", "", "one shard only, by number or id")
+	cmd.Flags().StringVar(&q.Key, "key", "", "one partition key only")
+	cmd.Flags().IntVarP(&q.Limit, "limit", "n", 0, "stop after so many records")
+	cmd.Flags().BoolVarP(&q.Follow, "follow", "f", false, "go on with what comes")
+	return cmd
+}
+
+func (a *app) showRecord(r gateway.TailRecord) error {
+	if a.json() {
+		return a.printLine(r)
+	}
+	if r.Gap != nil {
+		_, err := fmt.Fprintf(a.term.out, "-- gap in %s: %s records were given up (%s)\n", r.Shard, count(r.Gap.Records), r.Gap.Reason)
+		return err
+	}
+	data := string(r.Data)
+	if !utf8.Valid(r.Data) {
+		data = fmt.Sprintf("%x", r.Data)
+	}
+	_, err := fmt.Fprintf(a.term.out, "%s  %s  %s  %s\n", timeText(r.Arrived), r.Shard[len(r.Shard)-4:], r.Key, data)
+	return err
+}
+
+// printLine prints a value on a line of its own.
+func (a *app) printLine(v any) error { return json.NewEncoder(a.term.out).Encode(v) }
+
+func (a *app) gaps() *cobra.Command {
+	return a.withData(&cobra.Command{
+		Use:     "gaps",
+		Short:   "List records that were given up, and why",
+		Example: "  headgate gaps\n  headgate gaps -o json",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var rows [][]string
+			err := a.client().Gaps(cmd.Context(), func(g gateway.GapDetail) error {
+				if a.json() {
+					return a.printLine(g)
+				}
+				rows = append(rows, []string{g.Stream, g.Shard, fmt.Sprint(g.First), fmt.Sprint(g.Last), count(g.Records), bytesText(g.Bytes), g.Reason, timeText(g.At)})
+				return nil
+			})
+			if err != nil || a.json() {
+				return err
+			}
+			if len(rows) == 0 {
+				fmt.Fprintln(a.term.out, "nothing was ever given up")
+				return nil
+			}
+			return a.table("STREAM SHARD FIRST LAST RECORDS BYTES REASON AT", rows)
+		},
+	})
+}
