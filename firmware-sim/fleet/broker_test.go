@@ -119,14 +119,29 @@ func (r *reader) len() int {
 	return len(r.payloads)
 }
 
+// check checks what was read so far, without holding up what comes in.
 func (r *reader) check(acked *fleet.Acked) fleet.Report {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	payloads := r.payloads[:len(r.payloads):len(r.payloads)]
+	r.mu.Unlock()
 	checker := fleet.NewChecker(acked)
-	for _, p := range r.payloads {
+	for _, p := range payloads {
 		checker.Add("", p, time.Time{})
 	}
 	return checker.Report()
+}
+
+// all waits until everything acknowledged was read, and checks it.
+func (r *reader) all(t testing.TB, acked *fleet.Acked) fleet.Report {
+	t.Helper()
+	var report fleet.Report
+	eventually(t, "all that was acknowledged is read", func() bool {
+		if uint64(r.len()) > report.Records {
+			report = r.check(acked)
+		}
+		return report.Missing == 0 && report.Records > 0
+	})
+	return report
 }
 
 // proxy stands between devices and a broker and breaks connections.

@@ -168,8 +168,33 @@ func recovered(t *testing.T, d *store.Disk, id shardlog.StreamID, acked [load]ui
 	return records
 }
 
+// mains is the power of several disks: while it is held no change begins on
+// any, so that what is on one never follows from what another has not yet.
+type mains struct{ sync.RWMutex }
+
+func (m *mains) plug(d *store.Disk) *store.Disk {
+	d.Watch(func(store.Event) error {
+		m.RLock()
+		defer m.RUnlock()
+		return nil
+	})
+	return d
+}
+
+// cut is all members' disks as of one moment.
+func (m *mains) cut(members []*member, round int) (disks []*store.Disk) {
+	m.Lock()
+	defer m.Unlock()
+	for i, v := range members {
+		d := v.store.(*disk).Disk().Crash([]int{0, 50, 100}[(round+i)%3], uint64(round))
+		disks = append(disks, m.plug(d))
+	}
+	return disks
+}
+
 func TestPowerCutsOfThreeVoters(t *testing.T) {
-	s := newTrio(t, 512<<10, grounds["store"])
+	var power mains
+	s := newTrio(t, 512<<10, func(t *testing.T) ground { return openDisk(t, power.plug(store.NewCrashableDisk())) })
 	for round := range powerCuts(t, 5) {
 		lead := s.leader()
 		on := lead.store.(*disk).Store
@@ -180,10 +205,7 @@ func TestPowerCutsOfThreeVoters(t *testing.T) {
 		writing.Go(func() { l.run(ctx, lead.Group, on) })
 		after(round)
 		acked := l.seen()
-		var disks []*store.Disk
-		for i, m := range s.members {
-			disks = append(disks, m.store.(*disk).Disk().Crash([]int{0, 50, 100}[(round+i)%3], uint64(round)))
-		}
+		disks := power.cut(s.members, round)
 		cancel()
 		writing.Wait()
 		for _, m := range s.members {
