@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"headgate/gateway/access"
 	"headgate/shardlog"
 )
 
@@ -23,7 +22,6 @@ type admin struct {
 	catalog shardlog.Catalog
 	control shardlog.Control
 	gaps    shardlog.Gaps
-	keys    *access.Keys
 	status  func() Status
 	verify  func(ctx context.Context, yield verifyYield) error
 	level   *slog.LevelVar
@@ -56,7 +54,6 @@ func (a *admin) handler() http.Handler {
 	handle("GET /streams/{stream}/records", a.tailRecords)
 	handle("GET /gaps", a.listGaps)
 	handle("GET /verify", a.verifyBlocks)
-	handle("PUT /keys", a.reloadKeys)
 	handle("PUT /log-level", a.setLevel)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
