@@ -144,6 +144,9 @@ func (a *admin) tailRecords(w http.ResponseWriter, r *http.Request) (any, error)
 func show(ctx context.Context, out *lines, t *tail, key string, limit int, follow bool) error {
 	shown := 0
 	yield := func(f found) error {
+		if limit > 0 && shown >= limit {
+			return errEnough // another shard's record was the last
+		}
 		if f.gap == nil && key != "" && f.record.Key != key {
 			return nil
 		}

@@ -27,10 +27,21 @@ func (g *Gateway) health() Health {
 		return Health{Why: "a commit has taken " + time.Since(r.InFlightSince).Round(time.Second).String()}
 	case !w.Leading:
 		return Health{Alive: true, Why: "no leader yet"}
+	case !g.isMade():
+		return Health{Alive: true, Why: "the streams of the configuration are being made"}
 	case w.Full != "":
 		return Health{Alive: true, Why: w.Full}
 	}
 	return Health{Alive: true, Ready: true}
+}
+
+func (g *Gateway) isMade() bool {
+	select {
+	case <-g.made:
+		return true
+	default:
+		return false
+	}
 }
 
 // console serves what monitors ask for.

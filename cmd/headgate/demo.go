@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -123,10 +125,12 @@ func (d *demo) run(ctx context.Context) error {
 
 // fleet runs the devices, and shows one line of progress.
 func (d *demo) fleet(ctx context.Context, g *gateway.Gateway) (*fleet.Totals, error) {
-	f, err := fleet.New(fleet.Config{
+	c := fleet.Config{
 		Broker: g.Addresses().MQTT, Devices: d.devices, Rate: d.rate, Duration: d.duration,
 		Oracle: filepath.Join(d.folder, "acknowledged.txt"),
-	})
+	}
+	c.World.Epoch = time.Now().Truncate(time.Second)
+	f, err := fleet.New(c)
 	if err != nil {
 		if errors.Is(err, fleet.ErrConfig) {
 			err = usageError{err}
@@ -173,29 +177,37 @@ func (d *demo) welcome(g *gateway.Gateway) {
 		return
 	}
 	at := g.Addresses()
-	host, port, _ := net.SplitHostPort(at.MQTT)
-	aws := "AWS_ACCESS_KEY_ID=demo AWS_SECRET_ACCESS_KEY=demo AWS_DEFAULT_REGION=us-east-1 aws --endpoint-url http://" + at.API
-	fmt.Fprintf(d.term.out, `A gateway with %d simulated devices. Everything lies beneath %s.
+	host, port, _ := net.SplitHostPort(at.MQTT) // it is a listener's address
+	fmt.Fprintf(d.term.out, `A gateway with %[1]d simulated devices. Everything lies beneath %[2]s.
 
 Look, in another terminal:
-  headgate status --data %[2]s
-  headgate tail telemetry -f --data %[2]s
-  curl http://%[3]s/readyz
+  %[3]s status --data %[2]s
+  %[3]s tail telemetry -f --data %[2]s
+  curl http://%[4]s/readyz
 
 Publish like a device:
-  mosquitto_pub -h %[4]s -p %[5]s -q 1 -i me -t try/this -m '{"hello":"world"}'
+  mosquitto_pub -h %[5]s -p %[6]s -q 1 -i me -t try/this -m '{"hello":"world"}'
 
-Read like a cloud application (the AWS CLI, any SDK):
-  %[6]s kinesis list-streams
-  %[6]s kinesis put-record --stream-name telemetry --partition-key me --cli-binary-format raw-in-base64-out --data hello
-  %[6]s kinesis get-records --limit 10 --shard-iterator "$(%[6]s kinesis get-shard-iterator --stream-name telemetry --shard-id shardId-000000000000 --shard-iterator-type TRIM_HORIZON --query ShardIterator --output text)"
+Read like a cloud application, with the AWS CLI or any SDK:
+  export AWS_ACCESS_KEY_ID=demo AWS_SECRET_ACCESS_KEY=demo AWS_DEFAULT_REGION=us-east-1
+  kinesis() { aws --endpoint-url http://%[7]s kinesis "$@"; }
+  kinesis put-record --stream-name telemetry --partition-key me --data aGVsbG8K
+  kinesis get-records --limit 5 --shard-iterator $(kinesis get-shard-iterator --stream-name telemetry --shard-id shardId-000000000000 --shard-iterator-type TRIM_HORIZON --query ShardIterator --output text)
 
 Delivered files appear every ten seconds:
-  ls -R %[7]s
+  ls -R %[8]s
 
 Ctrl-C ends it.
 
-`, d.devices, d.folder, at.Console, host, port, aws, d.delivered())
+`, d.devices, d.folder, self(), at.Console, host, port, at.API, d.delivered())
+}
+
+// self is what to type to run this program.
+func self() string {
+	if strings.Contains(os.Args[0], "go-build") {
+		return "go run ./cmd/headgate"
+	}
+	return os.Args[0]
 }
 
 // demoTotals is what a demo did.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -32,9 +33,11 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 the disk refused a write or a sync.`,
   headgate status                     how it is doing
   headgate tail telemetry -f          what comes in`,
 		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          noArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		SuggestionsMinimumDistance: 2,
+		SilenceUsage:               true,
+		Args:                       known,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(term.in)
 	root.SetOut(term.out)
@@ -52,6 +55,18 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 the disk refused a write or a sync.`,
 	root.AddCommand(a.serve(), a.demo(), a.status(), a.streams(), a.put(), a.tail(), a.gaps(),
 		a.deliveries(), a.verify(), a.bench(), a.logLevel(), a.version())
 	return root
+}
+
+// known refuses what is no command, and says which one was meant.
+func known(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("unknown command %q", args[0])
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		text += ": did you mean\n  headgate " + strings.Join(near, "\n  headgate ")
+	}
+	return usageError{fmt.Errorf("%s\nsee headgate --help", text)}
 }
 
 // withData gives the command the flag that names the gateway it is about.

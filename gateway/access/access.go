@@ -10,6 +10,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sync"
+
+	"headgate/shardlog"
 )
 
 // KeyPair is an access key as AWS clients want it. Its Secret is shown once,
@@ -26,10 +29,12 @@ func (p KeyPair) String() string { return p.ID + ":***" }
 func (p KeyPair) GoString() string { return "access.KeyPair{" + p.String() + "}" }
 
 // Keys are the key pairs that the gateway accepts. They are safe for
-// concurrent use; once opened they do not change.
+// concurrent use; they change only when Reload reads the file again.
 type Keys struct {
-	secrets map[string]string
-	skipped int
+	path string
+
+	mu    sync.RWMutex // guards pairs
+	pairs pairs
 }
 
 // OpenKeys reads the key file at path. When there is none, or none of its
@@ -40,13 +45,18 @@ type Keys struct {
 //
 // A file that others may read is made the owner's alone.
 func OpenKeys(path string) (keys *Keys, first *KeyPair, err error) {
+	unlock, err := lock(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open keys: %w", err)
+	}
+	defer unlock()
 	text, err := readKeys(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, fmt.Errorf("open keys: %w", err)
 	}
 	there := err == nil
-	keys = parseKeys(text)
-	if len(keys.secrets) > 0 {
+	keys = &Keys{path: path, pairs: parseKeys(text)}
+	if len(keys.pairs.secrets) > 0 {
 		return keys, nil, nil
 	}
 	if there {
@@ -55,26 +65,53 @@ func OpenKeys(path string) (keys *Keys, first *KeyPair, err error) {
 		}
 	}
 	pair := generate()
-	if err := writeKeys(path, pair); err != nil {
+	if err := writeKeys(path, appendPair([]byte(fileHead), pair)); err != nil {
 		return nil, nil, fmt.Errorf("write first key: %w", err)
 	}
-	keys.secrets[pair.ID] = pair.Secret
+	keys.pairs.secrets[pair.ID] = pair.Secret
 	return keys, &pair, nil
+}
+
+// Reload reads the key file again, for pairs that were added or revoked. When
+// it cannot be read or holds no pair, what was accepted stays accepted.
+func (k *Keys) Reload() error {
+	text, err := readKeys(k.path)
+	if err != nil {
+		return fmt.Errorf("reload keys: %w", err)
+	}
+	next := parseKeys(text)
+	if len(next.secrets) == 0 {
+		return shardlog.Errorf(shardlog.Corrupt, "reload keys", "%s holds no key pair", k.path)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.pairs = next
+	return nil
 }
 
 // Secret is the secret of the access key with that id; false when there is
 // none. An id is no secret: AWS itself tells an unknown id from a wrong
 // signature. Compare what is made of the secret in constant time.
 func (k *Keys) Secret(id string) (string, bool) {
-	secret, ok := k.secrets[id]
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	secret, ok := k.pairs.secrets[id]
 	return secret, ok
 }
 
 // Len is the number of key pairs.
-func (k *Keys) Len() int { return len(k.secrets) }
+func (k *Keys) Len() int {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return len(k.pairs.secrets)
+}
 
 // Skipped is the number of lines of the key file that are no key pair.
-func (k *Keys) Skipped() int { return k.skipped }
+func (k *Keys) Skipped() int {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.pairs.skipped
+}
 
 // generate makes a pair of AWS's form: 20 capital letters and digits, 40
 // characters of secret (240 random bits).

@@ -2,11 +2,29 @@ package access
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
+
+// pairs are the pairs of a key file, and how many of its lines are none.
+type pairs struct {
+	secrets map[string]string
+	skipped int
+}
+
+// fileHead tells people who open the file what it holds.
+const fileHead = "# access key id and secret, one pair a line\n"
+
+func appendPair(text []byte, pair KeyPair) []byte {
+	if n := len(text); n > 0 && text[n-1] != '\n' {
+		text = append(text, '\n')
+	}
+	return fmt.Appendf(text, "%s %s\n", pair.ID, pair.Secret)
+}
 
 // maxKeyFile bounds what is read: some ten thousand keys.
 const maxKeyFile = 1 << 20
@@ -31,8 +49,8 @@ func readKeys(path string) ([]byte, error) {
 // parseKeys reads lines "id secret"; empty lines and those that begin with #
 // say nothing. Anything else is skipped and counted: one damaged line must
 // not shut everybody out.
-func parseKeys(text []byte) *Keys {
-	keys := &Keys{secrets: make(map[string]string)}
+func parseKeys(text []byte) pairs {
+	keys := pairs{secrets: make(map[string]string)}
 	for line := range bytes.Lines(text) {
 		line = bytes.TrimSpace(line)
 		if len(line) == 0 || line[0] == '#' {
@@ -77,7 +95,7 @@ func isSecret(secret string) bool {
 
 // writeKeys makes the file whole or not at all: written and synced under
 // another name first, then renamed, then the folder synced.
-func writeKeys(path string, pair KeyPair) error {
+func writeKeys(path string, text []byte) error {
 	next := path + ".new"
 	if err := os.Remove(next); err != nil && !os.IsNotExist(err) {
 		return err
@@ -86,7 +104,7 @@ func writeKeys(path string, pair KeyPair) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(f, "# access key id and secret, one pair a line\n%s %s\n", pair.ID, pair.Secret)
+	_, err = f.Write(text)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -100,6 +118,19 @@ func writeKeys(path string, pair KeyPair) error {
 		return err
 	}
 	return syncFolder(filepath.Dir(path))
+}
+
+// lock keeps two processes from changing the file at the same time. It lies on
+// the folder, so that no file is left behind.
+func lock(path string) (unlock func(), err error) {
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir.Name(), err), dir.Close())
+	}
+	return func() { _ = dir.Close() }, nil // closing gives the lock back
 }
 
 func syncFolder(dir string) error {
