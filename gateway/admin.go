@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"headgate/gateway/access"
 	"headgate/shardlog"
 )
 
@@ -22,6 +23,7 @@ type admin struct {
 	catalog shardlog.Catalog
 	control shardlog.Control
 	gaps    shardlog.Gaps
+	keys    *access.Keys
 	status  func() Status
 	verify  func(ctx context.Context, yield verifyYield) error
 	level   *slog.LevelVar
@@ -54,6 +56,7 @@ func (a *admin) handler() http.Handler {
 	handle("GET /streams/{stream}/records", a.tailRecords)
 	handle("GET /gaps", a.listGaps)
 	handle("GET /verify", a.verifyBlocks)
+	handle("PUT /keys", a.reloadKeys)
 	handle("PUT /log-level", a.setLevel)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

@@ -46,6 +46,7 @@ type Gateway struct {
 	mqtt       *mqtt.Server // nil: off
 	kinesis    *kinesisapi.API
 	door       *awsapi.Door
+	keys       *access.Keys
 	firstKey   *access.KeyPair
 	deliveries []*delivery.Delivery
 	rates      rates
@@ -154,11 +155,11 @@ func (g *Gateway) wire() error {
 }
 
 func (g *Gateway) wireAPI(limits quota.Limits) error {
-	keys, first, err := access.OpenKeys(filepath.Join(g.config.Data, "keys"))
+	keys, first, err := access.OpenKeys(filepath.Join(g.config.Data, keysFile))
 	if err != nil {
 		return err
 	}
-	g.firstKey = first
+	g.keys, g.firstKey = keys, first
 	g.kinesis, err = kinesisapi.New(kinesisapi.Config{Writer: g.streams, Reader: g.store, Catalog: g.store, Control: g.streams, States: g.streams, Limits: limits})
 	if err != nil {
 		return err

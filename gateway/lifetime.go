@@ -95,7 +95,7 @@ func (g *Gateway) makeStreams(ctx context.Context) error {
 // doors are what the outside reaches, and what reaches out.
 func (g *Gateway) doors() []work {
 	all := []work{g.serve(g.listener(0), (&admin{
-		writer: g.streams, reader: g.store, catalog: g.store, control: g.streams, gaps: g.store,
+		writer: g.streams, reader: g.store, catalog: g.store, control: g.streams, gaps: g.store, keys: g.keys,
 		status: g.Status, verify: g.verifyTo, level: g.level, now: time.Now,
 	}).server(), 0)}
 	if g.config.API != off {

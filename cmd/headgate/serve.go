@@ -84,7 +84,7 @@ func (a *app) showKey(g *gateway.Gateway) {
 	if k := g.FirstKey(); k != nil && !a.json() {
 		fmt.Fprintf(a.term.out, "first key pair, shown only now:\n  AWS_ACCESS_KEY_ID=%s\n  AWS_SECRET_ACCESS_KEY=%s\n", k.ID, k.Secret)
 	} else if k != nil {
-		_ = a.printLine(map[string]string{"accessKeyId": k.ID, "secretAccessKey": k.Secret}) // serving matters more
+		_ = a.printLine(keyLine{k.ID, k.Secret}) // serving matters more
 	}
 }
 

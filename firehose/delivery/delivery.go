@@ -74,25 +74,19 @@ func New(c Config) (*Delivery, error) {
 // delivered. It returns nil after ctx has ended.
 func (d *Delivery) Run(ctx context.Context) error {
 	defer d.enter(Idle)
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return d.follow(ctx, group) })
+	var group errgroup.Group
+	group.Go(func() error { d.follow(ctx, &group); return nil })
 	err := group.Wait()
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	clear(d.lanes)
-	d.mu.Unlock()
-	if ctx.Err() != nil {
-		return nil
-	}
 	return err
 }
 
 // follow starts a lane for every shard, as shards appear.
-func (d *Delivery) follow(ctx context.Context, group *errgroup.Group) error {
+func (d *Delivery) follow(ctx context.Context, group *errgroup.Group) {
 	prepared := false
-	for ; ; pause(ctx, lookForMore) {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+	for ; ctx.Err() == nil; pause(ctx, lookForMore) {
 		s, ok := d.c.Catalog.Stream(d.c.Spec.Stream)
 		if !ok {
 			d.enter(Waiting)
@@ -108,7 +102,7 @@ func (d *Delivery) follow(ctx context.Context, group *errgroup.Group) error {
 		d.enter(Running)
 		for _, sh := range s.Shards {
 			if ln := d.lane(sh); ln != nil {
-				group.Go(func() error { return ln.run(ctx) })
+				group.Go(func() error { ln.run(ctx); return nil })
 			}
 		}
 	}

@@ -46,16 +46,19 @@ func newGate() *gate { return &gate{shut: firehose.Delivered, changed: make(chan
 // sink first, for he is the only one who is let through.
 func (g *gate) enter(ctx context.Context) (probe bool, err error) {
 	for {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
 		g.mu.Lock()
 		wait := time.Until(g.until)
 		switch {
 		case g.shut == firehose.Delivered:
 			g.mu.Unlock()
-			return false, ctx.Err()
+			return false, nil
 		case !g.trying && wait <= 0:
 			g.trying = true
 			g.mu.Unlock()
-			return true, ctx.Err()
+			return true, nil
 		case g.trying:
 			wait = retryCap // until changed
 		}
@@ -85,6 +88,16 @@ func (g *gate) leave(r firehose.Result) {
 			g.shut, g.until = firehose.Transient, time.Now().Add(backoff(g.failures-tripAfter+3, r.RetryAfter))
 		}
 	}
+	close(g.changed)
+	g.changed = make(chan struct{})
+}
+
+// abandon ends an attempt that says nothing about the sink, in the place of
+// leave.
+func (g *gate) abandon() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.trying = false
 	close(g.changed)
 	g.changed = make(chan struct{})
 }

@@ -21,19 +21,37 @@ type lane struct {
 	since time.Time  // guarded by mu: arrival of the oldest record not delivered; zero when there is none
 }
 
-// run delivers the shard until ctx ends or the shard does.
-func (ln *lane) run(ctx context.Context) error {
-	err := ln.load(ctx)
-	for err == nil {
-		err = ln.step(ctx)
-		if errors.Is(err, errTaken) {
-			err = ln.load(ctx)
+// run delivers the shard until ctx ends, the shard does or its stream is
+// deleted. Any other error is tried again for ever: one shard that cannot be
+// read now must not end the delivery of the others.
+func (ln *lane) run(ctx context.Context) {
+	for failures := 1; ctx.Err() == nil; failures++ {
+		before := ln.state.Next
+		err := ln.load(ctx)
+		for err == nil {
+			err = ln.step(ctx)
 		}
+		if errors.Is(err, errEnd) || ln.gone(err) {
+			return
+		}
+		if errors.Is(err, errTaken) || ctx.Err() != nil {
+			continue
+		}
+		if ln.state.Next > before {
+			failures = 1
+		}
+		ln.d.note(err)
+		pause(ctx, backoff(failures, shardlog.RetryAfter(err)))
 	}
-	if errors.Is(err, errEnd) || shardlog.KindOf(err) == shardlog.NotFound {
-		return nil // everything of the shard is delivered, or the stream is gone
+}
+
+// gone reports whether err comes of a stream that was deleted.
+func (ln *lane) gone(err error) bool {
+	if shardlog.KindOf(err) != shardlog.NotFound {
+		return false
 	}
-	return err
+	_, exists := ln.d.c.Catalog.StreamByID(ln.shard.ID.Stream)
+	return !exists
 }
 
 // errEnd says that a closed shard has been delivered to its end.

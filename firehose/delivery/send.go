@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"headgate/firehose"
@@ -25,7 +26,9 @@ func (ln *lane) send(ctx context.Context, in intent) error {
 		if o.part.Count == 0 {
 			continue
 		}
-		resealed, err := ln.deliver(ctx, in, func(retried bool) *firehose.Batch { return ln.batch(in, o.part, o.encoder, o.refused, retried) })
+		resealed, err := ln.deliver(ctx, in, o.refused, func(retried bool) *firehose.Batch {
+			return ln.batch(in, o.part, o.encoder, o.refused, retried)
+		})
 		if err != nil || resealed {
 			return err
 		}
@@ -37,13 +40,14 @@ func (ln *lane) send(ctx context.Context, in intent) error {
 }
 
 // deliver tries until the object is there. It answers resealed when the
-// intent was replaced by another.
-func (ln *lane) deliver(ctx context.Context, in intent, batch func(retried bool) *firehose.Batch) (resealed bool, err error) {
+// intent was replaced by another; last says that there is no other output to
+// divert what is refused to.
+func (ln *lane) deliver(ctx context.Context, in intent, last bool, batch func(retried bool) *firehose.Batch) (resealed bool, err error) {
 	for attempt := 1; ; attempt++ {
 		// What this process has not sealed itself may have been sent by the one before.
 		b := batch(attempt > 1 || in.Data.ID == "" || in.Data.ID != ln.fresh)
 		ln.fresh = ""
-		r, err := ln.attempt(ctx, b)
+		r, err := ln.attempt(ctx, b, last)
 		if err != nil {
 			return false, err
 		}
@@ -75,8 +79,9 @@ func (ln *lane) deliver(ctx context.Context, in intent, batch func(retried bool)
 	}
 }
 
-// attempt passes the gate and tries once.
-func (ln *lane) attempt(ctx context.Context, b *firehose.Batch) (firehose.Result, error) {
+// attempt passes the gate and tries once. The last output cannot refuse: its
+// gate is shut until somebody has looked.
+func (ln *lane) attempt(ctx context.Context, b *firehose.Batch, last bool) (firehose.Result, error) {
 	probe, err := ln.d.gate.enter(ctx)
 	if err != nil {
 		return firehose.Result{}, err
@@ -85,22 +90,27 @@ func (ln *lane) attempt(ctx context.Context, b *firehose.Batch) (firehose.Result
 	case ln.d.uploads <- struct{}{}:
 		defer func() { <-ln.d.uploads }()
 	case <-ctx.Done():
-		ln.d.gate.leave(firehose.Fail(firehose.Transient, ctx.Err()))
+		ln.d.gate.abandon()
 		return firehose.Result{}, ctx.Err()
 	}
 	var r firehose.Result
 	if probe {
 		r = ln.d.c.Sink.Probe(ctx)
 	}
-	if !probe || r.Done() {
+	// A probe that reached the sink and was denied proves little: rights to
+	// write are not rights to look.
+	if r.Class != firehose.Transient && r.Class != firehose.Throttled {
 		r = ln.d.c.Sink.Deliver(ctx, b)
 	}
 	if r.Err == nil && !r.Done() {
 		r.Err = errors.New("the destination did not take it: " + r.Class.String())
 	}
+	if last && (r.Class == firehose.Poison || r.Class == firehose.TooLarge) {
+		r = firehose.Fail(firehose.Config, fmt.Errorf("the destination refuses the error object %s: %w", b.Object, r.Err))
+	}
 	var source *firehose.SourceError
-	if errors.As(r.Err, &source) || errors.Is(r.Err, firehose.ErrChanged) {
-		ln.d.gate.leave(firehose.Result{Class: firehose.Delivered}) // the sink is not to blame
+	if errors.As(r.Err, &source) || errors.Is(r.Err, firehose.ErrChanged) || ctx.Err() != nil {
+		ln.d.gate.abandon() // the sink is not to blame
 		return r, nil
 	}
 	ln.d.gate.leave(r)

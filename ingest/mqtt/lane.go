@@ -8,12 +8,12 @@ import (
 // Bounds of one Put.
 const (
 	putEntries  = 8192
-	putBytes    = 1 << 20
-	putQuantum  = 1024 // messages of one key
-	putExact    = 1024 // QoS 2 messages, each of which is a mutation too
-	modePlain   = 0    // QoS 0 and 1
-	modeExact   = 1    // QoS 2
-	laneWaiting = 0    // empty, or in a Put
+	putBytes    = 960 << 10 // by message.size; fits into one command
+	putQuantum  = 1024      // messages of one key
+	putExact    = 1024      // QoS 2 messages, each of which is a mutation too
+	modePlain   = 0         // QoS 0 and 1
+	modeExact   = 1         // QoS 2
+	laneWaiting = 0         // empty, or in a Put
 	laneReady   = 1
 	laneHeld    = 2
 )

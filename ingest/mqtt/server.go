@@ -3,7 +3,6 @@ package mqtt
 import (
 	"context"
 	"log/slog"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -169,11 +168,11 @@ func (s *Server) drain() {
 
 // disconnect ends all connections, and lets none in any more.
 func (s *Server) disconnect() {
-	conns := s.connections()
 	s.mu.Lock()
+	conns := s.conns
 	s.conns = nil
 	s.mu.Unlock()
-	for _, c := range conns {
+	for c := range conns {
 		if cl := c.client.Load(); cl != nil && cl.Properties.ProtocolVersion >= 5 {
 			_ = s.broker.DisconnectClient(cl, packets.ErrServerShuttingDown) // it is closed next
 		}
@@ -227,5 +226,3 @@ func (s *Server) refuse(m *message, v verdict) {
 	}
 	m.settle(v)
 }
-
-var _ net.Conn = (*conn)(nil)
