@@ -144,13 +144,13 @@ func TestAPayloadOverTheLimitIsRefusedAndCounted(t *testing.T) {
 	}
 }
 
-// slow is a log whose commits take a while, as those of a disk do.
-type slow struct {
+// slowLog is a log whose commits take a while, as those of a disk do.
+type slowLog struct {
 	shardlog.Writer
 	commit time.Duration
 }
 
-func (s slow) Put(ctx context.Context, name shardlog.StreamName, e []shardlog.Entry, with ...shardlog.Mutation) ([]shardlog.Result, error) {
+func (s slowLog) Put(ctx context.Context, name shardlog.StreamName, e []shardlog.Entry, with ...shardlog.Mutation) ([]shardlog.Result, error) {
 	<-time.After(s.commit)
 	return s.Writer.Put(ctx, name, e, with...)
 }
@@ -159,7 +159,7 @@ func (s slow) Put(ctx context.Context, name shardlog.StreamName, e []shardlog.En
 // against the same device waiting for each answer.
 func TestManyInFlightShareACommit(t *testing.T) {
 	m := shardlogtest.NewMemory()
-	s, _ := door(t, m, slow{m, 5 * time.Millisecond}, nil)
+	s, _ := door(t, m, slowLog{m, 5 * time.Millisecond}, nil)
 	d := connect(t, s, "sensor", false)
 	began := time.Now()
 	const alone = 20

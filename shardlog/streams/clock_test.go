@@ -8,26 +8,26 @@ import (
 	"headgate/shardlog/streams"
 )
 
-// machine is a box whose clocks a test turns.
-type machine struct {
+// box is a computer whose clocks a test turns.
+type box struct {
 	wall   time.Time
 	up     time.Duration
 	synced bool
 	clock  *streams.Clock
 }
 
-func newMachine(wall time.Time, synced bool) *machine {
-	m := &machine{wall: wall, synced: synced}
+func newBox(wall time.Time, synced bool) *box {
+	m := &box{wall: wall, synced: synced}
 	m.clock = &streams.Clock{Wall: func() time.Time { return m.wall }, Uptime: func() time.Duration { return m.up }, Synced: func() bool { return m.synced }}
 	return m
 }
 
 // pass lets time go by: d of uptime, and the wall clock with it.
-func (m *machine) pass(d time.Duration) { m.up, m.wall = m.up+d, m.wall.Add(d) }
+func (m *box) pass(d time.Duration) { m.up, m.wall = m.up+d, m.wall.Add(d) }
 
 var noon = time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)
 
-func (m *machine) want(t *testing.T, at time.Time, mark block.Clock, trims bool) {
+func (m *box) want(t *testing.T, at time.Time, mark block.Clock, trims bool) {
 	t.Helper()
 	s := m.clock.Stamp()
 	if !s.At.Equal(at) || s.Mark != mark || m.clock.MayTrim() != trims {
@@ -36,7 +36,7 @@ func (m *machine) want(t *testing.T, at time.Time, mark block.Clock, trims bool)
 }
 
 func TestASyncedClockIsFollowed(t *testing.T) {
-	m := newMachine(noon, true)
+	m := newBox(noon, true)
 	m.want(t, noon, block.Synced, true)
 	m.pass(time.Minute)
 	m.want(t, noon.Add(time.Minute), block.Synced, true)
@@ -45,7 +45,7 @@ func TestASyncedClockIsFollowed(t *testing.T) {
 }
 
 func TestABootIn1970GoesOnFromTheLastKnownMoment(t *testing.T) {
-	m := newMachine(time.Unix(0, 0), false)
+	m := newBox(time.Unix(0, 0), false)
 	m.clock.Floor(noon)
 	m.want(t, noon, block.Unsynced, true)
 	m.pass(time.Hour)
@@ -58,14 +58,14 @@ func TestABootIn1970GoesOnFromTheLastKnownMoment(t *testing.T) {
 }
 
 func TestABootIn1970WithNoHistoryBeginsAtTheBuild(t *testing.T) {
-	m := newMachine(time.Unix(0, 0), false)
+	m := newBox(time.Unix(0, 0), false)
 	if s := m.clock.Stamp(); s.At.Year() < 2026 || s.Mark != block.Unsynced {
 		t.Fatalf("stamp %v %v", s.At, s.Mark)
 	}
 }
 
 func TestAJumpOfAYearIsNotFollowedForADay(t *testing.T) {
-	m := newMachine(noon, true)
+	m := newBox(noon, true)
 	m.clock.Stamp()
 	m.pass(time.Minute)
 	m.wall = m.wall.AddDate(1, 0, 0)
@@ -82,7 +82,7 @@ func TestAJumpOfAYearIsNotFollowedForADay(t *testing.T) {
 }
 
 func TestAnOperatorsWordEndsTheDoubt(t *testing.T) {
-	m := newMachine(noon, true)
+	m := newBox(noon, true)
 	m.clock.Stamp()
 	m.wall = m.wall.Add(48 * time.Hour)
 	m.want(t, noon, block.Stepped, false)
@@ -91,7 +91,7 @@ func TestAnOperatorsWordEndsTheDoubt(t *testing.T) {
 }
 
 func TestAClockThatGoesBackADayNeverTakesStampsAlong(t *testing.T) {
-	m := newMachine(noon, true)
+	m := newBox(noon, true)
 	m.clock.Stamp()
 	m.wall = m.wall.Add(-24 * time.Hour)
 	m.pass(time.Minute)

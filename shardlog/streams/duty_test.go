@@ -43,7 +43,7 @@ func kept(t *testing.T, s *site, name shardlog.StreamName) shardlog.Shard {
 }
 
 func TestRecordsExpireUnlessPinned(t *testing.T) {
-	m := newMachine(noon, true)
+	m := newBox(noon, true)
 	s := openSite(t, func(c *streams.Config) { c.Clock = m.clock })
 	for _, name := range []shardlog.StreamName{"free", "pinned"} {
 		if err := s.CreateStream(t.Context(), shardlog.StreamSpec{Name: name, Shards: 1}); err != nil {
@@ -56,7 +56,7 @@ func TestRecordsExpireUnlessPinned(t *testing.T) {
 	}
 	for hour := range 30 { // every hour a bucket of its own
 		for _, name := range []shardlog.StreamName{"free", "pinned"} {
-			if _, err := s.Put(t.Context(), name, entries(fmt.Sprint(hour), 0, 1)); err != nil {
+			if _, err := s.Put(t.Context(), name, numbered(fmt.Sprint(hour), 0, 1)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -14,7 +14,7 @@ import (
 	"headgate/shardlog/streams"
 )
 
-func entries(key string, from, n int) []shardlog.Entry {
+func numbered(key string, from, n int) []shardlog.Entry {
 	var all []shardlog.Entry
 	for i := range n {
 		all = append(all, shardlog.Entry{Key: key, Data: fmt.Appendf(nil, "%s/%d", key, from+i)})
@@ -58,7 +58,7 @@ func TestConcurrentPutsKeepTheOrderOfEachKey(t *testing.T) {
 		puts.Go(func() {
 			key := fmt.Sprint("key", k)
 			for n := 0; n < 200; n += 10 {
-				if _, err := s.Put(t.Context(), "s", entries(key, n, 10)); err != nil {
+				if _, err := s.Put(t.Context(), "s", numbered(key, n, 10)); err != nil {
 					t.Error(err)
 				}
 			}
@@ -95,7 +95,7 @@ func TestAnUnknownOutcomeIsProposedAgainAndStoredOnce(t *testing.T) {
 			}
 			return applied, &shardlog.Error{Kind: shardlog.Unknown, Op: "propose"}
 		}
-		results, err := s.Put(t.Context(), "s", entries("k", 0, 3))
+		results, err := s.Put(t.Context(), "s", numbered("k", 0, 3))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +107,7 @@ func TestAnUnknownOutcomeIsProposedAgainAndStoredOnce(t *testing.T) {
 				t.Fatalf("result %d: %+v", i, r)
 			}
 		}
-		if _, err := s.Put(t.Context(), "s", entries("k", 3, 1)); err != nil {
+		if _, err := s.Put(t.Context(), "s", numbered("k", 3, 1)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -124,8 +124,8 @@ func TestAConflictFailsOnlyItsOwnPut(t *testing.T) {
 	var puts sync.WaitGroup
 	for i := range 8 {
 		puts.Go(func() {
-			_, err := s.Put(t.Context(), "s", entries(fmt.Sprint("m", i), 0, 1), once)
-			if _, e := s.Put(t.Context(), "s", entries(fmt.Sprint("plain", i), 0, 1)); e != nil {
+			_, err := s.Put(t.Context(), "s", numbered(fmt.Sprint("m", i), 0, 1), once)
+			if _, e := s.Put(t.Context(), "s", numbered(fmt.Sprint("plain", i), 0, 1)); e != nil {
 				t.Error(e)
 			}
 			mu.Lock()
@@ -159,7 +159,7 @@ func TestSyncsAreFewWhileLittleComesIn(t *testing.T) {
 	for i := range 10 {
 		puts.Go(func() {
 			for n := range 10 {
-				if _, err := s.Put(t.Context(), "s", entries(fmt.Sprint(i), n, 1)); err != nil {
+				if _, err := s.Put(t.Context(), "s", numbered(fmt.Sprint(i), n, 1)); err != nil {
 					t.Error(err)
 				}
 			}
@@ -180,7 +180,7 @@ func TestNobodyLeadsAndPutsAreTurnedAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.Put(t.Context(), "s", entries("k", 0, 1)); shardlog.KindOf(err) != shardlog.Unavailable {
+	if _, err := l.Put(t.Context(), "s", numbered("k", 0, 1)); shardlog.KindOf(err) != shardlog.Unavailable {
 		t.Fatal(err)
 	}
 }
