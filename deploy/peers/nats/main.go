@@ -34,7 +34,7 @@ func run(folder, listen string, lazy bool) error {
 	s, err := server.NewServer(&server.Options{
 		ServerName: "bench", Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
 		JetStream: true, StoreDir: folder, SyncAlways: !lazy, SyncInterval: 2 * time.Minute,
-		MQTT: server.MQTTOpts{Host: address.IP.String(), Port: address.Port, MaxAckPending: 65535},
+		MQTT: server.MQTTOpts{Host: address.IP.String(), Port: address.Port},
 	})
 	if err != nil {
 		return fmt.Errorf("make server: %w", err)
