@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -26,17 +25,17 @@ type Client struct {
 
 // Dial makes a client; it does not connect yet.
 func Dial(data string) *Client {
-	socket := filepath.Join(data, socketName)
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "unix", socket)
+		return dialSocket(ctx, data)
 	}}
 	return &Client{data: data, http: &http.Client{Transport: transport}}
 }
 
 // Running reports whether a gateway answers.
 func (c *Client) Running() bool {
-	conn, err := net.DialTimeout("unix", filepath.Join(c.data, socketName), time.Second)
+	asked, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	conn, err := dialSocket(asked, c.data)
 	if err != nil {
 		return false
 	}
@@ -47,6 +46,29 @@ func (c *Client) Running() bool {
 // Status is how the gateway is doing.
 func (c *Client) Status(ctx context.Context) (s Status, err error) {
 	return s, c.call(ctx, http.MethodGet, "/status", nil, &s)
+}
+
+// Await asks until the gateway takes records or ctx ends.
+func (c *Client) Await(ctx context.Context) (Status, error) {
+	for {
+		s, err := c.Status(ctx)
+		if err == nil && s.Health.Ready {
+			return s, nil
+		}
+		if pause(ctx, 20*time.Millisecond) != nil {
+			if err == nil || ctx.Err() != nil {
+				err = fmt.Errorf("the gateway on %s does not take records: %s", c.data, or(s.Health.Why, "nobody answers"))
+			}
+			return s, err
+		}
+	}
+}
+
+func or(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
 }
 
 // Stream is one stream with its shards.

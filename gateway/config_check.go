@@ -158,6 +158,9 @@ func (c *Config) checkDeliveries() error {
 		if err := d.checkSink(at); err != nil {
 			return err
 		}
+		if err := d.spec().Validate(); err != nil {
+			return Fault{at(""), err.Error()}
+		}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@
 package gateway
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -50,11 +51,12 @@ type Gateway struct {
 	rates      rates
 
 	fatal     chan error    // a disk failure, once
-	ready     chan struct{} // closed when the doors are open
+	made      chan struct{} // closed when the streams of the configuration are there
+	makeOnce  sync.Once     // closes made
+	ready     chan struct{} // closed when records are taken
 	addresses Addresses     // written before ready is closed
 
-	mu     sync.Mutex
-	opened []net.Listener // guarded by mu
+	opened []net.Listener // of socket, api and console; owned by Run
 }
 
 // Addresses are where the doors really are, ports chosen by the system
@@ -72,7 +74,7 @@ func New(c Config) (*Gateway, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	g := &Gateway{config: c, began: time.Now(), fatal: make(chan error, 1), ready: make(chan struct{}), level: new(slog.LevelVar)}
+	g := &Gateway{config: c, began: time.Now(), fatal: make(chan error, 1), made: make(chan struct{}), ready: make(chan struct{}), level: new(slog.LevelVar)}
 	g.log = newLogger(c.Log, g.level)
 	g.limitMemory()
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
@@ -112,8 +114,10 @@ const usualMemory = 160 << 20
 
 // explainOpen says what to do when the folder is somebody else's.
 func explainOpen(data string, err error) error {
-	if c, e := net.Dial("unix", filepath.Join(data, socketName)); e == nil {
-		_ = c.Close()
+	asked, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if c, e := dialSocket(asked, data); e == nil {
+		_ = c.Close() // it was only a question
 		return fmt.Errorf("another gateway runs on %s: stop it first, or give this one a folder of its own with --data: %w", data, err)
 	}
 	return fmt.Errorf("open %s: %w", data, err)
@@ -215,7 +219,7 @@ func identity(s *store.Store) (id, incarnation uint64, err error) {
 // there was one. Its secret is shown nowhere else.
 func (g *Gateway) FirstKey() *access.KeyPair { return g.firstKey }
 
-// Ready is closed when the doors are open.
+// Ready is closed when the doors are open and records are taken.
 func (g *Gateway) Ready() <-chan struct{} { return g.ready }
 
 // Addresses are where the doors are. It is called after Ready.

@@ -33,7 +33,6 @@ var rooms = []struct {
 	{"ingest", []string{"shardlog"}},
 	{"ingest/*", []string{"ingest", "ingest/chunk", "shardlog", "shardlog/quota"}},
 	{"firehose", []string{"shardlog"}},
-	{"firehose/delivery", []string{"firehose", "firehose/encode", "shardlog", "shardlog/quota"}}, // object names and bodies come from encode
 	{"firehose/*", []string{"firehose", "shardlog", "shardlog/quota"}},
 	{"firehose/sink/*", []string{"firehose", "shardlog", "shardlog/quota"}},
 	{"gateway/awsapi", []string{"shardlog"}},
@@ -43,6 +42,9 @@ var rooms = []struct {
 	{"cmd/headgate", []string{"gateway", "firmware-sim/fleet"}}, // `headgate demo` brings its own devices
 	{"cmd/firmware-sim", []string{"firmware-sim/*"}},
 	{"firmware-sim/*", []string{"firmware-sim/*"}},
+	{"deploy/bench/*", []string{"shardlog*", "shardlog/*", "sync/*", "firmware-sim/*", "deploy/bench/internal/*"}}, // benches measure rooms from outside
+	{"deploy/bench/internal/*", nil},
+	{"deploy/prove/proofs/*", []string{"firmware-sim/*"}}, // proofs use the binary, as users do
 }
 
 // libraries says which package imports which third-party module. A module has
@@ -51,19 +53,20 @@ var libraries = []struct {
 	library string
 	users   []string
 }{
-	{"github.com/klauspost/compress", []string{"shardlog/block", "firehose/encode"}}, // blocks and delivered objects are compressed alike
-	{"github.com/cockroachdb/pebble/v2", []string{"shardlog/store"}},
+	{"github.com/klauspost/compress", []string{"shardlog/block", "firehose/encode", "deploy/prove/proofs/*"}}, // blocks and delivered objects are compressed alike
+	{"github.com/cockroachdb/pebble/v2", []string{"shardlog/store", "deploy/bench/*"}},
 	{"github.com/hashicorp/raft", []string{"sync/raftgroup"}},
 	{"github.com/hashicorp/go-hclog", []string{"sync/raftgroup"}},
 	{"github.com/mochi-mqtt/server/v2", []string{"ingest/mqtt"}},
-	{"github.com/aws/aws-sdk-go-v2", []string{"firehose/sink/s3"}},
+	{"github.com/aws/aws-sdk-go-v2", []string{"firehose/sink/s3", "deploy/bench/*", "deploy/bench/internal/*", "deploy/prove/proofs/*"}},
 	{"github.com/aws/smithy-go", []string{"firehose/sink/s3"}},
 	{"github.com/goccy/go-yaml", []string{"gateway"}},
 	{"github.com/prometheus/client_golang", []string{"gateway"}},
-	{"github.com/spf13/cobra", []string{"cmd/headgate"}},
-	{"github.com/eclipse/paho.mqtt.golang", []string{"firmware-sim/device"}},
-	{"golang.org/x/sync", []string{"shardlog/*", "sync/*", "ingest/*", "firehose/*", "gateway", "gateway/*", "firmware-sim/*"}}, // errgroup: how every Run owns its goroutines
-	{"golang.org/x/sys", []string{"shardlog/store", "gateway"}},                                                                 // what package syscall lacks
+	{"github.com/spf13/cobra", []string{"cmd/*"}},
+	{"github.com/spf13/pflag", []string{"cmd/*"}},
+	{"github.com/eclipse/paho.mqtt.golang", []string{"firmware-sim/fleet", "deploy/bench/*"}},
+	{"golang.org/x/sync", []string{"shardlog/*", "sync/*", "ingest/*", "firehose/*", "gateway", "gateway/*", "firmware-sim/*", "cmd/*", "deploy/bench/*"}}, // errgroup: how every Run owns its goroutines
+	{"golang.org/x/sys", []string{"shardlog/store", "gateway"}},                                                                                            // what package syscall lacks
 }
 
 // banned are packages that no code of ours imports outside tests. Templates

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -86,6 +87,7 @@ func (g *Gateway) makeStreams(ctx context.Context) error {
 			g.log.Error("stream of the configuration is not made", "stream", s.Name, "error", err)
 		}
 	}
+	g.makeOnce.Do(func() { close(g.made) })
 	<-ctx.Done()
 	return nil
 }
@@ -95,15 +97,15 @@ func (g *Gateway) doors() []work {
 	all := []work{g.serve(g.listener(0), (&admin{
 		writer: g.streams, reader: g.store, catalog: g.store, control: g.streams, gaps: g.store,
 		status: g.Status, verify: g.verifyTo, level: g.level, now: time.Now,
-	}).server())}
+	}).server(), 0)}
 	if g.config.API != off {
-		all = append(all, g.serve(g.listener(1), awsapi.NewServer(g.door)))
+		all = append(all, g.settled(g.serve(g.listener(1), awsapi.NewServer(g.door), leaveTime)))
 	}
 	if g.config.Console != off {
-		all = append(all, g.serve(g.listener(2), g.console()))
+		all = append(all, g.serve(g.listener(2), g.console(), leaveTime))
 	}
 	if g.mqtt != nil {
-		all = append(all, g.mqtt.Run)
+		all = append(all, g.settled(g.mqtt.Run))
 	}
 	for _, d := range g.deliveries {
 		all = append(all, func(ctx context.Context) error { return g.group.Lead(ctx, d.Run) })
@@ -111,12 +113,35 @@ func (g *Gateway) doors() []work {
 	return append(all, g.announce)
 }
 
-// announce says that the doors are open once records can be taken.
-func (g *Gateway) announce(ctx context.Context) error {
-	if err := g.group.Await(ctx); err == nil {
-		close(g.ready)
+// settleTime is how long doors wait for the streams of the configuration.
+// Without a leader they open all the same and answer for themselves.
+const settleTime = 5 * time.Second
+
+// settled begins work once the streams of the configuration are there, so that
+// no device makes one of them first, with shards of its own. Until then
+// connections wait in the listener's queue.
+func (g *Gateway) settled(w work) work {
+	return func(ctx context.Context) error {
+		late := time.NewTimer(settleTime)
+		defer late.Stop()
+		select {
+		case <-g.made:
+		case <-late.C:
+		case <-ctx.Done():
+		}
+		return w(ctx)
 	}
-	<-ctx.Done()
+}
+
+// announce says that records are taken: this gateway leads, and the streams of
+// the configuration are there.
+func (g *Gateway) announce(ctx context.Context) error {
+	select {
+	case <-g.made:
+		close(g.ready)
+		<-ctx.Done()
+	case <-ctx.Done():
+	}
 	return nil
 }
 
@@ -160,32 +185,46 @@ func (g *Gateway) closeAll(err error) error {
 
 func (g *Gateway) listener(i int) net.Listener { return g.opened[i] }
 
-// openSocket opens the socket of the command line. A socket that nobody
-// answers on is left over: the store's lock says that no gateway has it.
+// openSocket opens the socket of the command line. A socket that lies there
+// is left over: the store's lock says that no other gateway has the folder.
 func (g *Gateway) openSocket() (net.Listener, error) {
-	g.addresses.Socket = filepath.Join(g.config.Data, socketName)
-	if err := os.Remove(g.addresses.Socket); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("open admin socket: %w", err)
-	}
-	l, err := net.Listen("unix", g.addresses.Socket)
+	g.addresses.Socket = filepath.Join(g.config.Data, socketFile)
+	name, release, err := socketName(g.config.Data)
 	if err != nil {
 		return nil, fmt.Errorf("open admin socket: %w", err)
 	}
-	if err := os.Chmod(g.addresses.Socket, 0o600); err != nil {
+	defer release()
+	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("open admin socket: %w", err)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("open admin socket: %w", err)
+	}
+	l.SetUnlinkOnClose(false) // the name may be gone by then; the next start removes it
+	if err := os.Chmod(name, 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("open admin socket: %w", err), l.Close())
 	}
 	return l, nil
 }
 
-const socketName = "admin.sock"
-
 // leaveTime is how long a server waits for requests under way when it ends.
 const leaveTime = 5 * time.Second
 
-// serve runs a server on a listener until ctx ends.
-func (g *Gateway) serve(l net.Listener, server *http.Server) work {
+// cutTime is how long a request that was cut short may take to notice.
+const cutTime = 500 * time.Millisecond
+
+// serve runs a server on a listener until ctx ends, and leaves requests under
+// way so long to finish. With none they are cut short: a tail never finishes.
+func (g *Gateway) serve(l net.Listener, server *http.Server, leave time.Duration) work {
 	return func(ctx context.Context) error {
-		server.BaseContext = func(net.Listener) context.Context { return context.WithoutCancel(ctx) }
+		server.ErrorLog = slog.NewLogLogger(g.log.Handler(), slog.LevelDebug)
+		server.BaseContext = func(net.Listener) context.Context {
+			if leave == 0 {
+				return ctx
+			}
+			return context.WithoutCancel(ctx)
+		}
 		group := errgroup.Group{}
 		ended := make(chan struct{})
 		group.Go(func() error {
@@ -197,7 +236,7 @@ func (g *Gateway) serve(l net.Listener, server *http.Server) work {
 		})
 		select {
 		case <-ctx.Done():
-			late, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
+			late, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(leave, cutTime))
 			defer cancel()
 			if server.Shutdown(late) != nil {
 				_ = server.Close() // whoever is still there has had time

@@ -15,6 +15,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"headgate/gateway"
 )
 
 // What the process ends with.
@@ -53,6 +55,9 @@ func run(ctx context.Context, term terminal, args []string) int {
 		return exitDone
 	case errors.As(err, &quiet):
 		return exitFailed
+	case errors.Is(err, gateway.ErrDisk):
+		fmt.Fprintln(term.err, "headgate:", err)
+		return exitDisk
 	case errors.As(err, &usage):
 		fmt.Fprintln(term.err, "headgate:", err)
 		return exitUsage

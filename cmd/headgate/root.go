@@ -49,7 +49,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 the disk refused a write or a sync.`,
 		}
 		return nil
 	}
-	root.AddCommand(a.serve(), a.status(), a.streams(), a.put(), a.tail(), a.gaps(),
+	root.AddCommand(a.serve(), a.demo(), a.status(), a.streams(), a.put(), a.tail(), a.gaps(),
 		a.deliveries(), a.verify(), a.bench(), a.logLevel(), a.version())
 	return root
 }

@@ -2,12 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
+	"sync"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"headgate/gateway"
 )
@@ -28,11 +27,11 @@ shown nowhere else.`,
   HEADGATE_API=off headgate serve`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := gateway.Load(file, os.LookupEnv, given(cmd.Flags()))
+			c, err := gateway.Load(file, os.LookupEnv, given(cmd))
 			if err != nil {
 				return usageError{err}
 			}
-			return a.run(cmd.Context(), c, a.announce)
+			return a.run(cmd.Context(), c)
 		},
 	}
 	cmd.Flags().StringVar(&file, "config", "", "YAML file of settings")
@@ -47,44 +46,54 @@ shown nowhere else.`,
 }
 
 // given are the settings that the command line names.
-func given(flags *pflag.FlagSet) map[string]string {
+func given(cmd *cobra.Command) map[string]string {
 	values := map[string]string{}
-	known := map[string]bool{}
 	for _, s := range gateway.Settings() {
-		known[s.Name] = true
-	}
-	flags.Visit(func(f *pflag.Flag) {
-		if known[f.Name] {
-			values[f.Name] = f.Value.String()
+		if cmd.Flags().Changed(s.Name) {
+			values[s.Name] = cmd.Flags().Lookup(s.Name).Value.String()
 		}
-	})
+	}
 	return values
 }
 
-// run runs a gateway; ready is called once it takes records.
-func (a *app) run(ctx context.Context, c gateway.Config, ready func(*gateway.Gateway)) error {
+// run runs a gateway until ctx ends.
+func (a *app) run(ctx context.Context, c gateway.Config) error {
 	g, err := gateway.New(c)
 	if err != nil {
 		return err
 	}
-	go func() {
+	a.showKey(g)
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	var announcing sync.WaitGroup
+	defer announcing.Wait()
+	announcing.Go(func() {
 		select {
 		case <-g.Ready():
-			ready(g)
-		case <-ctx.Done():
+			a.announce(g)
+		case <-running.Done():
 		}
-	}()
-	if err := g.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		return err
+	})
+	defer stop()
+	return g.Run(ctx)
+}
+
+// showKey prints the key pair of a first start before anything can go wrong,
+// since its secret is shown nowhere else.
+func (a *app) showKey(g *gateway.Gateway) {
+	if k := g.FirstKey(); k != nil && !a.json() {
+		fmt.Fprintf(a.term.out, "first key pair, shown only now:\n  AWS_ACCESS_KEY_ID=%s\n  AWS_SECRET_ACCESS_KEY=%s\n", k.ID, k.Secret)
+	} else if k != nil {
+		_ = a.printLine(map[string]string{"accessKeyId": k.ID, "secretAccessKey": k.Secret}) // serving matters more
 	}
-	return nil
 }
 
 // announce says where the doors are.
 func (a *app) announce(g *gateway.Gateway) {
 	at := g.Addresses()
-	if k := g.FirstKey(); k != nil {
-		fmt.Fprintf(a.term.out, "first key pair, shown only now:\n  AWS_ACCESS_KEY_ID=%s\n  AWS_SECRET_ACCESS_KEY=%s\n", k.ID, k.Secret)
+	if a.json() {
+		_ = a.printLine(at) // serving matters more
+		return
 	}
 	for _, door := range [][2]string{{"Kinesis API", link("http://", at.API)}, {"MQTT", link("mqtt://", at.MQTT)}, {"health, metrics", link("http://", at.Console)}} {
 		if door[1] != "" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -11,13 +12,24 @@ import (
 )
 
 func (a *app) status() *cobra.Command {
-	return a.withData(&cobra.Command{
-		Use:     "status",
-		Short:   "Show how a gateway is doing",
-		Example: "  headgate status\n  headgate status --data /srv/headgate -o json",
-		Args:    noArgs,
+	var wait time.Duration
+	cmd := a.withData(&cobra.Command{
+		Use:   "status",
+		Short: "Show how a gateway is doing",
+		Example: `  headgate status
+  headgate status --data /srv/headgate -o json
+  headgate status --wait 10s    (in scripts: until it takes records)`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.client().Status(cmd.Context())
+			ask := a.client().Status
+			if wait > 0 {
+				ask = func(ctx context.Context) (gateway.Status, error) {
+					late, cancel := context.WithTimeout(ctx, wait)
+					defer cancel()
+					return a.client().Await(late)
+				}
+			}
+			s, err := ask(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -27,6 +39,8 @@ func (a *app) status() *cobra.Command {
 			return a.printStatus(s)
 		},
 	})
+	cmd.Flags().DurationVar(&wait, "wait", 0, "wait this long for the gateway to take records")
+	return cmd
 }
 
 func (a *app) printStatus(s gateway.Status) error {

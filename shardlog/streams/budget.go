@@ -1,6 +1,8 @@
 package streams
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -32,6 +34,19 @@ func (b Budget) bucketBytes() uint64 {
 	return max(size, leastBucket)
 }
 
+// bucket is where a command stamped then goes.
+func (b Budget) bucket(t shardlog.Tail, at time.Time) uint32 {
+	switch {
+	case t.Bucket == 0:
+		return 1
+	case t.BucketBytes >= b.bucketBytes() || at.Sub(t.BucketSince) >= bucketAge:
+		return t.Bucket + 1
+	}
+	return t.Bucket
+}
+
+const bucketAge = time.Hour
+
 // Marks is where the disk stands.
 type Marks struct {
 	Used  uint64
@@ -39,6 +54,8 @@ type Marks struct {
 	Hard  uint64 // above it writers are refused
 	Tight bool   // the volume itself is short of room
 	Full  bool   // and more than that: writers are refused
+
+	short uint64 // what the volume lacks
 }
 
 // marks weighs what is used against the budget. Figures that are zero are not
@@ -57,6 +74,9 @@ func (b Budget) marks(u shardlog.Usage) Marks {
 		reserve = min(max(u.Volume/50, 64<<20), u.Volume/10)
 	}
 	m.Tight, m.Full = u.Free < 2*reserve, u.Free < reserve
+	if m.Tight {
+		m.short = 2*reserve - u.Free
+	}
 	return m
 }
 
@@ -64,36 +84,63 @@ func (b Budget) marks(u shardlog.Usage) Marks {
 func (m Marks) why() error {
 	switch {
 	case m.Full:
-		return fmt.Errorf("the volume is short of room")
+		return errors.New("the volume is short of room")
 	case m.Hard > 0 && m.Used >= m.Hard:
 		return fmt.Errorf("the disk budget of %d bytes is used up", m.Hard)
 	}
 	return nil
 }
 
-// excess is how many bytes must go for the log to be below its soft mark
-// again; stored is what the blocks alone take.
-func (m Marks) excess(stored uint64) uint64 {
-	if m.Tight {
-		return max(stored/20, 1)
+// excess is how many bytes must go for the log to be a little below its soft
+// mark again.
+func (m Marks) excess() uint64 {
+	if m.Soft > 0 && m.Used > m.Soft {
+		return max(m.short, m.Used-m.Soft+m.Hard/50)
 	}
-	if m.Soft > 0 && m.Used > m.Soft && stored > 0 {
-		return m.Used - m.Soft
+	return m.short
+}
+
+// freeing is what has been given up and still lies on the disk: a deleted
+// bucket is free only when its files are.
+type freeing struct {
+	owed uint64
+	used uint64    // when the disk was weighed last
+	at   time.Time // when something was given up last
+}
+
+// freeingTime is how long what was given up may take to be free. After that
+// it is believed to be, and what is used counts as it is.
+const freeingTime = 2 * time.Minute
+
+// weighed takes note of what is used now, and answers how much of the excess
+// is not on its way already.
+func (f *freeing) weighed(used, excess uint64, now time.Time) uint64 {
+	if used < f.used {
+		f.owed -= min(f.owed, f.used-used)
 	}
-	return 0
+	f.used = used
+	if now.Sub(f.at) >= freeingTime {
+		f.owed = 0
+	}
+	return excess - min(excess, f.owed)
+}
+
+func (f *freeing) gaveUp(bytes uint64, now time.Time) {
+	f.owed += bytes
+	f.at = now
 }
 
 // givenUp is the order in which classes make room.
 var givenUp = [...]shardlog.Class{shardlog.Video, shardlog.Telemetry, shardlog.Own}
 
 // victims are the trims that give up at least excess bytes: whole buckets,
-// oldest first, class by class. The bucket being filled stays.
-func victims(extents []shardlog.Extent, filling uint32, excess uint64) []shardlog.Trim {
+// oldest first, class by class. The bucket being filled stays. freed is what
+// they give up.
+func victims(extents []shardlog.Extent, filling uint32, excess uint64) (trims []shardlog.Trim, freed uint64) {
 	through := map[shardlog.StreamID]uint32{}
-	freed := uint64(0)
 	for _, class := range givenUp {
 		mine := slices.DeleteFunc(slices.Clone(extents), func(e shardlog.Extent) bool { return e.Class != class || e.Bucket >= filling })
-		slices.SortFunc(mine, func(a, b shardlog.Extent) int { return int(int64(a.Bucket) - int64(b.Bucket)) })
+		slices.SortFunc(mine, func(a, b shardlog.Extent) int { return cmp.Compare(a.Bucket, b.Bucket) })
 		for i, e := range mine {
 			if freed >= excess && (i == 0 || mine[i-1].Bucket != e.Bucket) {
 				break
@@ -102,10 +149,9 @@ func victims(extents []shardlog.Extent, filling uint32, excess uint64) []shardlo
 			through[e.Stream] = e.Bucket
 		}
 	}
-	var trims []shardlog.Trim
 	for id, bucket := range through {
 		trims = append(trims, shardlog.Trim{Stream: id, Through: bucket, Reason: shardlog.OverBudget})
 	}
-	slices.SortFunc(trims, func(a, b shardlog.Trim) int { return int(int64(a.Stream) - int64(b.Stream)) })
-	return trims
+	slices.SortFunc(trims, func(a, b shardlog.Trim) int { return cmp.Compare(a.Stream, b.Stream) })
+	return trims, freed
 }

@@ -7,8 +7,10 @@ import (
 	"headgate/shardlog"
 )
 
-// Control commands are proposed beside the pool: a cycle that is under way
-// meanwhile names the shards it writes to, and is built anew when they moved.
+// Control commands are proposed beside the pool and not between its cycles:
+// the log orders them, a cycle under way names the shards it writes to, and is
+// built anew when those moved. So they wait for no pace, and work while the
+// pool cannot write.
 
 // CreateStream makes a stream; see shardlog.Control.
 func (l *Log) CreateStream(ctx context.Context, spec shardlog.StreamSpec) error {
@@ -74,10 +76,7 @@ func (l *Log) SetRetention(ctx context.Context, name shardlog.StreamName, retent
 	if err := l.control(ctx, shardlog.SetRetention{At: l.clock.Stamp().At, Name: name, Retention: retention}); err != nil {
 		return err
 	}
-	select {
-	case l.trim <- struct{}{}:
-	default:
-	}
+	wake(l.trim)
 	return nil
 }
 

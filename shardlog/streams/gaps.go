@@ -15,6 +15,7 @@ const GapStream shardlog.StreamName = "_gaps"
 const (
 	gapSpace     shardlog.Space = "gap.copied"
 	gapRetention                = 30 * 24 * time.Hour
+	gapsAtOnce                  = 100
 )
 
 // gapRecord is a gap as the stream _gaps tells it.
@@ -35,34 +36,48 @@ func (l *Log) copyGaps(ctx context.Context) error {
 	if l.c.Gaps == nil {
 		return nil
 	}
+	var entries []shardlog.Entry
+	var notes []shardlog.Mutation
+	seen := map[string]bool{}
 	for g, err := range l.c.Gaps.Gaps(ctx) {
 		if err != nil {
 			return err
 		}
-		key := fmt.Sprintf("%08x/%08x/%016x", uint32(g.Shard.Stream), g.Shard.Number, uint64(g.First))
-		if _, _, err := l.Get(ctx, gapSpace, key); err == nil {
+		key := fmt.Sprintf("%08x/%08x/%016x-%016x", uint32(g.Shard.Stream), g.Shard.Number, uint64(g.First), uint64(g.Last))
+		if _, _, err := l.Get(ctx, gapSpace, key); err == nil || seen[key] {
 			continue
-		}
-		if err := l.copyGap(ctx, key, g); err != nil && shardlog.KindOf(err) != shardlog.Conflict {
+		} else if shardlog.KindOf(err) != shardlog.NotFound {
 			return err
 		}
+		seen[key] = true
+		text, err := json.Marshal(gapRecord{g.Stream, g.Shard.String(), g.First, g.Last, g.Records, g.Bytes, g.Reason, g.At})
+		if err != nil {
+			return fmt.Errorf("copy gap: %w", err)
+		}
+		entries = append(entries, shardlog.Entry{Key: string(g.Stream), Data: text})
+		notes = append(notes, shardlog.Mutation{Space: gapSpace, Key: key, Value: []byte{1}, Expect: shardlog.Absent()})
+		if len(entries) < gapsAtOnce {
+			continue
+		}
+		if err := l.putGaps(ctx, entries, notes); err != nil {
+			return err
+		}
+		entries, notes = nil, nil
 	}
-	return nil
+	if len(entries) == 0 {
+		return nil
+	}
+	return l.putGaps(ctx, entries, notes)
 }
 
-func (l *Log) copyGap(ctx context.Context, key string, g shardlog.Gap) error {
-	text, err := json.Marshal(gapRecord{g.Stream, g.Shard.String(), g.First, g.Last, g.Records, g.Bytes, g.Reason, g.At})
-	if err != nil {
-		return fmt.Errorf("copy gap: %w", err)
-	}
+func (l *Log) putGaps(ctx context.Context, entries []shardlog.Entry, notes []shardlog.Mutation) error {
 	if _, exists := l.c.Catalog.Stream(GapStream); !exists {
 		err := l.CreateStream(ctx, shardlog.StreamSpec{Name: GapStream, Shards: 1, Retention: gapRetention, Class: shardlog.Own})
 		if err != nil && shardlog.KindOf(err) != shardlog.InUse {
 			return err
 		}
 	}
-	results, err := l.Put(ctx, GapStream, []shardlog.Entry{{Key: string(g.Stream), Data: text}},
-		shardlog.Mutation{Space: gapSpace, Key: key, Value: []byte{1}, Expect: shardlog.Absent()})
+	results, err := l.Put(ctx, GapStream, entries, notes...)
 	if err != nil {
 		return err
 	}

@@ -15,18 +15,33 @@ type put struct {
 	results []shardlog.Result
 	with    []shardlog.Mutation
 	since   time.Time
+	done    chan struct{}
 
-	// guarded by Log.mu until done is closed
-	next   int  // the first entry that no command holds yet
-	bytes  int  // of the entries that wait
-	sealed bool // some of it may have been stored
-	err    error
-	done   chan struct{}
+	// guarded by Log.mu; of a Put in flight, results and err are the cycle's
+	joined    time.Time // when it came into the pool
+	next      int       // the first entry that no command has held yet
+	records   int       // that wait
+	bytes     int       // that wait, by cost
+	inFlight  bool      // a command holds some of it
+	abandoned bool      // its caller went away: its entries must not be read any more
+	err       error     // of the whole
+	failed    bool      // what comes after next shall not be stored
 }
 
-// Put stores entries; see shardlog.Writer. Once a command holds them, the end
-// of ctx does not end the wait. An entry that is malformed is
-// answered Invalid alone; in a Put with mutations it makes the whole Invalid.
+// step moves next over one entry and answers what that is.
+func (p *put) step() (records, bytes int) {
+	if p.results[p.next].Err == nil {
+		records, bytes = 1, cost(&p.entries[p.next])
+	}
+	p.next++
+	return records, bytes
+}
+
+// Put stores entries; see shardlog.Writer. An entry that is malformed is
+// answered Invalid alone; in a Put with mutations it makes the whole Invalid,
+// and so does more than fits into one command. A Put that fails when some of
+// it is stored says so entry by entry. When ctx ends while nothing is sealed
+// yet Put answers Unavailable, after that Unknown.
 func (l *Log) Put(ctx context.Context, name shardlog.StreamName, entries []shardlog.Entry, with ...shardlog.Mutation) ([]shardlog.Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, unavailable("put", name, err)
@@ -38,10 +53,14 @@ func (l *Log) Put(ctx context.Context, name shardlog.StreamName, entries []shard
 	if err := p.prepare(); err != nil {
 		return nil, err
 	}
+	s, ok := l.c.Catalog.Stream(name)
+	if !ok {
+		return nil, &shardlog.Error{Kind: shardlog.NotFound, Op: "put", Stream: name}
+	}
 	if err := l.waitForRoom(ctx, name); err != nil {
 		return nil, err
 	}
-	if wait, err := l.admit(p); err != nil || !wait {
+	if wait, err := l.admit(p, s); err != nil || !wait {
 		return p.results, err
 	}
 	return l.await(ctx, p)
@@ -57,6 +76,7 @@ func (p *put) prepare() error {
 	p.hashes = make([]shardlog.Hash, len(p.entries))
 	for i := range p.entries {
 		e := &p.entries[i]
+		p.bytes += cost(e)
 		if err := check(e); err != nil {
 			if len(p.with) > 0 {
 				return err
@@ -69,6 +89,9 @@ func (p *put) prepare() error {
 		} else {
 			p.hashes[i] = shardlog.HashKey(e.Key)
 		}
+	}
+	if len(p.with) > 0 && len(p.entries) > 1 && p.bytes > commandBytes {
+		return shardlog.Errorf(shardlog.Invalid, "put", "%d bytes that are all or nothing, %d are allowed", p.bytes, commandBytes)
 	}
 	return nil
 }
@@ -100,31 +123,25 @@ func (l *Log) waitForRoom(ctx context.Context, name shardlog.StreamName) error {
 
 // admit charges the Put and lets it into the pool; wait is false when nothing
 // of it is left to store.
-func (l *Log) admit(p *put) (wait bool, err error) {
-	s, ok := l.c.Catalog.Stream(p.name)
-	if !ok {
-		return false, &shardlog.Error{Kind: shardlog.NotFound, Op: "put", Stream: p.name}
-	}
+func (l *Log) admit(p *put, s shardlog.Stream) (wait bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.full != nil && !p.name.Own() {
 		l.counts.Refused++
 		return false, &shardlog.Error{Kind: shardlog.Full, Op: "put", Stream: p.name, RetryAfter: fullRetry, Err: l.full}
 	}
+	p.joined = time.Now()
 	if len(p.with) > 0 {
-		err := l.chargeAll(p, s, p.since)
-		if err != nil && shardlog.KindOf(err) != shardlog.Throttled {
-			return false, err
-		}
+		l.chargeWhole(p, s)
 	} else {
-		l.charge(p, s, p.since)
+		l.charge(p, s)
 	}
-	left := 0
+	p.records, p.bytes = 0, 0
 	for i := range p.results {
 		switch err := p.results[i].Err; {
 		case err == nil:
-			left++
-			p.bytes += p.entries[i].Size() + len(p.entries[i].Meta)
+			p.records++
+			p.bytes += cost(&p.entries[i])
 		case shardlog.KindOf(err) == shardlog.Throttled:
 			l.counts.Throttled++
 		default:
@@ -132,49 +149,52 @@ func (l *Log) admit(p *put) (wait bool, err error) {
 		}
 	}
 	l.counts.Puts++
-	if left == 0 && (len(p.entries) > 0 || len(p.with) == 0) {
+	if p.records == 0 && (len(p.entries) > 0 || len(p.with) == 0) {
 		return false, nil
 	}
-	l.pool.add(p, left)
-	l.nudge()
+	l.pool.add(p)
+	l.nudge(p)
 	return true, nil
 }
 
-// nudge wakes the pool. The caller may hold mu.
-func (l *Log) nudge() {
-	select {
-	case l.kick <- struct{}{}:
-	default:
+// nudge wakes the pool when the Put that has just come changes its plans. The
+// caller holds mu.
+func (l *Log) nudge(p *put) {
+	w := &l.pool
+	full := w.full || w.records >= fullRecords || w.bytes >= fullBytes
+	if len(w.puts) > 1 && !full {
+		return // it looks again by itself
 	}
+	wake(l.kick)
 }
 
-// await waits for the Put's end, and takes it out of the pool when the caller
-// gives up before a command holds it.
+// await waits for the Put's end, or withdraws it when its caller gives up.
 func (l *Log) await(ctx context.Context, p *put) ([]shardlog.Result, error) {
 	l.mu.Lock()
 	led := l.led
 	l.mu.Unlock()
-	patience := time.NewTimer(l.c.Patience)
-	defer patience.Stop()
+	var patience <-chan time.Time
+	select {
+	case <-led:
+		led = nil // Run answers
+	default:
+		timer := time.NewTimer(l.c.Patience)
+		defer timer.Stop()
+		patience = timer.C
+	}
 	for {
 		select {
 		case <-p.done:
 			return p.answer()
 		case <-led:
-			led = nil // Run answers from here on
-			patience.Stop()
-		case <-patience.C:
-			if l.withdraw(p) {
+			led, patience = nil, nil
+		case <-patience:
+			if l.leave(p) {
 				return nil, unavailable("put", p.name, errNotLeading)
 			}
+			patience = nil
 		case <-ctx.Done():
-			if l.withdraw(p) {
-				return nil, unavailable("put", p.name, ctx.Err())
-			}
-			// A command holds it: its entries are still borrowed, and the
-			// outcome is near.
-			<-p.done
-			return p.answer()
+			return l.withdraw(p, ctx.Err())
 		}
 	}
 }
@@ -186,12 +206,66 @@ func (p *put) answer() ([]shardlog.Result, error) {
 	return p.results, nil
 }
 
-// withdraw takes a Put out of the pool; false when it is too late for that.
-func (l *Log) withdraw(p *put) bool {
+// leave takes a Put out of the pool; false when a command has held some of it.
+func (l *Log) leave(p *put) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if p.sealed {
+	if p.inFlight || p.next > 0 || ended(p.done) {
 		return false
 	}
-	return l.pool.remove(p)
+	l.pool.remove(p)
+	return true
+}
+
+func ended(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}
+
+// withdraw answers a caller that does not wait any longer. Its entries are
+// not read any more when it returns.
+func (l *Log) withdraw(p *put, cause error) ([]shardlog.Result, error) {
+	for {
+		l.mu.Lock()
+		built := l.built
+		switch {
+		case ended(p.done):
+			l.mu.Unlock()
+			return p.answer()
+		case !p.inFlight:
+			defer l.mu.Unlock()
+			l.pool.remove(p)
+			p.fail(p.next, unavailable("put", p.name, cause))
+			return p.answer()
+		case built == nil:
+			defer l.mu.Unlock()
+			l.pool.remove(p)
+			p.abandoned = true
+			return nil, &shardlog.Error{Kind: shardlog.Unknown, Op: "put", Stream: p.name, Err: cause}
+		}
+		l.mu.Unlock()
+		select {
+		case <-built:
+		case <-p.done:
+		}
+	}
+}
+
+// fail ends the Put from an entry on: as a whole when nothing of it has been
+// stored, else entry by entry.
+func (p *put) fail(from int, err error) {
+	p.failed = true
+	if from == 0 {
+		p.err = err
+		return
+	}
+	for i := from; i < len(p.results); i++ {
+		if p.results[i].Err == nil {
+			p.results[i] = shardlog.Result{Err: err}
+		}
+	}
 }

@@ -10,71 +10,88 @@ import (
 const (
 	retainEvery  = time.Minute
 	weighEvery   = 2 * time.Second
-	horizonEvery = 5 * time.Minute  // a horizon that only hides records costs a sync
-	settleTime   = 30 * time.Second // until what was given up is free on the disk
+	weighBytes   = 8 << 20         // sealed; then the disk is weighed at once
+	horizonEvery = 5 * time.Minute // a horizon that only hides records costs a sync
+	gapsEvery    = 10 * time.Minute
 )
 
 // Retain is the duty that gives up what is past its retention, makes room
-// when the budget runs short, and copies gaps to the stream _gaps. It runs
-// while this gateway leads.
+// when the budget runs short, refuses writers when there is none, and copies
+// gaps to the stream _gaps. It runs while this gateway leads.
 func (l *Log) Retain(ctx context.Context) error {
-	r := retaining{l: l, horizons: map[shardlog.StreamID]time.Time{}}
-	if err := l.copyGaps(ctx); err != nil {
-		l.c.Log.Warn("gaps are not copied", "error", err)
-	}
+	r := retaining{l: l, horizons: map[shardlog.StreamID]horizon{}}
 	tick := time.NewTicker(weighEvery)
 	defer tick.Stop()
-	var looked time.Time
-	for {
-		if now := time.Now(); now.Sub(looked) >= retainEvery {
-			looked = now
-			r.expire(ctx)
+	for ctx.Err() == nil {
+		now := time.Now()
+		r.weigh(ctx, now)
+		if now.Sub(r.looked) >= retainEvery {
+			r.looked = now
+			l.dropRoutes()
+			r.expire(ctx, now)
+			r.copyGaps(ctx, now)
 		}
-		r.weigh(ctx)
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-l.trim:
-			looked, r.horizons = time.Time{}, map[shardlog.StreamID]time.Time{}
+			r.looked, r.horizons = time.Time{}, map[shardlog.StreamID]horizon{}
+		case <-l.scale:
 		case <-tick.C:
 		}
 	}
+	return nil
 }
 
+// retaining belongs to Retain.
 type retaining struct {
 	l        *Log
-	horizons map[shardlog.StreamID]time.Time // when each was last moved
-	made     time.Time                       // when room was last made
+	looked   time.Time // when retention was looked at last
+	copied   time.Time // when gaps were; zero: some are not yet
+	horizons map[shardlog.StreamID]horizon
+	freeing  freeing
+}
+
+// horizon is where readers of a stream begin, as far as this Retain has moved it.
+type horizon struct {
+	at    time.Time // arrival
+	moved time.Time
 }
 
 // expire proposes the trims that are due by age.
-func (r *retaining) expire(ctx context.Context) {
+func (r *retaining) expire(ctx context.Context, now time.Time) {
+	if err := r.l.endHold(ctx); err != nil {
+		r.l.c.Log.Warn("clock's hold is not ended", "error", err)
+	}
 	if !r.l.clock.MayTrim() {
 		return
 	}
-	now := r.l.clock.Stamp().At
-	filling := r.l.c.Ground.Tail().Bucket
+	stamp := r.l.clock.Stamp().At
 	for _, s := range r.l.c.Catalog.Streams() {
 		extents := r.l.c.Ground.Extents(s.ID)
-		if len(extents) == 0 {
+		past := stamp.Add(-s.Retention)
+		if len(extents) == 0 || !extents[0].Oldest.Before(past) {
 			continue
 		}
-		t := shardlog.Trim{At: now, Stream: s.ID, Horizon: now.Add(-s.Retention), Through: expired(extents, now.Add(-s.Retention), filling, r.pins(ctx, s))}
-		hides := extents[0].Oldest.Before(t.Horizon) && time.Since(r.horizons[s.ID]) >= horizonEvery
-		if t.Through == 0 && !hides {
-			continue
+		pins := map[uint32]shardlog.Seq{}
+		if extents[0].Newest.Before(past) {
+			pins = r.l.pins(ctx, s.ID)
 		}
-		if r.trim(ctx, t) {
-			r.horizons[s.ID] = time.Now()
+		t := shardlog.Trim{At: stamp, Stream: s.ID, Horizon: past, Through: expired(extents, past, pins)}
+		h := r.horizons[s.ID]
+		if t.Through > 0 || now.Sub(h.moved) >= horizonEvery && hides(extents, h.at, past) {
+			if r.trim(ctx, t) {
+				r.horizons[s.ID] = horizon{past, now}
+			}
 		}
 	}
 }
 
 // expired is the last bucket that goes: it and all before it are older than
-// the horizon, and no pin wants anything of them.
-func expired(extents []shardlog.Extent, horizon time.Time, filling uint32, pins map[uint32]shardlog.Seq) (through uint32) {
+// the horizon, and no pin wants anything of them. This may be the bucket being
+// filled: when all of it is that old, the next record begins another.
+func expired(extents []shardlog.Extent, horizon time.Time, pins map[uint32]shardlog.Seq) (through uint32) {
 	for _, e := range extents {
-		if e.Bucket >= filling || !e.Newest.Before(horizon) {
+		if !e.Newest.Before(horizon) {
 			return through
 		}
 		for _, end := range e.Ends {
@@ -87,18 +104,34 @@ func expired(extents []shardlog.Extent, horizon time.Time, filling uint32, pins 
 	return through
 }
 
-// pins are the first records that pinned cursors of a stream still want, by shard.
-func (r *retaining) pins(ctx context.Context, s shardlog.Stream) map[uint32]shardlog.Seq {
+// hides reports whether records may lie between the horizons.
+func hides(extents []shardlog.Extent, from, to time.Time) bool {
+	for _, e := range extents {
+		if e.Oldest.Before(to) && !e.Newest.Before(from) {
+			return true
+		}
+	}
+	return false
+}
+
+// pins are the first records that pinned cursors of a stream still want, by
+// shard. A cursor that does not read pins everything of its shard: it may
+// be somebody's.
+func (l *Log) pins(ctx context.Context, id shardlog.StreamID) map[uint32]shardlog.Seq {
 	pins := map[uint32]shardlog.Seq{}
-	for _, sh := range s.Shards {
-		for _, value := range r.l.c.States.List(ctx, shardlog.Cursors, shardlog.CursorKey(sh.ID, "")) {
-			c, err := shardlog.DecodeCursor(value)
-			if err != nil || !c.Pinned {
-				continue
-			}
-			if least, seen := pins[sh.ID.Number]; !seen || c.Next < least {
-				pins[sh.ID.Number] = c.Next
-			}
+	const streamPrefix = len("00000000/")
+	prefix := shardlog.CursorKey(shardlog.ShardID{Stream: id}, "")[:streamPrefix]
+	for key, value := range l.c.States.List(ctx, shardlog.Cursors, prefix) {
+		shard, _, err := shardlog.ParseCursorKey(key)
+		if err != nil {
+			continue
+		}
+		c, err := shardlog.DecodeCursor(value)
+		if err != nil {
+			c = shardlog.Cursor{Pinned: true}
+		}
+		if least, seen := pins[shard.Number]; c.Pinned && (!seen || c.Next < least) {
+			pins[shard.Number] = c.Next
 		}
 	}
 	return pins
@@ -106,7 +139,7 @@ func (r *retaining) pins(ctx context.Context, s shardlog.Stream) map[uint32]shar
 
 // weigh compares the disk with the budget, refuses writers or lets them in
 // again, and makes room.
-func (r *retaining) weigh(ctx context.Context) {
+func (r *retaining) weigh(ctx context.Context, now time.Time) {
 	usage, err := r.l.c.Ground.Usage()
 	if err != nil {
 		r.l.c.Log.Warn("disk usage is not known", "error", err)
@@ -114,39 +147,34 @@ func (r *retaining) weigh(ctx context.Context) {
 	}
 	m := r.l.c.Budget.marks(usage)
 	r.l.mu.Lock()
-	r.l.full, r.l.counts.Marks = m.why(), m
+	r.l.full, r.l.counts.Marks, r.l.fresh = m.why(), m, 0
 	r.l.mu.Unlock()
-	if time.Since(r.made) < settleTime && m.why() == nil {
-		return // what was given up before is still being freed
-	}
-	var extents []shardlog.Extent
-	stored := uint64(0)
-	for _, s := range r.l.c.Catalog.Streams() {
-		for _, e := range r.l.c.Ground.Extents(s.ID) {
-			extents = append(extents, e)
-			stored += e.Bytes
-		}
-	}
-	excess := m.excess(stored)
-	if excess == 0 || time.Since(r.made) < settleTime/6 {
+	excess := r.freeing.weighed(m.Used, m.excess(), now)
+	if excess == 0 {
 		return
 	}
-	for _, t := range victims(extents, r.l.c.Ground.Tail().Bucket, excess) {
+	var extents []shardlog.Extent
+	for _, s := range r.l.c.Catalog.Streams() {
+		extents = append(extents, r.l.c.Ground.Extents(s.ID)...)
+	}
+	trims, freed := victims(extents, r.l.c.Ground.Tail().Bucket, excess)
+	if len(trims) > 0 {
+		r.freeing.gaveUp(freed, now)
+	}
+	for _, t := range trims {
 		t.At = r.l.clock.Stamp().At
-		if r.trim(ctx, t) {
-			r.made = time.Now()
-		}
+		r.trim(ctx, t)
 	}
 }
 
-// trim proposes a Trim and passes its gaps on.
+// trim proposes a Trim.
 func (r *retaining) trim(ctx context.Context, t shardlog.Trim) bool {
 	out, err := r.l.c.Proposer.Propose(ctx, t)
 	if err == nil {
 		err = out.Err
 	}
 	if err != nil {
-		if ctx.Err() == nil {
+		if ctx.Err() == nil && shardlog.KindOf(err) != shardlog.NotFound {
 			r.l.c.Log.Warn("trim failed", "stream", t.Stream, "error", err)
 		}
 		return false
@@ -155,12 +183,25 @@ func (r *retaining) trim(ctx context.Context, t shardlog.Trim) bool {
 		r.l.c.Log.Warn("records were given up", "stream", g.Stream, "shard", g.Shard, "first", g.First, "last", g.Last, "reason", g.Reason)
 	}
 	if len(out.Gaps) > 0 {
+		r.copied, r.looked = time.Time{}, time.Time{}
 		r.l.mu.Lock()
 		r.l.counts.Gaps += uint64(len(out.Gaps))
 		r.l.mu.Unlock()
-		if err := r.l.copyGaps(ctx); err != nil && ctx.Err() == nil {
-			r.l.c.Log.Warn("gaps are not copied", "error", err)
-		}
 	}
 	return true
+}
+
+// copyGaps copies when there may be something to copy. What fails is tried
+// again the next minute.
+func (r *retaining) copyGaps(ctx context.Context, now time.Time) {
+	if now.Sub(r.copied) < gapsEvery {
+		return
+	}
+	if err := r.l.copyGaps(ctx); err != nil {
+		if r.copied = (time.Time{}); ctx.Err() == nil {
+			r.l.c.Log.Warn("gaps are not copied", "error", err)
+		}
+		return
+	}
+	r.copied = now
 }

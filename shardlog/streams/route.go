@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -11,49 +12,75 @@ import (
 
 // route is how entries of one stream find their shards, and what those take.
 type route struct {
-	shards int // of the snapshot the ring was made of: splits and merges add some
-	open   int
+	newest uint32 // number of the last shard when the ring was made: splits and merges add some
 	ring   keyspace.Ring
-	quotas map[uint32]*quota.Write
+	lanes  map[uint32]*lane
+}
+
+// lane is one shard on the way in.
+type lane struct {
+	quota          quota.Write
+	epoch          uint64 // of the pool, when the counts were begun
+	records, bytes int    // that wait in the pool, about
 }
 
 // routeOf is the route of a stream's snapshot. The caller holds mu.
 func (l *Log) routeOf(s shardlog.Stream) *route {
 	r := l.routes[s.ID]
+	newest := uint32(0)
+	if n := len(s.Shards); n > 0 {
+		newest = s.Shards[n-1].ID.Number
+	}
+	if r != nil && r.newest == newest {
+		return r
+	}
 	if r == nil {
-		r = &route{quotas: map[uint32]*quota.Write{}}
+		r = &route{lanes: map[uint32]*lane{}}
 		l.routes[s.ID] = r
 	}
-	open := 0
+	r.newest, r.ring = newest, keyspace.NewRing(s.Shards)
 	for i := range s.Shards {
-		if !s.Shards[i].Closed {
-			open++
-		}
-	}
-	if r.shards != len(s.Shards) || r.open != open {
-		r.shards, r.open, r.ring = len(s.Shards), open, keyspace.NewRing(s.Shards)
-		for i := range s.Shards {
-			if s.Shards[i].Closed {
-				delete(r.quotas, s.Shards[i].ID.Number)
-			}
+		if s.Shards[i].Closed {
+			delete(r.lanes, s.Shards[i].ID.Number)
 		}
 	}
 	return r
 }
 
-func (r *route) quota(id shardlog.ShardID, limits quota.Limits) *quota.Write {
-	q := r.quotas[id.Number]
-	if q == nil {
-		q = &quota.Write{Shard: id, Limits: limits}
-		r.quotas[id.Number] = q
+// dropRoutes forgets the streams that are gone.
+func (l *Log) dropRoutes() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id := range l.routes {
+		if _, ok := l.c.Catalog.StreamByID(id); !ok {
+			delete(l.routes, id)
+		}
 	}
-	return q
+}
+
+func (r *route) lane(id shardlog.ShardID, limits quota.Limits) *lane {
+	w := r.lanes[id.Number]
+	if w == nil {
+		w = &lane{quota: quota.Write{Shard: id, Limits: limits}}
+		r.lanes[id.Number] = w
+	}
+	return w
+}
+
+// note counts an entry into the lane's run; it answers whether that is full.
+func (w *lane) note(epoch uint64, bytes int) bool {
+	if w.epoch != epoch {
+		w.epoch, w.records, w.bytes = epoch, 0, 0
+	}
+	w.records++
+	w.bytes += bytes
+	return w.records >= runRecords || w.bytes >= runBytes
 }
 
 // charge finds each entry's shard and takes it from the shard's second. The
 // first entry of a key that is short shortens the rest of that key. The
 // caller holds mu.
-func (l *Log) charge(p *put, s shardlog.Stream, now time.Time) {
+func (l *Log) charge(p *put, s shardlog.Stream) {
 	r := l.routeOf(s)
 	var short map[string]error
 	for i := range p.entries {
@@ -63,7 +90,7 @@ func (l *Log) charge(p *put, s shardlog.Stream, now time.Time) {
 		}
 		id, ok := r.ring.Find(p.hashes[i])
 		if !ok {
-			res.Err = &shardlog.Error{Kind: shardlog.Unavailable, Op: "put", Stream: s.Name}
+			res.Err = errNoShard(s.Name)
 			continue
 		}
 		res.Shard = id
@@ -71,46 +98,98 @@ func (l *Log) charge(p *put, s shardlog.Stream, now time.Time) {
 			res.Err = err
 			continue
 		}
-		if err := r.quota(id, l.c.Limits).Take(now, 1, e.Size()); err != nil {
+		w := r.lane(id, l.c.Limits)
+		if err := w.quota.Take(p.joined, 1, e.Size()); err != nil {
 			if short == nil {
 				short = map[string]error{}
 			}
 			short[e.Key], res.Err = err, err
-		}
-	}
-}
-
-// chargeAll charges a Put that is all or nothing: when one entry is short,
-// all are, and nothing is charged.
-func (l *Log) chargeAll(p *put, s shardlog.Stream, now time.Time) error {
-	r := l.routeOf(s)
-	before := make(map[uint32]quota.Write, len(r.quotas))
-	for n, q := range r.quotas {
-		before[n] = *q
-	}
-	l.charge(p, s, now)
-	for i := range p.results {
-		err := p.results[i].Err
-		if err == nil {
 			continue
 		}
-		for n, q := range before {
-			*r.quotas[n] = q
-		}
-		for j := range p.results {
-			p.results[j].Err = err
-		}
-		return err
+		l.pool.full = w.note(l.pool.epoch, cost(e)) || l.pool.full
 	}
-	return nil
 }
 
+func errNoShard(name shardlog.StreamName) error {
+	return shardlog.Errorf(shardlog.Unavailable, "put", "no open shard of %s has the hash", name)
+}
+
+// chargeWhole charges a Put that is all or nothing: when one shard is short,
+// all its entries are throttled and nothing is charged. A Put that is larger
+// than a second goes through as debt. The caller holds mu.
+func (l *Log) chargeWhole(p *put, s shardlog.Stream) {
+	type sum struct {
+		lane           *lane
+		before         quota.Write
+		records, bytes int
+	}
+	r := l.routeOf(s)
+	var sums []sum
+	place := map[*lane]int{}
+	refuse := func(err error) {
+		for i := range p.results {
+			p.results[i].Err = err
+		}
+	}
+	for i := range p.entries {
+		id, ok := r.ring.Find(p.hashes[i])
+		if !ok {
+			refuse(errNoShard(s.Name))
+			return
+		}
+		p.results[i].Shard = id
+		w := r.lane(id, l.c.Limits)
+		n, seen := place[w]
+		if !seen {
+			n = len(sums)
+			place[w], sums = n, append(sums, sum{lane: w, before: w.quota})
+		}
+		sums[n].records++
+		sums[n].bytes += p.entries[i].Size()
+	}
+	var wait time.Duration
+	var err error
+	for _, m := range sums {
+		if e := m.lane.quota.Take(p.joined, m.records, m.bytes); e != nil && shardlog.RetryAfter(e) >= wait {
+			err, wait = e, shardlog.RetryAfter(e)
+		}
+	}
+	if err != nil {
+		for _, m := range sums {
+			m.lane.quota = m.before
+		}
+		refuse(err)
+		return
+	}
+	for i := range p.entries {
+		full := r.lanes[p.results[i].Shard.Number].note(l.pool.epoch, cost(&p.entries[i]))
+		l.pool.full = full || l.pool.full
+	}
+}
+
+// maxMeta is the most that a door may keep beside one record's data.
+const maxMeta = 128 << 10
+
 func check(e *shardlog.Entry) error {
-	if n := utf8.RuneCountInString(e.Key); n == 0 || n > shardlog.MaxPartitionKey {
-		return shardlog.Errorf(shardlog.Invalid, "put", "partition key of %d characters, 1 to %d are allowed", n, shardlog.MaxPartitionKey)
+	if n := len(e.Key); n == 0 || n > shardlog.MaxPartitionKey && utf8.RuneCountInString(e.Key) > shardlog.MaxPartitionKey {
+		return shardlog.Errorf(shardlog.Invalid, "put", "partition key of %d bytes, 1 to %d characters are allowed", n, shardlog.MaxPartitionKey)
 	}
 	if e.Size() > shardlog.MaxRecordBytes {
 		return shardlog.Errorf(shardlog.Invalid, "put", "record of %d bytes, %d are allowed", e.Size(), shardlog.MaxRecordBytes)
 	}
+	if len(e.Meta) > maxMeta {
+		return shardlog.Errorf(shardlog.Invalid, "put", "%d bytes beside the data, %d are allowed", len(e.Meta), maxMeta)
+	}
 	return nil
+}
+
+// shardOf finds a shard of a snapshot by number.
+func shardOf(s *shardlog.Stream, number uint32) (*shardlog.Shard, bool) {
+	i, ok := slices.BinarySearchFunc(s.Shards, number, func(a shardlog.Shard, n uint32) int {
+		return int(int64(a.ID.Number) - int64(n))
+	})
+	if !ok {
+		return nil, false
+	}
+	return &s.Shards[i], true
 }

@@ -10,23 +10,21 @@ import (
 
 // Run is the pool: it seals what waits and proposes it, one command at a
 // time. It runs while this gateway leads and what was agreed on before has
-// been applied. When it ends, whoever waits is answered Unavailable or, when
-// the outcome is not known, Unknown.
+// been applied. When it ends, a command under way still has a moment to come
+// back; who waits then is answered Unavailable or, when the outcome is not
+// known, Unknown.
 func (l *Log) Run(ctx context.Context) error {
-	l.cycle.number = l.c.Ground.LastBundle(l.c.Gateway, l.c.Incarnation)
-	l.clock.Floor(l.c.Ground.Tail().Stamp)
+	l.recallHold(ctx)
 	l.lead()
 	defer l.resign()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	for {
+	for ctx.Err() == nil {
 		l.mu.Lock()
 		wait, any := l.pool.wait(time.Now())
 		l.mu.Unlock()
 		if any && wait == 0 {
-			if err := l.commit(ctx); err != nil {
-				return err
-			}
+			l.commit(ctx)
 			continue
 		}
 		if !any {
@@ -35,11 +33,11 @@ func (l *Log) Run(ctx context.Context) error {
 		timer.Reset(wait)
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-l.kick:
 		case <-timer.C:
 		}
 	}
+	return nil
 }
 
 func (l *Log) lead() {
@@ -55,134 +53,106 @@ func (l *Log) resign() {
 	l.led = make(chan struct{})
 	l.counts.Leading = false
 	for _, p := range l.pool.puts {
-		p.err = unavailable("put", p.name, errNotLeading)
-		if p.next > 0 {
-			p.err = &shardlog.Error{Kind: shardlog.Unknown, Op: "put", Stream: p.name, Err: errNotLeading}
-		}
+		p.fail(p.next, unavailable("put", p.name, errNotLeading))
 		close(p.done)
 	}
-	l.pool.puts = nil
-	l.pool.recount()
-}
-
-// commit carries one cycle through. Its error ends Run; what becomes of the
-// Puts is told to them.
-func (l *Log) commit(ctx context.Context) error {
-	c := l.cycle
-	l.mu.Lock()
-	now := time.Now()
-	c.takes = c.takes[:0]
-	c.collect(&l.pool)
-	l.pool.last = now
-	l.mu.Unlock()
-	c.number++
-	for tries := 0; ; tries++ {
-		stamp := l.clock.Stamp()
-		a, err := c.seal(ctx, stamp.At, stamp.Mark, l.bucket(stamp.At))
-		if err != nil {
-			c.number--
-			c.fail(err)
-			break
-		}
-		if len(a.Bundles) == 0 && len(a.Mutations) == 0 {
-			c.number--
-			break // every Put has its error
-		}
-		out, err := l.propose(ctx, a)
-		if err == nil {
-			err = out.Err
-		}
-		if err == nil {
-			c.settle(out, stamp.At)
-			l.committed(c, a, now)
-			break
-		}
-		if again := shardlog.KindOf(err) == shardlog.Moved || shardlog.KindOf(err) == shardlog.Conflict; again && tries < maxTries {
-			continue
-		}
-		c.number = l.c.Ground.LastBundle(l.c.Gateway, l.c.Incarnation)
-		c.fail(err)
-		break
-	}
-	l.finish(c)
-	return ctx.Err()
+	l.pool.puts, l.pool.records, l.pool.bytes, l.pool.full = nil, 0, 0, false
+	close(l.pool.room)
+	l.pool.room = make(chan struct{})
 }
 
 // maxTries bounds how often a cycle is built anew because the state moved
-// under it: with one command in flight that takes a split or a changed leader.
+// under it: with one command in flight that takes a split, a mutation beside
+// the pool or another leader.
 const maxTries = 5
 
-// propose proposes the command until it is known what became of it: the
-// number makes a repetition harmless.
-func (l *Log) propose(ctx context.Context, a shardlog.Append) (shardlog.Outcome, error) {
-	for {
-		out, err := l.c.Proposer.Propose(ctx, a)
-		if err == nil || ctx.Err() != nil {
-			return out, err
+// commit carries one cycle through, and tells its Puts what became of it.
+func (l *Log) commit(ctx context.Context) {
+	c, began := l.cycle, time.Now()
+	c.begin(began)
+	defer func() { c.finish(time.Now()) }()
+	for tries := 1; ; tries++ {
+		a, err := l.build(ctx)
+		if err != nil {
+			c.fail(shardlog.Internal, err)
+			return
 		}
-		if k := shardlog.KindOf(err); k != shardlog.Unknown && k != shardlog.Unavailable || len(a.Bundles) == 0 {
-			return out, err
+		if len(a.Bundles) == 0 && len(a.Mutations) == 0 {
+			return // every Put has failed by itself
+		}
+		out, err := l.propose(ctx, a)
+		switch {
+		case err != nil:
+			c.fail(shardlog.KindOf(err), fmt.Errorf("commit: %w", err))
+			return
+		case out.Err == nil:
+			c.settle(out)
+			l.committed(a, began)
+			return
+		}
+		kind := shardlog.KindOf(out.Err)
+		if kind != shardlog.Moved && kind != shardlog.Conflict {
+			c.fail(kind, fmt.Errorf("commit: %w", out.Err))
+			return
+		}
+		if tries == maxTries {
+			c.fail(shardlog.Unavailable, fmt.Errorf("commit: %w", out.Err))
+			return
+		}
+		c.again()
+	}
+}
+
+// build seals the cycle for the log as it stands. The bundle's number is that
+// behind the last one applied: a cycle that was not applied keeps its own.
+func (l *Log) build(ctx context.Context) (shardlog.Append, error) {
+	defer l.cycle.built()
+	g := l.c.Ground
+	tail := g.Tail()
+	l.clock.Floor(tail.Stamp)
+	stamp := l.clock.Stamp()
+	number := g.LastBundle(l.c.Gateway, l.c.Incarnation) + 1
+	a, err := l.cycle.seal(ctx, stamp, number, l.c.Budget.bucket(tail, stamp.At))
+	if err == nil && len(a.Bundles) > 0 {
+		a.Mutations = l.noteHold(a.Mutations, stamp)
+	}
+	return a, err
+}
+
+// lastWord is how long a command may still take when Run is asked to end.
+const lastWord = 2 * time.Second
+
+// propose proposes the command until it is known what became of it: the
+// bundle's number makes a repetition harmless. Kinds: Unavailable when it was
+// certainly not taken, Unknown.
+func (l *Log) propose(ctx context.Context, a shardlog.Append) (shardlog.Outcome, error) {
+	patient, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastWord, cancel) })()
+	var doubt error // once a try may have been taken, a later refusal does not undo it
+	for wait := leastRetry; ; wait = min(2*wait, mostRetry) {
+		out, err := l.c.Proposer.Propose(patient, a)
+		if err == nil {
+			return out, nil
+		}
+		if shardlog.KindOf(err) != shardlog.Unavailable || ctx.Err() != nil && patient.Err() != nil {
+			doubt = shardlog.Errorf(shardlog.Unknown, "propose", "%w", err)
+		}
+		if ctx.Err() != nil || len(a.Bundles) == 0 && doubt != nil {
+			if doubt != nil {
+				return shardlog.Outcome{}, doubt
+			}
+			return shardlog.Outcome{}, err
 		}
 		l.c.Log.Warn("command is proposed again", "error", err)
 		select {
 		case <-ctx.Done():
-			return out, err
-		case <-time.After(retryPropose):
+		case <-time.After(wait):
 		}
 	}
 }
 
-const retryPropose = 50 * time.Millisecond
-
-// fail tells every Put of the cycle that nothing is known of it but err.
-func (c *cycle) fail(err error) {
-	kind := shardlog.KindOf(err)
-	switch kind {
-	case shardlog.Moved, shardlog.Conflict:
-		kind = shardlog.Unavailable
-	case shardlog.Unavailable, shardlog.Invalid:
-	default:
-		kind = shardlog.Unknown
-	}
-	for _, t := range c.takes {
-		kind := kind
-		if t.from > 0 {
-			kind = shardlog.Unknown // what came before in the same Put is stored
-		}
-		if p := t.put; p.err == nil {
-			p.err = &shardlog.Error{Kind: kind, Op: "put", Stream: p.name, Err: fmt.Errorf("commit: %w", err)}
-		}
-	}
-}
-
-// finish answers the Puts that are through.
-func (l *Log) finish(c *cycle) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, t := range c.takes {
-		p := t.put
-		if p.err != nil && p.next < len(p.entries) {
-			l.pool.remove(p) // the rest of it shall not be stored
-			p.next = len(p.entries)
-		}
-		if p.next == len(p.entries) {
-			close(p.done)
-		}
-	}
-	clear(c.takes)
-	c.takes = c.takes[:0]
-}
-
-// bucket is the bucket of the next command.
-func (l *Log) bucket(at time.Time) uint32 {
-	t := l.c.Ground.Tail()
-	if t.Bucket == 0 {
-		return 1
-	}
-	if t.BucketBytes >= l.c.Budget.bucketBytes() || at.Sub(t.BucketSince) >= bucketAge {
-		return t.Bucket + 1
-	}
-	return t.Bucket
-}
-
-const bucketAge = time.Hour
+const (
+	leastRetry = 20 * time.Millisecond
+	mostRetry  = time.Second
+)

@@ -44,3 +44,34 @@ func checkMutations(all []shardlog.Mutation) error {
 	}
 	return nil
 }
+
+// expected holds mutations against the state, each as those before it leave
+// it. A second expectation of one key that the first change cannot meet fails
+// here, and not the whole command.
+func (l *Log) expected(ctx context.Context, with []shardlog.Mutation) error {
+	var changed map[cell]bool // by these mutations: is there a value now
+	for i, m := range with {
+		at := cell{m.Space, m.Key}
+		present, again := changed[at]
+		if wanted, checked := m.Expect.Wanted(); checked {
+			version, err := shardlog.Version(0), error(nil)
+			if !again {
+				_, version, err = l.c.States.Get(ctx, m.Space, m.Key)
+			}
+			if err != nil && shardlog.KindOf(err) != shardlog.NotFound {
+				return err
+			}
+			if !m.Expect.Met(version) || present {
+				return shardlog.Errorf(shardlog.Conflict, "put", "%s %q is not at version %d", m.Space, m.Key, wanted)
+			}
+		}
+		if i == len(with)-1 {
+			break
+		}
+		if changed == nil {
+			changed = make(map[cell]bool, len(with))
+		}
+		changed[at] = m.Value != nil
+	}
+	return nil
+}

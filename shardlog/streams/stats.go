@@ -49,21 +49,31 @@ func (l *Log) Stats() Stats {
 func (l *Log) Clock() *Clock { return l.clock }
 
 // committed counts a command that went through.
-func (l *Log) committed(c *cycle, a shardlog.Append, began time.Time) {
-	now := time.Now()
+func (l *Log) committed(a shardlog.Append, began time.Time) {
+	c, now := l.cycle, time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.counts.Commits++
 	l.counts.CommitTime += now.Sub(began)
 	l.counts.LastCommit = now
+	l.counts.Records += uint64(c.records)
 	l.counts.Bytes += uint64(c.raw)
 	l.counts.Blocks += uint64(len(a.Blocks))
 	for _, b := range a.Blocks {
 		l.counts.Sealed += uint64(len(b.Bytes))
+		l.fresh += len(b.Bytes)
 	}
-	for _, p := range c.places {
-		if p != shardlog.NoPlace {
-			l.counts.Records++
-		}
+	l.noted = l.noted || c.held && len(a.Bundles) > 0
+	if l.fresh >= weighBytes {
+		l.fresh = 0
+		wake(l.scale)
+	}
+}
+
+// wake leaves a word for the one who listens, unless one lies there already.
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }

@@ -41,7 +41,7 @@ type Config struct {
 
 	Clock          *Clock        // nil: the machine's
 	Limits         quota.Limits  // of every shard
-	SyncsPerSecond int           // while records are few; zero: 40
+	SyncsPerSecond int           // at most, unless blocks fill faster; zero: 40
 	Patience       time.Duration // how long a Put waits for this gateway to lead; zero: 5 s
 	Budget         Budget
 	Log            *slog.Logger // nil: slog.Default
@@ -56,12 +56,17 @@ type Log struct {
 	mu     sync.Mutex
 	pool   pool                         // guarded by mu
 	routes map[shardlog.StreamID]*route // guarded by mu
-	kick   chan struct{}                // a Put has come, or the pool has room
 	full   error                        // guarded by mu: why Puts are refused, nil when they are not
 	led    chan struct{}                // guarded by mu: closed while Run runs
+	built  chan struct{}                // guarded by mu: closed when the cycle has read its entries; nil while it reads none
 	counts Stats                        // guarded by mu
-	cycle  *cycle                       // owned by Run
-	trim   chan struct{}                // asks Retain to look now
+	noted  bool                         // guarded by mu: state says that the clock holds expiry back
+	fresh  int                          // guarded by mu: bytes sealed since the disk was weighed
+
+	cycle *cycle        // owned by Run; its takes are guarded by mu
+	kick  chan struct{} // wakes Run: a Put has come
+	trim  chan struct{} // wakes Retain: a retention has changed
+	scale chan struct{} // wakes Retain: much has been written
 }
 
 var _ interface {
@@ -92,8 +97,9 @@ func New(c Config) (*Log, error) {
 	if c.Clock == nil {
 		c.Clock = NewClock()
 	}
-	l := &Log{c: c, clock: c.Clock, kick: make(chan struct{}, 1), led: make(chan struct{}), trim: make(chan struct{}, 1),
-		routes: map[shardlog.StreamID]*route{}}
+	l := &Log{c: c, clock: c.Clock, led: make(chan struct{}), routes: map[shardlog.StreamID]*route{},
+		kick: make(chan struct{}, 1), trim: make(chan struct{}, 1), scale: make(chan struct{}, 1)}
+	l.clock.Floor(c.Ground.Tail().Stamp) // before anything is stamped: a jump shows only against what was
 	l.pool.pace = time.Second / time.Duration(c.SyncsPerSecond)
 	l.pool.room = make(chan struct{})
 	l.cycle = newCycle(l)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -13,8 +14,11 @@ import (
 )
 
 func alone(m *memory) raftgroup.Config {
-	return raftgroup.Config{ID: "a", Machine: m, Journal: m, Locals: m, Snapshots: m}
+	return raftgroup.Config{ID: "a", Machine: m, Journal: m, Locals: m, Snapshots: m, Log: silent()}
 }
+
+// silent keeps elections and cut wires, which these tests make on purpose, out of their output.
+func silent() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // running is a group whose Run is on its way.
 type running struct {

@@ -105,7 +105,7 @@ func Open(c Config) (*Group, error) {
 	}
 	g := &Group{config: c, waiting: make(chan *proposal), failed: make(chan struct{})}
 	g.view.changed = make(chan struct{})
-	g.logs = &logStore{journal: c.Journal, machine: c.Machine, fail: g.fail}
+	g.logs = &logStore{journal: c.Journal, machine: c.Machine, fail: g.fail, peers: c.Link != nil}
 	g.fsm = &fsm{machine: c.Machine, every: c.SnapshotBytes, fail: g.fail, broken: g.broken, ripe: make(chan struct{}, 1)}
 	return g, nil
 }

@@ -7,9 +7,11 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// engineLog hands the engine's warnings and errors to slog and drops the
-// rest. Elections are warnings to the engine; to a gateway that is alone they
-// are how every start looks, so there they are debug.
+// engineLog hands the engine's errors and warnings to slog, each a level
+// milder, and drops the rest: to the engine a peer that cannot be reached is
+// an error and an election a warning. What really is an error of this gateway
+// ends the group and is returned. A gateway that is alone sees an election at
+// every start, so there warnings are debug.
 type engineLog struct {
 	hclog.Logger // a null logger: what is not overridden here says nothing
 	log          *slog.Logger
@@ -17,7 +19,7 @@ type engineLog struct {
 }
 
 func newEngineLog(log *slog.Logger, alone bool) hclog.Logger {
-	warn := slog.LevelWarn
+	warn := slog.LevelInfo
 	if alone {
 		warn = slog.LevelDebug
 	}
@@ -28,7 +30,7 @@ func (e engineLog) Warn(msg string, args ...any) {
 	e.log.Log(context.Background(), e.warn, msg, args...)
 }
 
-func (e engineLog) Error(msg string, args ...any) { e.log.Error(msg, args...) }
+func (e engineLog) Error(msg string, args ...any) { e.log.Warn(msg, args...) }
 
 func (e engineLog) Log(level hclog.Level, msg string, args ...any) {
 	switch {

@@ -21,6 +21,7 @@ type logStore struct {
 	journal Journal
 	machine shardlog.Machine
 	fail    func(error)
+	peers   bool // somebody may ask for the newest entries
 
 	mu     sync.Mutex
 	recent []*raft.Log // guarded by mu, contiguous, newest last
@@ -62,7 +63,9 @@ func (l *logStore) StoreLogs(logs []*raft.Log) error {
 	if err := l.journal.Append(entries); err != nil {
 		return l.failed(fmt.Errorf("append to journal: %w", err))
 	}
-	l.remember(logs)
+	if l.peers {
+		l.remember(logs)
+	}
 	return nil
 }
 

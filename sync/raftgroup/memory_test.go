@@ -159,3 +159,11 @@ func (m *memory) list() []string {
 	defer m.mu.Unlock()
 	return append([]string(nil), m.keys...)
 }
+
+func (m *memory) cuts() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.dropped)
+}
+
+func (m *memory) again() ground { return m }

@@ -39,7 +39,7 @@ func startNATS(s settings, folder string) (int, string, func(), error) {
 	if err != nil {
 		return 0, "", nil, err
 	}
-	return started(address)(child.Start("ready", s.nats, "-data", folder, "-mqtt", address))
+	return started(address)(child.Start("ready", s.nats, "mqtt", "--dir", folder, "--addr", address))
 }
 
 // mosquitto keeps its messages in memory and saves all of them: every half

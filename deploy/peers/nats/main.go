@@ -1,53 +1,67 @@
-// Command nats is a NATS server with its MQTT door and a JetStream that syncs
-// every message to disk before it is acknowledged. It stands beside the
-// gateway in benchmarks and knows nothing of it.
+// Command nats is the NATS JetStream peer of the benchmarks: servers in this
+// process that sync every write before they acknowledge it. It knows nothing
+// of Headgate; whoever compares the two starts both.
+//
+//	nats bench --dir DIR [--nodes 3] [--streams 16] [--writers 64] [--size 4096] [--for 6s]
+//	nats mqtt  --dir DIR --addr 127.0.0.1:1884
+//
+// bench prints one JSON object. mqtt prints "ready mqtt ADDR" once clients
+// may connect, and serves until it is interrupted or its input ends.
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
-	"net"
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
-
-	"github.com/nats-io/nats-server/v2/server"
 )
 
 func main() {
-	folder := flag.String("data", "", "folder of the streams")
-	listen := flag.String("mqtt", "127.0.0.1:1883", "address of the MQTT door")
-	lazy := flag.Bool("lazy", false, "sync every two minutes, which is what NATS does unless told otherwise")
-	flag.Parse()
-	if err := run(*folder, *listen, *lazy); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "nats:", err)
 		os.Exit(1)
 	}
 }
 
-func run(folder, listen string, lazy bool) error {
-	address, err := net.ResolveTCPAddr("tcp", listen)
-	if err != nil {
-		return fmt.Errorf("read address: %w", err)
+func run(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("bench or mqtt is wanted")
 	}
-	s, err := server.NewServer(&server.Options{
-		ServerName: "bench", Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
-		JetStream: true, StoreDir: folder, SyncAlways: !lazy, SyncInterval: 2 * time.Minute,
-		MQTT: server.MQTTOpts{Host: address.IP.String(), Port: address.Port},
-	})
-	if err != nil {
-		return fmt.Errorf("make server: %w", err)
+	flags := flag.NewFlagSet("nats "+args[0], flag.ExitOnError)
+	dir := flags.String("dir", "", "where the servers store")
+	switch args[0] {
+	case "bench":
+		b := bench{}
+		flags.IntVar(&b.nodes, "nodes", 3, "servers, and replicas of each stream")
+		flags.IntVar(&b.streams, "streams", 16, "streams")
+		flags.IntVar(&b.writers, "writers", 64, "writers, each with one message in flight")
+		flags.IntVar(&b.size, "size", 4096, "bytes of a message")
+		flags.DurationVar(&b.length, "for", defaultLength, "how long")
+		if err := parse(flags, args[1:], dir); err != nil {
+			return err
+		}
+		b.dir = *dir
+		return b.run(ctx)
+	case "mqtt":
+		addr := flags.String("addr", "127.0.0.1:1884", "where MQTT clients connect")
+		if err := parse(flags, args[1:], dir); err != nil {
+			return err
+		}
+		return serveMQTT(ctx, *dir, *addr)
 	}
-	s.Start()
-	if !s.ReadyForConnections(10 * time.Second) {
-		return fmt.Errorf("the server did not become ready")
+	return fmt.Errorf("unknown mode %q", args[0])
+}
+
+func parse(flags *flag.FlagSet, args []string, dir *string) error {
+	if err := flags.Parse(args); err != nil {
+		return err
 	}
-	fmt.Println("ready")
-	end := make(chan os.Signal, 1)
-	signal.Notify(end, os.Interrupt, syscall.SIGTERM)
-	<-end
-	s.Shutdown()
-	s.WaitForShutdown()
+	if *dir == "" {
+		return fmt.Errorf("--dir is wanted")
+	}
 	return nil
 }

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"headgate/firmware-sim/device"
+	"headgate/firmware-sim/fleet"
+)
+
+// flags are the flags that run and bench share, as typed.
+type flags struct {
+	conf         fleet.Config
+	kinds, qos   string
+	passwordFile string
+	output       string
+}
+
+func (f *flags) register(c *cobra.Command) {
+	s := c.Flags()
+	s.StringVar(&f.conf.Broker, "broker", "127.0.0.1:1883", "address of the MQTT door, host:port")
+	s.StringVar(&f.qos, "qos", "1", "QoS of the devices: 0, 1, 2, a list, or mix (the same as 0,1,2)")
+	s.StringVar(&f.kinds, "kinds", "temp,gps", "kinds of devices, a list of temp, gps, vib, energy, door, motion, or all")
+	s.Uint64Var(&f.conf.World.Seed, "seed", 0, "seed of the signals (default: a random one, or that of the oracle)")
+	s.Float64Var(&f.conf.Ramp, "ramp", 1000, "connects a second of the whole fleet")
+	s.StringVar(&f.conf.Username, "username", "", "user name of all devices")
+	s.StringVar(&f.passwordFile, "password-file", "", "file that holds the password of all devices")
+	s.StringVarP(&f.output, "output", "o", "text", "how totals are printed: text or json")
+}
+
+// config turns what was typed into a configuration.
+func (f *flags) config() (fleet.Config, error) {
+	conf := f.conf
+	if f.output != "text" && f.output != "json" {
+		return conf, usageError{fmt.Errorf("output %q is neither text nor json", f.output)}
+	}
+	if f.qos == "mix" {
+		f.qos = "0,1,2"
+	}
+	for _, q := range strings.Split(f.qos, ",") {
+		if q != "0" && q != "1" && q != "2" {
+			return conf, usageError{fmt.Errorf("there is no QoS %q", q)}
+		}
+		conf.QoS = append(conf.QoS, q[0]-'0')
+	}
+	if f.kinds == "all" {
+		conf.Kinds = device.Kinds()
+	} else {
+		for _, name := range strings.Split(f.kinds, ",") {
+			kind, err := device.ParseKind(name)
+			if err != nil {
+				return conf, usageError{err}
+			}
+			conf.Kinds = append(conf.Kinds, kind)
+		}
+	}
+	if f.passwordFile != "" {
+		password, err := os.ReadFile(f.passwordFile)
+		if err != nil {
+			return conf, fmt.Errorf("read password: %w", err)
+		}
+		conf.Password = string(bytes.TrimRight(password, "\r\n"))
+	}
+	conf.World.Epoch = time.Now().Truncate(time.Second)
+	return conf, nil
+}
+
+func runCommand() *cobra.Command {
+	var f flags
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Run a fleet of devices",
+		Long: `Run a fleet of devices until all messages are acknowledged, the duration is
+over, or Ctrl-C. A run whose --oracle or --state exists goes on where it ended.`,
+		Example: `  firmware-sim run --devices 50 --rate 2 --kinds all
+  firmware-sim run --devices 10000 --messages 10 --oracle acked.txt
+  firmware-sim run --devices 20 --rate 10 --qos mix --state ./devices --duration 1h`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			conf, err := f.config()
+			if err != nil {
+				return err
+			}
+			return run(c, conf, f.output, !c.Flags().Changed("seed"))
+		},
+	}
+	f.register(c)
+	s := c.Flags()
+	s.IntVar(&f.conf.Devices, "devices", 10, "number of devices")
+	s.Uint64Var(&f.conf.Messages, "messages", 0, "messages of each device (default: until stopped)")
+	s.Float64Var(&f.conf.Rate, "rate", 0, "messages a second of each device (default: as fast as the window lets it)")
+	s.IntVar(&f.conf.Window, "window", 64, "messages in flight of each device")
+	s.StringVar(&f.conf.Oracle, "oracle", "", "file of acknowledged payload ids, for verify")
+	s.StringVar(&f.conf.State, "state", "", "folder of the devices' ring files (default: memory only)")
+	s.Int64Var(&f.conf.Ring, "ring-bytes", 64<<20, "size of each ring file; larger fleets share eight")
+	s.DurationVar(&f.conf.Duration, "duration", 0, "stop after this long")
+	s.DurationVar(&f.conf.Grace, "grace", 5*time.Second, "how long messages in flight may take after the stop")
+	s.DurationVar(&f.conf.KeepAlive, "keep-alive", time.Minute, "MQTT keep-alive")
+	s.DurationVar(&f.conf.BackoffMax, "backoff", 30*time.Second, "longest pause between two connects of a device")
+	return c
+}
+
+// run runs a fleet with progress on stderr, and prints its totals.
+func run(c *cobra.Command, conf fleet.Config, output string, anySeed bool) error {
+	if anySeed {
+		seed, err := seedFor(conf)
+		if err != nil {
+			return err
+		}
+		conf.World.Seed = seed
+	}
+	f, err := fleet.New(conf)
+	if errors.Is(err, fleet.ErrConfig) {
+		return usageError{err}
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.ErrOrStderr(), "seed %d, %d devices, broker %s\n", f.World().Seed, conf.Devices, conf.Broker)
+	stop := watch(c.ErrOrStderr(), f.Totals)
+	err = f.Run(c.Context())
+	stop()
+	t := f.Totals()
+	if printErr := printTotals(c.OutOrStdout(), output, f.World().Seed, t); printErr != nil {
+		return errors.Join(err, printErr)
+	}
+	if err != nil {
+		return err
+	}
+	interrupted := errors.Is(c.Context().Err(), context.Canceled)
+	if conf.Messages > 0 && t.Finished < t.Devices && !interrupted || conf.Messages == 0 && t.InFlight > 0 {
+		fmt.Fprintf(c.ErrOrStderr(), "%d of %d devices finished, %d messages in flight\n", t.Finished, t.Devices, t.InFlight)
+		return errFailed
+	}
+	return nil
+}
+
+// seedFor is a random seed for a new fleet, zero for one that has files with theirs.
+func seedFor(conf fleet.Config) (uint64, error) {
+	for _, path := range []string{conf.Oracle, conf.State} {
+		if path == "" {
+			continue
+		}
+		if _, err := os.Stat(path); err == nil {
+			return 0, nil
+		} else if !errors.Is(err, os.ErrNotExist) {
+			return 0, err
+		}
+	}
+	return 1 + rand.Uint64N(1<<32), nil
+}
