@@ -60,7 +60,7 @@ func (c *caller) prepare(seed int) {
 			StreamName string
 			Records    []record
 		}
-		request.StreamName = "telemetry"
+		request.StreamName = "bench"
 		for range recordsEach {
 			key := fmt.Sprintf("device-%04d", random.IntN(10_000))
 			text := fmt.Sprintf(`{"id":%q,"seq":%d,"lat":%.6f,"lon":%.6f,"temperature":%.2f,"note":"`, key, random.IntN(1<<30),

@@ -137,11 +137,11 @@ func kinesalite(s settings, folder string) (Result, error) {
 	}
 	to := server{name: "kinesalite", pid: p.Pid, address: address, key: "AKIABENCH", secret: "bench"}
 	c := newCaller(to)
-	if _, err := c.call("CreateStream", []byte(`{"StreamName":"telemetry","ShardCount":16}`)); err != nil {
+	if _, err := c.call("CreateStream", []byte(`{"StreamName":"bench","ShardCount":16}`)); err != nil {
 		return Result{}, err
 	}
 	for until := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		answer, err := c.call("DescribeStreamSummary", []byte(`{"StreamName":"telemetry"}`))
+		answer, err := c.call("DescribeStreamSummary", []byte(`{"StreamName":"bench"}`))
 		if err == nil && active(answer) {
 			break
 		}

@@ -40,6 +40,10 @@ func Start(ready, program string, args ...string) (*Process, error) {
 		return nil, fmt.Errorf("make pipe: %w", err)
 	}
 	cmd.Stdout, cmd.Stderr = write, write
+	// An input that stays open until the child has ended: some peers stop with it.
+	if _, err := cmd.StdinPipe(); err != nil {
+		return nil, errors.Join(fmt.Errorf("make pipe: %w", err), read.Close(), write.Close())
+	}
 	err = cmd.Start()
 	_ = write.Close() // the child has its own
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -31,13 +32,14 @@ type HeadgateConfig struct {
 }
 
 // StartHeadgate runs `headgate serve` without limits, with one stream named
-// telemetry, and waits for its doors to open.
+// bench that everything goes to, and waits for its doors to open.
 func StartHeadgate(c HeadgateConfig) (*Headgate, error) {
 	if err := os.MkdirAll(c.Folder, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
 	file := filepath.Join(c.Folder, "headgate.yaml")
-	settings := fmt.Sprintf("streams:\n  - name: telemetry\n    shards: %d\n    retention: 24h\n", c.Shards)
+	settings := fmt.Sprintf("streams:\n  - {name: bench, shards: %d, retention: 24h}\n"+
+		"routes:\n  - {topic: \"#\", stream: bench, shards: %d, key: \"{clientid}\"}\n", c.Shards, c.Shards)
 	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
 		return nil, fmt.Errorf("write configuration: %w", err)
 	}
@@ -60,7 +62,7 @@ func StartHeadgate(c HeadgateConfig) (*Headgate, error) {
 	}
 	// Streams are made after the doors are open.
 	for until := time.Now().Add(patience); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
-		if s, err := h.Status(); err == nil && len(s.Streams) > 0 && s.Streams[0].Shards == c.Shards {
+		if s, err := h.Status(); err == nil && slices.ContainsFunc(s.Streams, func(m StreamStatus) bool { return m.Name == "bench" && m.Shards == c.Shards }) {
 			return h, nil
 		}
 	}
@@ -93,11 +95,15 @@ type Status struct {
 		Written uint64 `json:"written"`
 		Syncs   uint64 `json:"syncs"`
 	} `json:"disk"`
-	Streams []struct {
-		Shards  int    `json:"shards"`
-		Records uint64 `json:"records"`
-		Stored  uint64 `json:"stored"`
-	} `json:"streams"`
+	Streams []StreamStatus `json:"streams"`
+}
+
+// StreamStatus is one stream of a Status.
+type StreamStatus struct {
+	Name    string `json:"name"`
+	Shards  int    `json:"shards"`
+	Records uint64 `json:"records"`
+	Stored  uint64 `json:"stored"`
 }
 
 // Status asks the gateway how it is doing.
