@@ -260,3 +260,15 @@ func TestReleaseIsRetried(t *testing.T) {
 		t.Errorf("ids %q after %d tries", r.ids(t), fails.Load())
 	}
 }
+
+func TestPubrelBeforePubrecEndsTheConnection(t *testing.T) {
+	r := start(t, nil)
+	hold := r.log.Hold()
+	c, _ := r.login(t, 5, "dev", nil)
+	c.send(publish(5, 2, "a", "x"), pubrel(5))
+	if code := c.wantEnd(); code != packets.ErrProtocolViolation.Code {
+		t.Errorf("disconnect %#x", code)
+	}
+	hold.Release()
+	eventually(t, "the session's ids went with it", func() bool { return r.Stats().Pending == 0 && len(r.ids(t)) == 0 })
+}
