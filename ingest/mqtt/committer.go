@@ -58,6 +58,9 @@ func (co *committer) run(ctx context.Context, mode int) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
+		if mode == modePlain {
+			co.gather(ctx, timer)
+		}
 		next := p.take()
 		if len(p.batch) > 0 {
 			p.try(ctx, p.batch)
@@ -73,6 +76,35 @@ func (co *committer) run(ctx context.Context, mode int) {
 		case <-co.signal[mode]:
 		case <-due:
 		case <-ctx.Done():
+		}
+	}
+}
+
+// A Put of few messages waits for a commit like one of many, and the messages
+// behind it wait for the Put. So a Put is held back while messages keep
+// coming, until there are enough for the log to commit them at once.
+const (
+	gatherEnough = 500 // messages
+	gatherPause  = time.Millisecond
+	gatherMost   = 5 // pauses
+)
+
+// gather returns when enough is ready for a Put, or the arrivals pause.
+func (co *committer) gather(ctx context.Context, timer *time.Timer) {
+	before := -1
+	for range gatherMost {
+		co.mu.Lock()
+		now := co.lanes.waiting(modePlain)
+		co.mu.Unlock()
+		if now == 0 || now == before || now >= gatherEnough {
+			return
+		}
+		before = now
+		timer.Reset(gatherPause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return
 		}
 	}
 }

@@ -6,7 +6,7 @@ import "errors"
 var (
 	errNotConnect = errors.New("first packet is no CONNECT")
 	errTooLarge   = errors.New("packet too large")
-	errBadLength  = errors.New("malformed packet length")
+	errMalformed  = errors.New("malformed packet header")
 )
 
 // framer follows the boundaries of MQTT packets in a stream of bytes, so that
@@ -38,6 +38,9 @@ func (f *framer) scan(b []byte) (good int, err error) {
 			if !f.later && b[i] != 0x10 {
 				return start, errNotConnect
 			}
+			if serverOnly(b[i] >> 4) {
+				return start, errMalformed
+			}
 			f.header, f.shift, f.length = true, 0, 0
 			i++
 		default:
@@ -48,7 +51,7 @@ func (f *framer) scan(b []byte) (good int, err error) {
 					return start, err
 				}
 			} else if f.shift > 21 {
-				return start, errBadLength
+				return start, errMalformed
 			}
 			i++
 			if !f.header && f.body == 0 {
@@ -57,6 +60,16 @@ func (f *framer) scan(b []byte) (good int, err error) {
 		}
 	}
 	return len(b), nil
+}
+
+// serverOnly reports whether no client may send packets of the type: the
+// reserved one, CONNACK, SUBACK, UNSUBACK and PINGRESP.
+func serverOnly(kind byte) bool {
+	switch kind {
+	case 0, 2, 9, 11, 13:
+		return true
+	}
+	return false
 }
 
 // judge ends a length field.

@@ -122,8 +122,7 @@ func (h *hook) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet
 		if !pk.ReasonCodeValid() {
 			return pk, nil
 		}
-		c.onPubrel(pk.PacketID)
-		return nothing(), nil
+		return c.onPubrel(cl, pk)
 	case packets.Subscribe, packets.Unsubscribe:
 		return c.onSubscribe(cl, pk)
 	}

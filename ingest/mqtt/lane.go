@@ -64,6 +64,16 @@ func (ls *lanes) add(m *message) (mode int) {
 	return l.mode()
 }
 
+// waiting is how many messages are ready for a Put of the mode, or follow one
+// that is.
+func (ls *lanes) waiting(mode int) int {
+	n := 0
+	for _, l := range ls.ready[mode] {
+		n += len(l.queue)
+	}
+	return n
+}
+
 // line puts a lane at the end of those that are ready.
 func (ls *lanes) line(l *lane) {
 	l.place = laneReady

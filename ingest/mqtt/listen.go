@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -184,9 +185,10 @@ func (s *Server) classify(err error) {
 	case err == nil:
 	case errors.Is(err, errTooLarge):
 		s.stats.refuse("too large")
-	case errors.Is(err, errNotConnect), errors.Is(err, errBadLength):
+	case errors.Is(err, errNotConnect), errors.Is(err, errMalformed):
 		s.stats.malformed.Add(1)
-	case errors.As(err, &code) && (code.Code == packets.ErrMalformedPacket.Code || code.Code == packets.ErrProtocolViolation.Code):
+	case errors.As(err, &code) && slices.Contains([]byte{packets.ErrMalformedPacket.Code,
+		packets.ErrProtocolViolation.Code, packets.ErrTopicAliasInvalid.Code}, code.Code):
 		s.stats.malformed.Add(1)
 	}
 }

@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -138,19 +139,32 @@ func (c *conn) exactly(m *message) (duplicate bool) {
 	return duplicate
 }
 
-// onPubrel ends a QoS 2 flow: PUBCOMP comes when the id is removed.
-func (c *conn) onPubrel(id uint16) {
+// onPubrel ends a QoS 2 flow: PUBCOMP comes when the id is removed. A device
+// that did not wait for PUBREC is disconnected; otherwise the id would stay
+// taken, and the next message under it be mistaken for a copy.
+func (c *conn) onPubrel(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
+	known, begun := false, false
 	s := c.quality()
-	if s == nil {
-		c.complete(id, notFound)
-		return
+	if s != nil {
+		known, begun = s.release(pk.PacketID)
 	}
-	switch known, begun := s.release(id); {
+	switch {
 	case begun:
-		c.server.releaser.add(release{conn: c, session: s, id: id})
+		c.server.releaser.add(release{conn: c, session: s, id: pk.PacketID})
+	case !known && c.awaits(pk.PacketID):
+		_ = c.server.broker.DisconnectClient(cl, packets.ErrProtocolViolation) // the connection ends either way
+		return pk, packets.ErrRejectPacket
 	case !known:
-		c.complete(id, notFound)
+		c.complete(pk.PacketID, notFound)
 	}
+	return nothing(), nil
+}
+
+// awaits reports whether a QoS 2 message with this id waits for the log.
+func (c *conn) awaits(id uint16) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.fifo, func(m *message) bool { return m.qos == 2 && m.id == id })
 }
 
 // notFound is the reason code of a PUBCOMP for an id that is not known.

@@ -105,9 +105,6 @@ func (c *conn) answer(buf []byte, batch []*message, comps []comp) []byte {
 		return buf
 	}
 	five := cl.Properties.ProtocolVersion >= 5
-	for _, p := range comps {
-		buf = appendAck(buf, packets.Pubcomp, p.id, p.code, five)
-	}
 	acked, end := 0, false
 	for _, m := range batch {
 		if m.qos == 0 {
@@ -126,6 +123,9 @@ func (c *conn) answer(buf []byte, batch []*message, comps []comp) []byte {
 		if v == stored {
 			acked++
 		}
+	}
+	for _, p := range comps {
+		buf = appendAck(buf, packets.Pubcomp, p.id, p.code, five)
 	}
 	if len(buf) > 0 {
 		cl.Lock() // the lock under which the library writes whole packets

@@ -20,6 +20,8 @@ type raw struct {
 	version byte
 }
 
+func newReader(c net.Conn) *bufio.Reader { return bufio.NewReader(c) }
+
 // dial opens a connection without a CONNECT.
 func (r *rig) dial(t testing.TB, version byte) *raw {
 	t.Helper()
@@ -28,7 +30,7 @@ func (r *rig) dial(t testing.TB, version byte) *raw {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	return &raw{t: t, Conn: c, in: bufio.NewReader(c), version: version}
+	return &raw{t: t, Conn: c, in: newReader(c), version: version}
 }
 
 // login connects and answers CONNACK, which must be a success.

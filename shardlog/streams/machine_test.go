@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -220,6 +221,13 @@ func (m *machine) split(name shardlog.StreamName) {
 	}
 }
 
+// goOn moves the log on, so that a command under way does not fit it.
+func (m *machine) goOn() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tail.Bucket, m.tail.BucketSince = m.tail.Bucket+1, wall()
+}
+
 func (m *machine) Stream(name shardlog.StreamName) (shardlog.Stream, bool) {
 	for _, s := range m.Streams() {
 		if s.Name == name {
@@ -301,16 +309,19 @@ func (m *machine) count() (records int) {
 	return records
 }
 
+// wall is a bubble's time of day, which must lie behind the build of a gateway.
+func wall() time.Time { return time.Now().AddDate(40, 0, 0) }
+
 // machineClock is a clock of the bubble, synchronised.
 func machineClock() *streams.Clock {
 	start := time.Now()
-	return &streams.Clock{Wall: time.Now, Uptime: func() time.Duration { return time.Since(start) }, Synced: func() bool { return true }}
+	return &streams.Clock{Wall: wall, Uptime: func() time.Duration { return time.Since(start) }, Synced: func() bool { return true }}
 }
 
 // over is a write path over the machine; it is not run.
 func over(t testing.TB, m *machine, change func(*streams.Config)) *streams.Log {
 	t.Helper()
-	c := streams.Config{Gateway: 1, Incarnation: 2, Proposer: m, Catalog: m, States: m, Ground: m, Clock: machineClock()}
+	c := streams.Config{Gateway: 1, Incarnation: 2, Proposer: m, Catalog: m, States: m, Ground: m, Clock: machineClock(), Log: slog.New(slog.DiscardHandler)}
 	if change != nil {
 		change(&c)
 	}

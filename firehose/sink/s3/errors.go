@@ -39,6 +39,8 @@ func classify(err error) firehose.Result {
 		return throttled(err)
 	case "EntityTooLarge":
 		return firehose.Fail(firehose.TooLarge, err)
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired", "AccountProblem":
+		return firehose.Fail(firehose.Auth, err) // several of them come with status 400
 	case "NoSuchBucket", "PermanentRedirect", "AuthorizationHeaderMalformed", "InvalidBucketName", "IllegalLocationConstraintException":
 		return firehose.Fail(firehose.Config, err)
 	case "RequestTimeout", "OperationAborted", "ConditionalRequestConflict", "NoSuchUpload":
@@ -49,6 +51,8 @@ func classify(err error) firehose.Result {
 		return throttled(err)
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		return firehose.Fail(firehose.Auth, err)
+	case status == http.StatusNotImplemented: // of conditions or checksums, most likely
+		return firehose.Fail(firehose.Config, err)
 	case status == http.StatusNotFound || status == http.StatusMovedPermanently || status == http.StatusTemporaryRedirect:
 		return firehose.Fail(firehose.Config, err)
 	case status == http.StatusRequestEntityTooLarge:

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -29,7 +28,7 @@ type Config struct {
 	PathStyle bool   // the bucket in the path: most servers other than Amazon's
 	AccessKey string
 	SecretKey string
-	Client    *http.Client // nil: one with timeouts
+	Client    *http.Client // nil: one that waits for slow links, not for dead ones
 }
 
 // Sink is a bucket.
@@ -49,7 +48,7 @@ func Open(c Config) (*Sink, error) {
 		c.Region = "us-east-1"
 	}
 	if c.Client == nil {
-		c.Client = &http.Client{Timeout: 5 * time.Minute}
+		c.Client = patient()
 	}
 	o := s3.Options{
 		Region: c.Region, UsePathStyle: c.PathStyle, HTTPClient: c.Client, Retryer: aws.NopRetryer{},

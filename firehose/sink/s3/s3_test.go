@@ -1,17 +1,16 @@
 package s3_test
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"io"
-	"io/fs"
-	"net"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	aws3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"headgate/firehose"
 	"headgate/firehose/encode"
@@ -19,165 +18,152 @@ import (
 	"headgate/firehose/sinktest"
 )
 
-// server is a versitygw with one bucket.
-type server struct {
-	address, folder string
-	key, secret     string
+// bucket is a place for sinktest: one bucket of a versitygw. It looks into it
+// with a client of its own.
+type bucket struct {
+	server *sinktest.Versity
+	name   string
+	client *aws3.Client
 }
 
-const bucket = "records"
-
-// start runs versitygw until the test ends.
-func start(t *testing.T) server {
+func makeBucket(t *testing.T, v *sinktest.Versity, name string) *bucket {
 	t.Helper()
-	binary := filepath.Join(os.Getenv("HEADGATE_PEERS"), "versitygw")
-	if os.Getenv("HEADGATE_PEERS") == "" {
-		cache, err := os.UserCacheDir()
+	b := &bucket{server: v, name: name, client: aws3.New(aws3.Options{
+		Region: "us-east-1", UsePathStyle: true, BaseEndpoint: &v.Endpoint,
+		Credentials: credentials.NewStaticCredentialsProvider(v.AccessKey, v.SecretKey, ""),
+	})}
+	if _, err := b.client.CreateBucket(t.Context(), &aws3.CreateBucketInput{Bucket: &name}); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func (b *bucket) config() s3.Config {
+	return s3.Config{Bucket: b.name, Endpoint: b.server.Endpoint, PathStyle: true, AccessKey: b.server.AccessKey, SecretKey: b.server.SecretKey}
+}
+
+func (b *bucket) Sink(t *testing.T) firehose.Sink { return open(t, b.config()) }
+
+func open(t *testing.T, c s3.Config) firehose.Sink {
+	t.Helper()
+	s, err := s3.Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (b *bucket) Objects(t *testing.T) map[string][]byte {
+	t.Helper()
+	all := map[string][]byte{}
+	list, err := b.client.ListObjectsV2(context.Background(), &aws3.ListObjectsV2Input{Bucket: &b.name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range list.Contents {
+		got, err := b.client.GetObject(context.Background(), &aws3.GetObjectInput{Bucket: &b.name, Key: o.Key})
 		if err != nil {
 			t.Fatal(err)
 		}
-		binary = filepath.Join(cache, "headgate", "peers", "versitygw")
-	}
-	if _, err := os.Stat(binary); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("versitygw is needed, deploy/test builds it: %v", err)
+		body, err := io.ReadAll(got.Body)
+		if err = errors.Join(err, got.Body.Close()); err != nil {
+			t.Fatal(err)
 		}
-		t.Skip("versitygw is not built: see deploy/peers/versitygw")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := server{address: l.Addr().String(), folder: filepath.Join(t.TempDir(), "data"), key: "test", secret: "test-secret"}
-	l.Close()
-	meta := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(s.folder, bucket), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(binary, "--port", s.address, "--region", "us-east-1", "--quiet", "posix", "--sidecar", meta, s.folder)
-	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+s.key, "ROOT_SECRET_KEY="+s.secret)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	tick, deadline := time.NewTicker(20*time.Millisecond), time.After(20*time.Second)
-	defer tick.Stop()
-	for {
-		if c, err := net.Dial("tcp", s.address); err == nil {
-			c.Close()
-			return s
-		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatal("versitygw does not answer")
-		}
-	}
-}
-
-func (s server) config() s3.Config {
-	return s3.Config{Bucket: bucket, Endpoint: "http://" + s.address, PathStyle: true, AccessKey: s.key, SecretKey: s.secret}
-}
-
-func (s server) Open(t *testing.T) firehose.Sink {
-	t.Helper()
-	sink, err := s3.Open(s.config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sink
-}
-
-func (s server) Objects(t *testing.T) map[string][]byte {
-	t.Helper()
-	all := map[string][]byte{}
-	root := filepath.Join(s.folder, bucket)
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			if d.Name() == ".sgwtmp" {
-				return fs.SkipDir // uploads under way
-			}
-			return nil
-		}
-		name, err := filepath.Rel(root, path)
-		if err != nil {
-			return err
-		}
-		all[filepath.ToSlash(name)], err = os.ReadFile(path)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
+		all[*o.Key] = body
 	}
 	return all
 }
 
-func TestBucket(t *testing.T) { sinktest.Test(t, start(t), encode.New) }
-
-func TestRefusals(t *testing.T) {
-	server := start(t)
-	for _, c := range []struct {
-		says   string
-		change func(*s3.Config)
-		want   firehose.Class
-	}{
-		{"a wrong secret", func(c *s3.Config) { c.SecretKey = "wrong" }, firehose.Auth},
-		{"no such bucket", func(c *s3.Config) { c.Bucket = "missing" }, firehose.Config},
-		{"nobody there", func(c *s3.Config) { c.Endpoint = "http://127.0.0.1:1" }, firehose.Transient},
-	} {
-		config := server.config()
-		c.change(&config)
-		sink, err := s3.Open(config)
-		if err != nil {
+// Break takes the bucket away.
+func (b *bucket) Break(t *testing.T) (mend func()) {
+	t.Helper()
+	folder := filepath.Join(b.server.Data, b.name)
+	away := filepath.Join(t.TempDir(), "away")
+	if err := os.Rename(folder, away); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := os.Rename(away, folder); err != nil {
 			t.Fatal(err)
 		}
-		if r := sink.Probe(t.Context()); r.Class != c.want {
-			t.Errorf("%s: probe answers %v: %v", c.says, r.Class, r.Err)
+	}
+}
+
+func encoder(t *testing.T, compression string) firehose.Encoder {
+	t.Helper()
+	e, err := encode.New(firehose.Format{Compression: compression})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func TestSink(t *testing.T) {
+	v := sinktest.StartVersity(t)
+	n := 0
+	sinktest.Run(t, encoder(t, encode.Zstd), func(t *testing.T) sinktest.Place {
+		n++
+		return makeBucket(t, v, "bucket-"+string(rune('a'+n)))
+	})
+}
+
+func TestObjectsSayWhatTheyAre(t *testing.T) {
+	b := makeBucket(t, sinktest.StartVersity(t), "meta")
+	batch := sinktest.Batch(encoder(t, encode.Gzip), "one", 1, 10, 10)
+	batch.Missing = 3
+	if r := b.Sink(t).Deliver(t.Context(), batch); !r.Done() {
+		t.Fatal(r.Err)
+	}
+	head, err := b.client.HeadObject(t.Context(), &aws3.HeadObjectInput{Bucket: &b.name, Key: &batch.Object})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if head.Metadata["headgate-batch"] != batch.ID || head.Metadata["headgate-records"] != "10" || head.Metadata["headgate-missing"] != "3" {
+		t.Errorf("metadata %v", head.Metadata)
+	}
+}
+
+func TestWrongCredentialsAreSaidToBe(t *testing.T) {
+	b := makeBucket(t, sinktest.StartVersity(t), "denied")
+	for name, change := range map[string]func(*s3.Config){
+		"secret": func(c *s3.Config) { c.SecretKey = "wrong-secret-text" },
+		"key":    func(c *s3.Config) { c.AccessKey = "nobody" },
+	} {
+		c := b.config()
+		change(&c)
+		s := open(t, c)
+		r := s.Deliver(t.Context(), sinktest.Batch(encoder(t, encode.None), "x", 1, 1, 10))
+		// This server says 404 of a key that it does not know, so either hold will do.
+		held := func(c firehose.Class) bool { return c == firehose.Auth || c == firehose.Config && name == "key" }
+		if p := s.Probe(t.Context()); !held(r.Class) || !held(p.Class) {
+			t.Errorf("wrong %s: %s: %v; probe %s: %v", name, r.Class, r.Err, p.Class, p.Err)
 		}
 	}
 }
 
-// swallowing loses the answer of the first put that got through.
-type swallowing struct {
-	http.RoundTripper
-	lost bool
-}
-
-func (s *swallowing) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := s.RoundTripper.RoundTrip(r)
-	if err == nil && r.Method == http.MethodPut && !s.lost {
-		s.lost = true
-		_, _ = io.Copy(io.Discard, resp.Body)
-		resp.Body.Close()
-		return nil, io.ErrUnexpectedEOF
+// TestNoUploadIsLeftBehind: parts of an upload that was cut off cost money.
+func TestNoUploadIsLeftBehind(t *testing.T) {
+	b := makeBucket(t, sinktest.StartVersity(t), "uploads")
+	batch := sinktest.Batch(encoder(t, encode.None), "large", 1, 24, 1<<20)
+	batch.SHA256[0]++
+	if r := b.Sink(t).Deliver(t.Context(), batch); r.Done() {
+		t.Fatal("a changed batch was delivered")
 	}
-	return resp, err
-}
-
-func TestALostAnswerIsLookedUp(t *testing.T) {
-	server := start(t)
-	config := server.config()
-	config.Client = &http.Client{Transport: &swallowing{RoundTripper: http.DefaultTransport}}
-	sink, err := s3.Open(config)
+	// A process that was killed could not clean up; the next attempt does.
+	orphan, err := b.client.CreateMultipartUpload(t.Context(), &aws3.CreateMultipartUploadInput{Bucket: &b.name, Key: &batch.Object})
 	if err != nil {
 		t.Fatal(err)
 	}
-	encoder, err := encode.New(firehose.Format{Compression: "none", Delimiter: "raw"})
+	batch.SHA256[0]--
+	batch.Retried = true
+	if r := b.Sink(t).Deliver(t.Context(), batch); !r.Done() {
+		t.Fatal(r.Err)
+	}
+	left, err := b.client.ListMultipartUploads(t.Context(), &aws3.ListMultipartUploadsInput{Bucket: &b.name})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &firehose.Batch{ID: "id", Object: "lost.txt", Encoder: encoder, Records: empty}
-	b.SHA256 = sum(nil)
-	if r := sink.Deliver(context.Background(), b); !r.Done() || !r.Already {
-		t.Fatalf("%+v", r)
-	}
-	if got := server.Objects(t)["lost.txt"]; !bytes.Equal(got, nil) {
-		t.Fatalf("object %q", got)
+	for _, u := range left.Uploads {
+		t.Errorf("upload %s of %s is left (the killed one's is %s)", aws.ToString(u.UploadId), aws.ToString(u.Key), aws.ToString(orphan.UploadId))
 	}
 }

@@ -50,6 +50,9 @@ func (u *upload) Write(p []byte) (int, error) {
 // part sends what is buffered as a part.
 func (u *upload) part() error {
 	if u.id == "" {
+		if u.batch.Retried {
+			u.abortEarlier()
+		}
 		out, err := u.sink.client.CreateMultipartUpload(u.ctx, &s3.CreateMultipartUploadInput{
 			Bucket: &u.sink.bucket, Key: &u.batch.Object, Metadata: metadata(u.batch), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
 		})
@@ -98,8 +101,29 @@ func (u *upload) abort() {
 	if u.id == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(u.ctx), abortTime)
+	u.giveBack(context.WithoutCancel(u.ctx), &u.id)
+}
+
+// abortEarlier gives back the parts that a process left which was killed.
+// Should it live after all, it finds its upload gone and tries again.
+func (u *upload) abortEarlier() {
+	ctx, cancel := context.WithTimeout(u.ctx, abortTime)
 	defer cancel()
-	// What cannot be given back goes by the bucket's own rule for unfinished uploads.
-	_, _ = u.sink.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &u.sink.bucket, Key: &u.batch.Object, UploadId: &u.id})
+	left, err := u.sink.client.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: &u.sink.bucket, Prefix: &u.batch.Object})
+	if err != nil {
+		return // a matter of cost, not of delivery; the right to list may be missing
+	}
+	for _, one := range left.Uploads {
+		if aws.ToString(one.Key) == u.batch.Object {
+			u.giveBack(u.ctx, one.UploadId)
+		}
+	}
+}
+
+// giveBack aborts an upload. What cannot be given back goes by the bucket's
+// own rule for unfinished uploads.
+func (u *upload) giveBack(ctx context.Context, id *string) {
+	ctx, cancel := context.WithTimeout(ctx, abortTime)
+	defer cancel()
+	_, _ = u.sink.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &u.sink.bucket, Key: &u.batch.Object, UploadId: id})
 }

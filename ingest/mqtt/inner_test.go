@@ -1,0 +1,247 @@
+package mqtt
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"headgate/shardlog"
+	"headgate/shardlog/shardlogtest"
+)
+
+// The pure parts are tested from inside: framer, lanes, ids in the state.
+
+var connect = []byte{0x10, 0x02, 'a', 'b'}
+
+func TestFramer(t *testing.T) {
+	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+	large := join([]byte{0x30, 0x80, 0x01}, make([]byte, 128))
+	for _, c := range []struct {
+		name  string
+		bytes []byte
+		good  int
+		err   error
+	}{
+		{"one packet", connect, 4, nil},
+		{"part of one", connect[:3], 3, nil},
+		{"an empty packet", join(connect, []byte{0xc0, 0x00, 0xc0, 0x00}), 8, nil},
+		{"as large as allowed", join(connect, large), 4 + len(large), nil},
+		{"too large", join(connect, []byte{0x30, 0x81, 0x01}, make([]byte, 10)), 4, errTooLarge},
+		{"no CONNECT", []byte{0x30, 0x00}, 0, errNotConnect},
+		{"CONNECT too large", []byte{0x10, 0x11}, 0, errTooLarge},
+		{"length of five bytes", join(connect, []byte{0x30, 0x80, 0x80, 0x80, 0x80, 0x01}), 4, errMalformed},
+		{"CONNACK", join(connect, []byte{0x20, 0x00}), 4, errMalformed},
+	} {
+		for _, step := range []int{1, 3, len(c.bytes)} {
+			f := framer{first: 16, limit: 128}
+			good := 0
+			var err error
+			for left := c.bytes; len(left) > 0 && err == nil; {
+				n := min(step, len(left))
+				var g int
+				g, err = f.scan(left[:n])
+				good += g
+				left = left[n:]
+			}
+			if !errors.Is(err, c.err) || step == len(c.bytes) && good != c.good || good < c.good {
+				t.Errorf("%s by %d: %d good, %v", c.name, step, good, err)
+			}
+		}
+	}
+}
+
+func FuzzFramer(f *testing.F) {
+	f.Add(append(slices.Clone(connect), 0x30, 0x03, 1, 2, 3, 0xc0, 0x00), 2)
+	f.Fuzz(func(t *testing.T, b []byte, cut int) {
+		// However the bytes are cut, the same packets are let through.
+		whole := framer{first: 64, limit: 300}
+		good, err := whole.scan(b)
+		if good > len(b) || err == nil && good != len(b) {
+			t.Fatalf("%d good of %d, %v", good, len(b), err)
+		}
+		if cut < 0 || cut > len(b) {
+			return
+		}
+		parts := framer{first: 64, limit: 300}
+		_, err2 := parts.scan(b[:cut])
+		if err2 == nil {
+			_, err2 = parts.scan(b[cut:])
+		}
+		if !errors.Is(err2, err) {
+			t.Fatalf("whole: %v, in parts: %v", err, err2)
+		}
+	})
+}
+
+func TestMeta(t *testing.T) {
+	for _, m := range []Meta{
+		{},
+		{Topic: "a/b", QoS: 2, Retain: true, Dup: true},
+		{Topic: "a", Client: "dev", Will: true, Text: true, ContentType: "c", ResponseTopic: "r", Correlation: []byte{0, 1},
+			User: []Property{{"a", "b"}, {"", ""}, {"a", "c"}}},
+	} {
+		got, err := DecodeMeta(m.Append(nil))
+		if err != nil || fmt.Sprint(got) != fmt.Sprint(m) {
+			t.Errorf("%+v became %+v, %v", m, got, err)
+		}
+	}
+	if n := len(Meta{Topic: "site/7/temp", QoS: 1}.Append(nil)); n != 14 {
+		t.Errorf("a plain message has %d bytes of meta", n)
+	}
+	later := append(Meta{Topic: "a"}.Append(nil), 99, 2, 'x', 'y')
+	if m, err := DecodeMeta(later); err != nil || m.Topic != "a" {
+		t.Errorf("with a field of a later version: %+v, %v", m, err)
+	}
+	for _, b := range [][]byte{nil, {3}, {0x40}, {0, 1}, {0, 1, 5, 'a'}, {0, 6, 1, 9}, {0, 1, 0xff}} {
+		if _, err := DecodeMeta(b); err == nil || shardlog.KindOf(err) != shardlog.Corrupt {
+			t.Errorf("%x: %v", b, err)
+		}
+	}
+}
+
+func FuzzMeta(f *testing.F) {
+	f.Add(Meta{Topic: "a/b", Client: "c", User: []Property{{"k", "v"}}}.Append(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := DecodeMeta(b)
+		if err != nil {
+			return
+		}
+		if back, err := DecodeMeta(m.Append(nil)); err != nil || fmt.Sprint(back) != fmt.Sprint(m) {
+			t.Errorf("%+v became %+v, %v", m, back, err)
+		}
+	})
+}
+
+func FuzzPacketID(f *testing.F) {
+	f.Add(encodeID(newToken(), time.Unix(1, 0)), "dev/00ff")
+	f.Fuzz(func(t *testing.T, b []byte, key string) {
+		if token, at, err := decodeID(b); err == nil {
+			if t2, at2, err := decodeID(encodeID(token, at)); err != nil || t2 != token || !at2.Equal(at) {
+				t.Errorf("%x: %v", b, err)
+			}
+		}
+		if len(key) >= 5 {
+			client := key[:len(key)-5]
+			if id, ok := parseID(client, client+"/"+key[len(key)-4:]); ok {
+				if back, ok := parseID(client, idKey(client, id)); !ok || back != id {
+					t.Errorf("%q: %d", key, back)
+				}
+			}
+		}
+	})
+}
+
+func TestSweep(t *testing.T) {
+	log := shardlogtest.NewMemory()
+	now := time.Now()
+	put := func(key string, at time.Time) {
+		value := encodeID(newToken(), at)
+		if key == "broken/0001" {
+			value = []byte{9}
+		}
+		if err := log.Mutate(t.Context(), shardlog.Mutation{Space: qos2, Key: key, Value: value}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("old/0001", now.Add(-8*24*time.Hour))
+	put("used/0001", now.Add(-8*24*time.Hour))
+	put("young/0001", now.Add(-6*24*time.Hour))
+	put("broken/0001", now)
+	ss := &sessions{states: log, byClient: map[string]*session{"used": {}}}
+	if err := ss.sweep(t.Context(), now); err != nil {
+		t.Fatal(err)
+	}
+	var keys []string
+	for key := range log.List(t.Context(), qos2, "") {
+		keys = append(keys, key)
+	}
+	if !slices.Equal(keys, []string{"used/0001", "young/0001"}) {
+		t.Errorf("left %q", keys)
+	}
+}
+
+func TestLanesTakeTurns(t *testing.T) {
+	ls := lanes{byKey: map[string]*lane{}}
+	for range 3 * putEntries {
+		ls.add(&message{entry: shardlog.Entry{Key: "flood"}})
+	}
+	ls.add(&message{entry: shardlog.Entry{Key: "one"}})
+	batch := ls.take(modePlain, nil)
+	count := map[string]int{}
+	for _, m := range batch {
+		count[m.entry.Key]++
+	}
+	if count["flood"] != putQuantum || count["one"] != 1 {
+		t.Errorf("a Put holds %v", count)
+	}
+}
+
+func TestLanesBoundBytes(t *testing.T) {
+	ls := lanes{byKey: map[string]*lane{}}
+	for i := range 8 {
+		ls.add(&message{entry: shardlog.Entry{Key: fmt.Sprint(i % 2), Data: make([]byte, 400<<10)}})
+	}
+	ls.add(&message{entry: shardlog.Entry{Key: "huge", Data: make([]byte, 1<<20)}})
+	for round := range 6 {
+		batch := ls.take(modePlain, nil)
+		total := 0
+		for _, m := range batch {
+			total += m.size()
+		}
+		if len(batch) == 0 || total > putBytes && len(batch) > 1 {
+			t.Fatalf("round %d: %d messages of %d bytes", round, len(batch), total)
+		}
+		ls.back(batch, time.Now())
+		if len(ls.byKey) == 0 {
+			return
+		}
+	}
+	t.Errorf("%d lanes left", len(ls.byKey))
+}
+
+// TestLanesKeepOrder drives lanes at random: whatever is tried again, held or
+// of which mode, each key's messages are settled in order and none twice.
+func TestLanesKeepOrder(t *testing.T) {
+	for seed := range uint64(50) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		ls := lanes{byKey: map[string]*lane{}}
+		now := time.Unix(1000, 0)
+		added, settled := map[string]uint16{}, map[string]uint16{}
+		var inPut [2][]*message
+		for step := range 3000 {
+			switch mode := random.IntN(2); {
+			case step < 2000 && random.IntN(3) > 0:
+				key := fmt.Sprint(random.IntN(5))
+				ls.add(&message{entry: shardlog.Entry{Key: key}, id: added[key], qos: byte(random.IntN(3))})
+				added[key]++
+			case inPut[mode] == nil:
+				ls.due(now)
+				inPut[mode] = ls.take(mode, nil)
+			default:
+				for _, m := range inPut[mode] {
+					if m.lane.stop || random.IntN(10) == 0 {
+						m.again, m.lane.stop = true, true
+						m.lane.until = now.Add(time.Duration(random.IntN(3)) * time.Second)
+						continue
+					}
+					if m.id != settled[m.entry.Key] {
+						t.Fatalf("seed %d: key %s settles %d, want %d", seed, m.entry.Key, m.id, settled[m.entry.Key])
+					}
+					settled[m.entry.Key]++
+				}
+				ls.back(inPut[mode], now)
+				inPut[mode] = nil
+				now = now.Add(time.Second)
+			}
+		}
+		for key := range added {
+			if settled[key] == 0 {
+				t.Errorf("seed %d: key %s starves", seed, key)
+			}
+		}
+	}
+}
