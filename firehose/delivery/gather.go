@@ -9,8 +9,13 @@ import (
 	"headgate/shardlog"
 )
 
-// pageBudget is how much of the log is in memory at a time.
-var pageBudget = shardlog.Budget{Records: 2000, Bytes: 1 << 20}
+// pageBudget is how much of a shard is in memory at a time. It is small, for
+// all shards may read at once.
+var pageBudget = shardlog.Budget{Records: 1000, Bytes: 256 << 10}
+
+// settleTime lies between looks at a shard whose batch is not full: records
+// come much more often than batches go.
+const settleTime = time.Second
 
 // gather reads on from the last batch until the next is full, or its oldest
 // record is as old as the interval. It keeps sums, not records.
@@ -74,6 +79,9 @@ func (ln *lane) wait(ctx context.Context, next shardlog.Seq, due time.Time) (tim
 	until, cancel := context.WithDeadline(ctx, due)
 	defer cancel()
 	err = ln.d.c.Reader.Wait(until, ln.shard.ID, next)
+	if err == nil {
+		err = pause(until, settleTime)
+	}
 	if err != nil && ctx.Err() == nil && until.Err() != nil {
 		return true, nil
 	}
@@ -101,11 +109,21 @@ func (ln *lane) takeRecord(t *tally, r shardlog.Record) (full bool, err error) {
 	if most := ln.d.c.Sink.Caps().RecordBytes; most > 0 && len(frame) > most {
 		return false, t.reject(r, refuse(r.Seq, codeTooLarge, "record is larger than the destination takes", 1, time.Now()))
 	}
+	if !t.empty() && ln.apart(t, r) {
+		return true, nil
+	}
 	if !t.empty() && (t.data.bytes+int64(len(frame)) > bytes || t.data.count >= count || len(t.refused) >= maxRefused) {
 		return true, nil
 	}
 	t.take(r, frame)
 	return false, nil
+}
+
+// apart reports whether a record belongs under another prefix than the batch.
+// Up to the interval it may come along, as it would have live; but a backlog
+// of weeks must not end in the folder of its first hour.
+func (ln *lane) apart(t *tally, r shardlog.Record) bool {
+	return r.Arrived.Sub(t.oldest) > ln.d.c.Spec.interval() && !ln.d.namer.prefixes.data.sameTime(t.oldest, r.Arrived)
 }
 
 // retally sums up a range anew, less the records that are refused.

@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"headgate/firehose"
@@ -22,6 +24,18 @@ func stateKey(delivery string, shard shardlog.ShardID) string {
 }
 
 func specKey(delivery string) string { return delivery + "/spec" }
+
+// parseStateKey takes a stateKey apart; false for other keys.
+func parseStateKey(key string) (delivery string, shard shardlog.ShardID, ok bool) {
+	parts := strings.Split(key, "/")
+	if len(parts) != 3 {
+		return "", shard, false
+	}
+	stream, err1 := strconv.ParseUint(parts[1], 16, 32)
+	number, err2 := strconv.ParseUint(parts[2], 16, 32)
+	shard = shardlog.ShardID{Stream: shardlog.StreamID(stream), Number: uint32(number)}
+	return parts[0], shard, err1 == nil && err2 == nil && stateKey(parts[0], shard) == key
+}
 
 // shardState is all that a delivery knows durably of one shard. Next is the
 // place after the last finished batch and equals the shard's cursor; Intents

@@ -89,7 +89,7 @@ func (ln *lane) load(ctx context.Context) error {
 		return err
 	}
 	first := shardState{Next: ln.shard.Oldest}
-	if ln.d.c.Spec.Start == Latest && ln.shard.Parent == nil {
+	if ln.d.c.Spec.Start == Latest && ln.shard.Parent == nil && !ln.d.succeeds(ctx, ln.shard.ID.Stream) {
 		first.Next = ln.shard.Next
 	}
 	ln.at.version = 0

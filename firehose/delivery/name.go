@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"headgate/firehose"
 	"headgate/shardlog"
 )
 
@@ -16,6 +17,16 @@ type namer struct {
 	version  int
 	prefixes prefixes
 	ending   string
+}
+
+// as is the namer for a batch that was sealed under another version, and so
+// perhaps another format. An extension that the spec names goes before the encoder's.
+func (n namer) as(version int, extension string, e firehose.Encoder) namer {
+	n.version, n.ending = version, extension
+	if extension == "" {
+		n.ending = e.Extension()
+	}
+	return n
 }
 
 // object is the name of the object of a range: AWS's scheme with a suffix

@@ -105,6 +105,16 @@ func (p prefix) at(arrived time.Time, errorType string) string {
 	return string(b)
 }
 
+// sameTime reports whether two arrivals give the same prefix, random strings apart.
+func (p prefix) sameTime(a, b time.Time) bool {
+	for _, one := range p {
+		if one.time != nil && string(one.time.appendTo(nil, a.UTC())) != string(one.time.appendTo(nil, b.UTC())) {
+			return false
+		}
+	}
+	return true
+}
+
 // prefixes are the two parsed prefixes of a spec, defaults filled in.
 type prefixes struct{ data, errors prefix }
 

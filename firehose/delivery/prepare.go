@@ -37,12 +37,19 @@ func (d *Delivery) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ending := d.c.Spec.Extension
-	if ending == "" {
-		ending = encoder.Extension()
-	}
-	d.namer = namer{delivery: d.c.Spec.Name, site: site, version: version, prefixes: both, ending: ending}
+	d.namer = namer{delivery: d.c.Spec.Name, site: site, prefixes: both}.as(version, d.c.Spec.Extension, encoder)
 	return nil
+}
+
+// succeeds reports whether the delivery has worked on another incarnation of
+// its stream. Then it is not new, and of the present one it misses nothing.
+func (d *Delivery) succeeds(ctx context.Context, id shardlog.StreamID) bool {
+	for key := range d.c.States.List(ctx, Space, d.c.Spec.Name+"/") {
+		if _, shard, ok := parseStateKey(key); ok && shard.Stream != id {
+			return true
+		}
+	}
+	return false
 }
 
 // site is the site's random id, made by whoever needs it first.

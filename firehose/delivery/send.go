@@ -125,7 +125,7 @@ func (ln *lane) reseal(ctx context.Context, in intent, last shardlog.Seq, refuse
 		return err
 	}
 	next := ln.state
-	next.Intents = []intent{t.intent(ln.shard.ID, ln.d.namer, in.Format)}
+	next.Intents = []intent{t.intent(ln.shard.ID, ln.d.namer.as(in.Version, ln.d.c.Spec.Extension, t.encoder), in.Format)}
 	return ln.save(ctx, next)
 }
 

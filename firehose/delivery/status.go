@@ -1,8 +1,10 @@
 package delivery
 
 import (
+	"context"
 	"time"
 
+	"headgate/firehose"
 	"headgate/shardlog"
 )
 
@@ -52,6 +54,10 @@ func (ln *lane) report(s *Status, sh shardlog.Shard) {
 		s.Oldest = ln.since
 	}
 }
+
+// Probe asks the sink whether a delivery could work now. Nothing is delivered,
+// and the delivery need not run.
+func (d *Delivery) Probe(ctx context.Context) firehose.Result { return d.c.Sink.Probe(ctx) }
 
 // Sink names the destination. It holds no secret.
 func (d *Delivery) Sink() string { return d.c.Sink.String() }

@@ -19,7 +19,8 @@ const (
 // patient is a client that gives up on a link that stands still.
 func patient() *http.Client {
 	dialer := &net.Dialer{Timeout: dialTime, KeepAlive: idleTime}
-	return &http.Client{Transport: &http.Transport{
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // signatures are for one host
+	return &http.Client{CheckRedirect: stay, Transport: &http.Transport{
 		Proxy: http.ProxyFromEnvironment,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			c, err := dialer.DialContext(ctx, network, address)
