@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"headgate/firehose"
 	"headgate/shardlog"
@@ -42,15 +43,31 @@ func Open(folder string) (*Sink, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, shardlog.Errorf(shardlog.Invalid, "open folder sink", "%w", err)
 	}
-	if err := os.RemoveAll(filepath.Join(folder, unfinished)); err != nil {
-		return nil, shardlog.Errorf(shardlog.Invalid, "open folder sink", "%w", err)
-	}
+	clearUnfinished(filepath.Join(folder, unfinished))
 	s := &Sink{folder: folder}
 	root, err := s.root()
 	if err != nil {
 		return nil, shardlog.Errorf(shardlog.Invalid, "open folder sink", "%w", err)
 	}
 	return s, root.Close()
+}
+
+// abandoned is how old an unfinished object is when nobody can still be
+// writing it: other sinks may be at work in the same folder.
+const abandoned = time.Hour
+
+// clearUnfinished takes away what an earlier process left. What it cannot
+// take away stays: it only takes room.
+func clearUnfinished(dir string) {
+	left, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, e := range left {
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > abandoned {
+			_ = os.Remove(filepath.Join(dir, e.Name()))
+		}
+	}
 }
 
 // root opens the folder anew each time, for the disk may have been changed.
