@@ -191,6 +191,10 @@ func (c *Client) explain(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	var request *url.Error
+	if errors.As(err, &request) {
+		err = request.Err // nobody typed the request
+	}
 	return fmt.Errorf("no gateway runs on %s: start one with `headgate serve --data %s`, or name its folder with --data (%w)", c.data, c.data, err)
 }
 
@@ -200,7 +204,24 @@ func refused(body io.Reader, status string) error {
 	if err := json.NewDecoder(io.LimitReader(body, 1<<20)).Decode(&r); err != nil || r.Message == "" {
 		return fmt.Errorf("the gateway answered %s", status)
 	}
-	return &shardlog.Error{Kind: r.Kind, Op: "gateway", Err: errors.New(r.Message)}
+	return r.error()
+}
+
+// answered is an error that crossed the socket: its text says all, its kind
+// stays.
+type answered struct {
+	text string
+	kind error
+}
+
+// Error is the gateway's text.
+func (e *answered) Error() string { return e.text }
+
+// Unwrap is an error of the same kind.
+func (e *answered) Unwrap() error { return e.kind }
+
+func (r refusal) error() error {
+	return &answered{text: r.Message, kind: &shardlog.Error{Kind: r.Kind, Op: "ask gateway"}}
 }
 
 // maxLine bounds one line of an answer: a record of 10 MiB in base64.
@@ -218,7 +239,7 @@ func lined[T any](ctx context.Context, c *Client, path string, yield func(T) err
 	for scan.Scan() {
 		var last lastLine
 		if err := json.Unmarshal(scan.Bytes(), &last); err == nil && last.Error != nil {
-			return &shardlog.Error{Kind: last.Error.Kind, Op: "gateway", Err: errors.New(last.Error.Message)}
+			return last.Error.error()
 		} else if err == nil && bytes.Equal(bytes.TrimSpace(scan.Bytes()), []byte(`{"done":true}`)) {
 			return nil
 		}

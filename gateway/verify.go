@@ -2,8 +2,11 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 
 	"headgate/shardlog/store"
 )
@@ -30,8 +33,14 @@ type BadBlock struct {
 	Why    string `json:"why"`
 }
 
+// storeFolder is where the store lies in the data folder.
+const storeFolder = "pebble"
+
 // VerifyFolder walks the blocks of a data folder that no gateway runs on.
 func VerifyFolder(ctx context.Context, data string, progress func(done, total uint64)) (VerifyReport, error) {
+	if _, err := os.Stat(filepath.Join(data, storeFolder)); err != nil {
+		return VerifyReport{}, fmt.Errorf("there is no log in %s: %w", data, err) // opening would make one
+	}
 	s, err := store.Open(data, store.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return VerifyReport{}, explainOpen(data, err)

@@ -15,7 +15,7 @@ func (a *app) keys() *cobra.Command {
 		Long: `List, create and revoke the key pairs that the AWS APIs accept. A running gateway
 takes a change at once; secrets are shown only when they are made.`,
 		Example: "  headgate keys\n  headgate keys create\n  headgate keys revoke AKIAIOSFODNN7EXAMPLE",
-		Args:    noArgs,
+		Args:    known,
 		RunE:    func(*cobra.Command, []string) error { return a.keysList() },
 	})
 	cmd.AddCommand(&cobra.Command{

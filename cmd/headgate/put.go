@@ -2,9 +2,9 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +24,11 @@ func (a *app) put() *cobra.Command {
 				return usageError{errors.New("--key: say which partition key the records have")}
 			}
 			if len(args) == 2 {
-				return a.putBatch(cmd, args[0], []gateway.PutRecord{{Key: key, Data: []byte(args[1])}})
+				stored, err := a.putBatch(cmd, args[0], []gateway.PutRecord{{Key: key, Data: []byte(args[1])}})
+				if err != nil {
+					return err
+				}
+				return a.tell("%s %s\n", stored[0].Shard, stored[0].Number)
 			}
 			return a.putLines(cmd, args[0], key)
 		},
@@ -33,61 +37,69 @@ func (a *app) put() *cobra.Command {
 	return cmd
 }
 
-// putLines stores the lines of the input, many in one call.
+// What one call takes, as many records as PutRecords does, and how long a line
+// may be: a little more than a record, so that the gateway names the limit.
+const (
+	lineBatch      = 500
+	lineBatchBytes = 1 << 20
+	maxLine        = 11 << 20
+)
+
+// putLines stores the lines of the input, many in one call. Empty ones are
+// passed over.
 func (a *app) putLines(cmd *cobra.Command, stream, key string) error {
-	in := bufio.NewReaderSize(a.term.in, 1<<16)
-	stored, p := uint64(0), a.progress()
+	in := bufio.NewScanner(a.term.in)
+	in.Buffer(make([]byte, 1<<16), maxLine)
+	stored, p := 0, a.progress()
 	defer p.clear()
 	var batch []gateway.PutRecord
 	size := 0
-	flush := func() error {
-		if len(batch) == 0 {
-			return nil
+	for more := true; more; {
+		if more = in.Scan(); more && len(in.Bytes()) > 0 {
+			batch, size = append(batch, gateway.PutRecord{Key: key, Data: bytes.Clone(in.Bytes())}), size+len(in.Bytes())
 		}
-		err := a.putBatch(cmd, stream, batch)
-		stored += uint64(len(batch))
-		p.show("%s records", count(stored))
-		batch, size = nil, 0
-		return err
-	}
-	for {
-		line, err := in.ReadBytes('\n')
-		if n := len(line); n > 0 && line[n-1] == '\n' {
-			line = line[:n-1]
-		}
-		if len(line) > 0 {
-			batch, size = append(batch, gateway.PutRecord{Key: key, Data: line}), size+len(line)
-		}
-		if len(batch) == 500 || size > 1<<20 || err != nil {
-			if err := flush(); err != nil {
-				return fmt.Errorf("after %s records: %w", count(stored), err)
+		if len(batch) > 0 && (len(batch) == lineBatch || size > lineBatchBytes || !more) {
+			results, err := a.putBatch(cmd, stream, batch)
+			if stored += len(results); err != nil {
+				return fmt.Errorf("after %d records: %w", stored, err)
 			}
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
+			p.show("%d records", stored)
+			batch, size = nil, 0
 		}
 	}
+	if err := in.Err(); err != nil {
+		return fmt.Errorf("after %d records: %w", stored, err)
+	}
+	p.clear()
+	return a.tell("%d records are stored\n", stored)
 }
 
-func (a *app) putBatch(cmd *cobra.Command, stream string, records []gateway.PutRecord) error {
+// putBatch stores records and answers those that are in.
+func (a *app) putBatch(cmd *cobra.Command, stream string, records []gateway.PutRecord) (stored []gateway.PutResult, err error) {
 	results, err := a.client().Put(cmd.Context(), stream, records)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, r := range results {
 		if r.Error != "" {
-			return errors.New(r.Error)
+			err = errors.New(r.Error)
+			continue
 		}
+		stored = append(stored, r)
 		if a.json() {
 			if err := a.printLine(r); err != nil {
-				return err
+				return stored, err
 			}
-		} else if len(results) == 1 {
-			fmt.Fprintln(a.term.out, r.Shard, r.Number)
 		}
 	}
-	return nil
+	return stored, err
+}
+
+// tell prints what only people read.
+func (a *app) tell(format string, args ...any) error {
+	if a.json() {
+		return nil
+	}
+	_, err := fmt.Fprintf(a.term.out, format, args...)
+	return err
 }

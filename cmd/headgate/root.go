@@ -62,11 +62,12 @@ func known(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
+	path := cmd.CommandPath()
 	text := fmt.Sprintf("unknown command %q", args[0])
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		text += ": did you mean\n  headgate " + strings.Join(near, "\n  headgate ")
+		text += ": did you mean\n  " + path + " " + strings.Join(near, "\n  "+path+" ")
 	}
-	return usageError{fmt.Errorf("%s\nsee headgate --help", text)}
+	return usageError{fmt.Errorf("%s\nsee %s --help", text, path)}
 }
 
 // withData gives the command the flag that names the gateway it is about.

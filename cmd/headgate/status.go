@@ -110,6 +110,10 @@ func (a *app) deliveries() *cobra.Command {
 			if a.json() {
 				return a.printJSON(append([]gateway.DeliveryStatus{}, s.Deliveries...))
 			}
+			if len(s.Deliveries) == 0 {
+				_, err := fmt.Fprintln(a.term.out, "there are no deliveries: the configuration file lists them under deliveries")
+				return err
+			}
 			return a.deliveryTable(s.Deliveries)
 		},
 	})

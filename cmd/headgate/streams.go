@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +18,7 @@ func (a *app) streams() *cobra.Command {
   headgate streams describe metrics
   headgate streams retention metrics 30d
   headgate streams delete metrics`,
-		Args: noArgs,
+		Args: known,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.client().Status(cmd.Context())
 			if err != nil {
@@ -86,6 +87,14 @@ func (a *app) streamsRetention() *cobra.Command {
 	}
 }
 
+// retention is a span that crossed the socket, as people say it.
+func retention(text string) string {
+	if d, err := time.ParseDuration(text); err == nil {
+		return span(d)
+	}
+	return text
+}
+
 func (a *app) showStream(d gateway.StreamDetail, err error) error {
 	if err != nil {
 		return err
@@ -93,7 +102,7 @@ func (a *app) showStream(d gateway.StreamDetail, err error) error {
 	if a.json() {
 		return a.printJSON(d)
 	}
-	fmt.Fprintf(a.term.out, "%s, made %s, retention %s\n", d.Name, timeText(d.Created), d.Retention)
+	fmt.Fprintf(a.term.out, "%s, made %s, retention %s\n", d.Name, timeText(d.Created), retention(d.Retention))
 	var rows [][]string
 	for _, s := range d.Shards {
 		state := "open"

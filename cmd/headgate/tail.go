@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -51,12 +54,21 @@ func (a *app) showRecord(r gateway.TailRecord) error {
 		_, err := fmt.Fprintf(a.term.out, "-- gap in %s: %s records were given up (%s)\n", r.Shard, count(r.Gap.Records), r.Gap.Reason)
 		return err
 	}
-	data := string(r.Data)
-	if !utf8.Valid(r.Data) {
-		data = fmt.Sprintf("%x", r.Data)
-	}
-	_, err := fmt.Fprintf(a.term.out, "%s  %s  %s  %s\n", timeText(r.Arrived), r.Shard[len(r.Shard)-4:], r.Key, data)
+	_, err := fmt.Fprintf(a.term.out, "%s  %s  %s  %s\n", timeText(r.Arrived), strings.TrimPrefix(r.Shard, "shardId-00000000"), legible([]byte(r.Key)), legible(r.Data))
 	return err
+}
+
+// legible is bytes as a terminal may show them: a device must not be able to
+// send its reader's terminal commands.
+func legible(data []byte) string {
+	switch text := string(data); {
+	case !utf8.Valid(data):
+		return fmt.Sprintf("%x", data)
+	case strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) && r != '\t' }):
+		return strconv.Quote(text)
+	default:
+		return text
+	}
 }
 
 // printLine prints a value on a line of its own.

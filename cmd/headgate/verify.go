@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -18,9 +17,6 @@ func (a *app) verify() *cobra.Command {
   headgate verify --data /mnt/card/headgate -o json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if _, err := os.Stat(a.data); err != nil {
-				return fmt.Errorf("there is no data folder to verify: %w", err)
-			}
 			p := a.progress()
 			show := func(done, total uint64) { p.show("%s %s of %s", bar(done, total), bytesText(done), bytesText(total)) }
 			walk := func() (gateway.VerifyReport, error) { return gateway.VerifyFolder(cmd.Context(), a.data, show) }

@@ -2,10 +2,8 @@ package mqtt_test
 
 import (
 	"fmt"
-	"runtime"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 
@@ -182,35 +180,4 @@ func TestNoLocal(t *testing.T) {
 	c.send(publish(2, 1, "a", "x"))
 	c.want(packets.Puback, 2, 0)
 	c.silent()
-}
-
-func TestIdleClientIsSmall(t *testing.T) {
-	const clients, most = 1000, 30 << 10
-	r := start(t, nil)
-	used := func() uint64 {
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.HeapInuse + m.StackInuse
-	}
-	before := used()
-	var all []*raw
-	for i := range clients {
-		c := r.dial(t, 4)
-		c.connect(fmt.Sprint("dev", i), nil)
-		c.send(publish(1, 1, "a/b", "x"))
-		c.want(packets.Puback, 1, 0)
-		c.in = nil // the client's own share
-		all = append(all, c)
-	}
-	eventually(t, "all is answered", func() bool { return r.Stats().Pending == 0 })
-	each := (used() - before) / clients
-	t.Logf("%d bytes for each of %d clients", each, clients)
-	if each > most {
-		t.Errorf("%d bytes a client, %d are allowed", each, most)
-	}
-	runtime.KeepAlive(all)
-	if age := r.Stats().OldestUnanswered; age > time.Second {
-		t.Errorf("oldest %v", age)
-	}
 }

@@ -31,7 +31,6 @@ type conn struct {
 	framer  framer
 	bad     error  // what the framer found behind the last good bytes
 	swapped uint16 // the id that a SUBSCRIBE in work came with; zero: its own
-	clean   bool
 
 	mu       sync.Mutex
 	session  *session // QoS 2; nil until it is used
@@ -50,6 +49,9 @@ type comp struct {
 	id   uint16
 	code byte
 }
+
+// smallMessage is what each connection may have waiting however much others have.
+const smallMessage = 4 << 10
 
 // newConn takes over a socket, which may be a TLS connection.
 func newConn(s *Server, socket net.Conn) *conn {
@@ -173,13 +175,18 @@ func (c *conn) admit(m *message) error {
 }
 
 // enter appends the message if the window has room. One message always fits
-// into an empty window.
+// into an empty window, and a small one even when the room for all connections
+// is used up, so that a device that sends a message now and then does not wait
+// for those that flood a throttled shard.
 func (c *conn) enter(m *message) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	cfg := &c.server.cfg
 	over := len(c.fifo) >= cfg.Window || len(c.fifo) > 0 && c.bytes+m.size() > cfg.WindowBytes
-	if over || c.server.waiting.Load() > int64(cfg.PendingBytes) {
+	if alone := len(c.fifo) == 0 && m.size() <= smallMessage; !alone && c.server.waiting.Load() > int64(cfg.PendingBytes) {
+		over = true
+	}
+	if over {
 		if c.room == nil {
 			c.room = make(chan struct{}, 1)
 		}

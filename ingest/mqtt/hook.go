@@ -82,7 +82,6 @@ func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 		cl.Stop(packets.ErrServerUnavailable)
 		return false
 	}
-	c.clean = pk.Connect.Clean
 	c.use(s)
 	return true
 }

@@ -20,7 +20,6 @@ type message struct {
 	id     uint16
 	qos    byte
 	dup    bool
-	will   bool
 
 	// QoS 2 only.
 	session *session

@@ -172,7 +172,7 @@ const notFound = 0x92
 
 // onWill stores a will as a record. Nobody waits for an answer.
 func (c *conn) onWill(cl *mochi.Client, pk packets.Packet) {
-	m := &message{conn: c, at: time.Now(), will: true}
+	m := &message{conn: c, at: time.Now()}
 	pk.FixedHeader.Dup = false
 	c.server.stats.received.Add(1)
 	if v := c.address(cl, &pk, m); v != stored {

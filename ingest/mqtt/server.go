@@ -97,10 +97,8 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	var workers, accepts sync.WaitGroup
 	for _, co := range s.committers {
-		workers.Go(func() {
-			s.ready(inner, co)
-			co.run(inner, modePlain)
-		})
+		workers.Go(func() { s.ready(inner, co) })
+		workers.Go(func() { co.run(inner, modePlain) })
 		workers.Go(func() { co.run(inner, modeExact) })
 	}
 	workers.Go(func() { s.releaser.run(inner) })

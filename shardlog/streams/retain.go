@@ -65,7 +65,7 @@ func (r *retaining) expire(ctx context.Context, now time.Time) {
 	if !r.l.clock.MayTrim() {
 		return
 	}
-	stamp := r.l.clock.Stamp().At
+	stamp, filling := r.l.clock.Stamp().At, r.l.c.Ground.Tail().Bucket
 	for _, s := range r.l.c.Catalog.Streams() {
 		extents := r.l.c.Ground.Extents(s.ID)
 		past := stamp.Add(-s.Retention)
@@ -76,7 +76,7 @@ func (r *retaining) expire(ctx context.Context, now time.Time) {
 		if extents[0].Newest.Before(past) {
 			pins = r.l.pins(ctx, s.ID)
 		}
-		t := shardlog.Trim{At: stamp, Stream: s.ID, Horizon: past, Through: expired(extents, past, pins)}
+		t := shardlog.Trim{At: stamp, Stream: s.ID, Horizon: past, Through: expired(extents, filling, past, pins)}
 		h := r.horizons[s.ID]
 		if t.Through > 0 || now.Sub(h.moved) >= horizonEvery && hides(extents, h.at, past) {
 			if r.trim(ctx, t) {
@@ -87,11 +87,11 @@ func (r *retaining) expire(ctx context.Context, now time.Time) {
 }
 
 // expired is the last bucket that goes: it and all before it are older than
-// the horizon, and no pin wants anything of them. This may be the bucket being
-// filled: when all of it is that old, the next record begins another.
-func expired(extents []shardlog.Extent, horizon time.Time, pins map[uint32]shardlog.Seq) (through uint32) {
+// the horizon, and no pin wants anything of them. The bucket being filled
+// stays, as the store would have it.
+func expired(extents []shardlog.Extent, filling uint32, horizon time.Time, pins map[uint32]shardlog.Seq) (through uint32) {
 	for _, e := range extents {
-		if !e.Newest.Before(horizon) {
+		if e.Bucket >= filling || !e.Newest.Before(horizon) {
 			return through
 		}
 		for _, end := range e.Ends {

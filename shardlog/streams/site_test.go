@@ -3,6 +3,7 @@ package streams_test
 import (
 	"context"
 	"iter"
+	"log/slog"
 	"sync"
 	"testing"
 
@@ -17,6 +18,7 @@ type site struct {
 	*streams.Log
 	*store.Store
 	proposer *direct
+	stop     func() // ends Run
 }
 
 // The two parts both have these; the write path's are the doors.
@@ -73,12 +75,24 @@ func (d *direct) apply(c shardlog.Command) (shardlog.Outcome, error) {
 // openSite runs a site until the test ends.
 func openSite(t testing.TB, change func(*streams.Config)) *site {
 	t.Helper()
-	st, err := store.Open(t.TempDir(), store.Options{})
+	s, shut := openSiteAt(t, t.TempDir(), change)
+	t.Cleanup(shut)
+	return s
+}
+
+// openSiteAt runs a site in a folder until it is shut.
+func openSiteAt(t testing.TB, dir string, change func(*streams.Config)) (s *site, shut func()) {
+	t.Helper()
+	st, err := store.Open(dir, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &direct{store: st, index: st.Journal().Last()}
-	c := streams.Config{Gateway: 1, Incarnation: 2, Proposer: p, Catalog: st, States: st, Ground: st, Gaps: st, SyncsPerSecond: 1000}
+	for i := st.Applied() + 1; i <= p.index; i++ {
+		p.again(t, i)
+	}
+	c := streams.Config{Gateway: 1, Incarnation: 2, Proposer: p, Catalog: st, States: st, Ground: st, Gaps: st, SyncsPerSecond: 1000,
+		Log: slog.New(slog.DiscardHandler)}
 	if change != nil {
 		change(&c)
 	}
@@ -86,17 +100,29 @@ func openSite(t testing.TB, change func(*streams.Config)) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- l.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		<-done
+	stop := sync.OnceFunc(run(context.Background(), l))
+	return &site{Log: l, Store: st, proposer: p, stop: stop}, func() {
+		stop()
 		if err := st.Close(); err != nil {
 			t.Error(err)
 		}
-	})
-	return &site{Log: l, Store: st, proposer: p}
+	}
+}
+
+// again applies what the journal has of an entry.
+func (d *direct) again(t testing.TB, index uint64) {
+	t.Helper()
+	e, err := d.store.Journal().Entry(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands, err := shardlog.DecodeCommands(e.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.store.Apply(index, commands); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestTheWritePathOverAStoreIsALog(t *testing.T) {
