@@ -10,9 +10,9 @@ const (
 	putEntries  = 8192
 	putBytes    = 960 << 10 // by message.size; fits into one command
 	putQuantum  = 1024      // messages of one key
-	putExact    = 1024      // QoS 2 messages, each of which is a mutation too
+	putExact    = 1024      // messages of a Put with mutations
 	modePlain   = 0         // QoS 0 and 1
-	modeExact   = 1         // QoS 2
+	modeExact   = 1         // QoS 2, and what stands behind it in its lanes
 	laneWaiting = 0         // empty, or in a Put
 	laneReady   = 1
 	laneHeld    = 2
@@ -107,7 +107,7 @@ func (ls *lanes) take(mode int, batch []*message) []*message {
 		l := ready[n]
 		count := 0
 		for _, m := range l.queue[:min(len(l.queue), putQuantum, entries)] {
-			if (m.qos == 2) != (mode == modeExact) || m.size() > bytes && len(batch) > 0 {
+			if m.qos == 2 && mode == modePlain || m.size() > bytes && len(batch) > 0 {
 				break
 			}
 			batch = append(batch, m)

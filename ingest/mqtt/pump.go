@@ -16,7 +16,7 @@ const maxComps = 64 << 10
 func (c *conn) wake() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.pumping || len(c.comps) == 0 && c.settled() == 0 {
+	if c.pumping || len(c.comps) == 0 && !c.headSettled() {
 		return
 	}
 	c.pumping = true
@@ -34,6 +34,15 @@ func (c *conn) complete(id uint16, code byte) {
 		_ = c.Close()
 	}
 	c.wake()
+}
+
+// headSettled reports whether the first message is settled. The caller holds mu.
+func (c *conn) headSettled() bool {
+	if len(c.fifo) == 0 {
+		return false
+	}
+	_, ok := c.fifo[0].verdict()
+	return ok
 }
 
 // settled counts the settled messages at the head. The caller holds mu.

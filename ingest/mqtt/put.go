@@ -69,7 +69,7 @@ func (p *put) try(ctx context.Context, batch []*message) {
 	p.entries, p.mutations = p.entries[:0], p.mutations[:0]
 	for _, m := range batch {
 		p.entries = append(p.entries, m.entry)
-		if p.mode == modeExact {
+		if m.session != nil {
 			p.mutations = append(p.mutations, m.mutation())
 		}
 	}
@@ -77,7 +77,7 @@ func (p *put) try(ctx context.Context, batch []*message) {
 	if err == nil && len(results) != len(batch) {
 		err = shardlog.Errorf(shardlog.Internal, "put", "%d results for %d entries", len(results), len(batch))
 	}
-	if err == nil && p.mode == modeExact {
+	if err == nil && len(p.mutations) > 0 {
 		err = first(results)
 	}
 	if err != nil {
@@ -160,7 +160,7 @@ func (p *put) failed(ctx context.Context, batch []*message, err error) {
 		p.hold(batch, leastHold)
 	case kind == shardlog.Conflict:
 		p.recognise(ctx, batch)
-	case len(batch) > 1 && (kind == shardlog.Invalid || kind == shardlog.Throttled && p.mode == modeExact):
+	case len(batch) > 1 && (kind == shardlog.Invalid || kind == shardlog.Throttled):
 		p.halve(ctx, batch)
 	case kind == shardlog.Throttled:
 		p.server.stats.throttled.Add(1)

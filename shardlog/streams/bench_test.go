@@ -26,7 +26,7 @@ func BenchmarkPut(b *testing.B) {
 func BenchmarkPutAlone(b *testing.B) {
 	m := newMachine(16)
 	m.deaf = true
-	l := over(b, m, func(c *streams.Config) { c.Limits = quota.Limits{RecordsIn: 1e9, BytesIn: 1e12} })
+	l := over(b, m, func(c *streams.Config) { c.Limits = quota.Limits{RecordsIn: 1e9, BytesIn: 1e9} })
 	defer run(b.Context(), l)()
 	ctx, cancel := context.WithCancel(b.Context())
 	var other sync.WaitGroup

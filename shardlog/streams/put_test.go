@@ -195,7 +195,7 @@ func TestLargePutsAreCut(t *testing.T) {
 }
 
 func noise(seed, n int) []byte {
-	b, x := make([]byte, n), uint32(seed*2654435761+1)
+	b, x := make([]byte, n), uint32(seed)*2654435761+1
 	for i := range b {
 		x ^= x << 13
 		x ^= x >> 17
