@@ -77,6 +77,9 @@ func TestCorruptBlockIsPassedOverAsAGap(t *testing.T) {
 	if len(gaps) == 0 || uint64(len(got))+lost != 1000 {
 		t.Fatalf("%d records and %d lost in %v", len(got), lost, gaps)
 	}
+	if len(got) == 0 || got[len(got)-1] != noise(999) || lost > 300 {
+		t.Fatalf("what lies behind the damage is not read: %d records, %d lost", len(got), lost)
+	}
 	report, err := w.s.Verify(context.Background(), nil)
 	if err != nil || len(report.Bad)+len(report.Missing) == 0 {
 		t.Fatalf("verify found %+v, %v", report, err)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -86,12 +87,18 @@ func (s *Store) eachBlock(v view, e *extent, from uint64, do func(place, block.H
 		return shardlog.Errorf(shardlog.Internal, "read blocks", "%w", err)
 	}
 	defer it.Close()
-	for ok := it.First(); ok; ok = it.Next() {
+	next := it.Next
+	for ok := it.First(); ok; ok = next() {
+		next = it.Next
 		p, valid := parseBlockKey(it.Key())
 		if !valid {
 			continue
 		}
+		behind := append(bytes.Clone(it.Key()), 0)
 		value, err := it.ValueAndErr()
+		if err != nil {
+			next = func() bool { return it.SeekGE(behind) } // a value that cannot be read ends the iterator; seeking revives it
+		}
 		var h block.Header
 		if err == nil {
 			h, err = block.Peek(value)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -31,7 +32,9 @@ func (s *Store) Verify(ctx context.Context, progress func(done, total uint64)) (
 		return v.report, shardlog.Errorf(shardlog.Internal, "verify", "%w", err)
 	}
 	defer it.Close()
-	for ok := it.First(); ok; ok = it.Next() {
+	next := it.Next
+	for ok := it.First(); ok; ok = next() {
+		next = it.Next
 		if err := ctx.Err(); err != nil {
 			return v.report, err
 		}
@@ -40,7 +43,11 @@ func (s *Store) Verify(ctx context.Context, progress func(done, total uint64)) (
 			v.bad(p, fmt.Errorf("key %x", it.Key()))
 			continue
 		}
+		behind := append(bytes.Clone(it.Key()), 0)
 		value, err := it.ValueAndErr()
+		if err != nil {
+			next = func() bool { return it.SeekGE(behind) } // a value that cannot be read ends the iterator; seeking revives it
+		}
 		if err == nil {
 			err = v.block(p, value)
 		}
