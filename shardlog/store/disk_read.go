@@ -78,45 +78,47 @@ func (s *Store) milestone(v view, e *extent, fit func(skip) bool) (uint64, error
 // eachBlock walks the blocks of an extent from the index on, up to what the
 // view has seen applied. What cannot be read is set aside and passed over.
 func (s *Store) eachBlock(v view, e *extent, from uint64, do func(place, block.Header, func() ([]byte, error)) error) error {
-	start := place{e.Class, e.Bucket, e.Stream, from, 0}
+	var err error
+	for lower := (place{e.Class, e.Bucket, e.Stream, from, 0}).key(); lower != nil && err == nil; {
+		lower, err = s.walkBlocks(v, e, lower, do)
+	}
+	return err
+}
+
+// walkBlocks is eachBlock up to a block that cannot be read, which ends
+// Pebble's iterator; it answers the key to go on at, nil at the end.
+func (s *Store) walkBlocks(v view, e *extent, lower []byte, do func(place, block.Header, func() ([]byte, error)) error) ([]byte, error) {
 	it, err := s.db.NewIter(&pebble.IterOptions{
-		LowerBound: start.key(),
+		LowerBound: lower,
 		UpperBound: place{e.Class, e.Bucket, e.Stream, v.applied + 1, 0}.key(),
 	})
 	if err != nil {
-		return shardlog.Errorf(shardlog.Internal, "read blocks", "%w", err)
+		return nil, shardlog.Errorf(shardlog.Internal, "read blocks", "%w", err)
 	}
 	defer it.Close()
-	next := it.Next
-	for ok := it.First(); ok; ok = next() {
-		next = it.Next
+	for ok := it.First(); ok; ok = it.Next() {
 		p, valid := parseBlockKey(it.Key())
 		if !valid {
 			continue
 		}
 		behind := append(bytes.Clone(it.Key()), 0)
 		value, err := it.ValueAndErr()
-		if err != nil {
-			next = func() bool { return it.SeekGE(behind) } // a value that cannot be read ends the iterator; seeking revives it
-		}
 		var h block.Header
 		if err == nil {
 			h, err = block.Peek(value)
 		}
 		if err != nil {
-			if err := s.setAside(p, v.stream, err); err != nil {
-				return err
-			}
-			continue
+			return behind, s.setAside(p, v.stream, err)
 		}
 		if err := do(p, h, func() ([]byte, error) { return append([]byte(nil), value...), nil }); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if err := it.Error(); err != nil {
-		return s.setAside(start, v.stream, err)
+		first, _ := parseBlockKey(lower)
+		return nil, s.setAside(first, v.stream, err)
 	}
-	return nil
+	return nil, nil
 }
 
 // Seek finds the first record of a shard that arrived at or after the time,

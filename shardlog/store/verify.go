@@ -27,16 +27,34 @@ func (s *Store) Verify(ctx context.Context, progress func(done, total uint64)) (
 	var v verifying
 	total := s.storedBlocks()
 	v.s, v.next = s, map[shardlog.ShardID]shardlog.Seq{}
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefixBlock}, UpperBound: []byte{prefixBlock + 1}})
+	for lower := []byte{prefixBlock}; lower != nil; {
+		var err error
+		if lower, err = v.walk(ctx, lower, func() {
+			if progress != nil && v.report.Blocks%64 == 0 {
+				progress(v.report.Bytes, max(total, v.report.Bytes))
+			}
+		}); err != nil {
+			return v.report, err
+		}
+	}
+	v.ends()
+	if progress != nil {
+		progress(v.report.Bytes, v.report.Bytes)
+	}
+	return v.report, nil
+}
+
+// walk checks blocks up to one that cannot be read, which ends Pebble's
+// iterator; it answers the key to go on at, nil at the end.
+func (v *verifying) walk(ctx context.Context, lower []byte, step func()) ([]byte, error) {
+	it, err := v.s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: []byte{prefixBlock + 1}})
 	if err != nil {
-		return v.report, shardlog.Errorf(shardlog.Internal, "verify", "%w", err)
+		return nil, shardlog.Errorf(shardlog.Internal, "verify", "%w", err)
 	}
 	defer it.Close()
-	next := it.Next
-	for ok := it.First(); ok; ok = next() {
-		next = it.Next
+	for ok := it.First(); ok; ok = it.Next() {
 		if err := ctx.Err(); err != nil {
-			return v.report, err
+			return nil, err
 		}
 		p, valid := parseBlockKey(it.Key())
 		if !valid {
@@ -46,26 +64,18 @@ func (s *Store) Verify(ctx context.Context, progress func(done, total uint64)) (
 		behind := append(bytes.Clone(it.Key()), 0)
 		value, err := it.ValueAndErr()
 		if err != nil {
-			next = func() bool { return it.SeekGE(behind) } // a value that cannot be read ends the iterator; seeking revives it
+			v.bad(p, err)
+			return behind, nil
 		}
-		if err == nil {
-			err = v.block(p, value)
-		}
-		if err != nil {
+		if err := v.block(p, value); err != nil {
 			v.bad(p, err)
 		}
-		if progress != nil && v.report.Blocks%64 == 0 {
-			progress(v.report.Bytes, max(total, v.report.Bytes))
-		}
+		step()
 	}
 	if err := it.Error(); err != nil {
 		v.bad(place{}, err)
 	}
-	v.ends()
-	if progress != nil {
-		progress(v.report.Bytes, v.report.Bytes)
-	}
-	return v.report, nil
+	return nil, nil
 }
 
 // storedBlocks is the bytes of all blocks, as the extents count them.
