@@ -11,12 +11,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"headgate/gateway"
@@ -67,7 +71,7 @@ func TestStories(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "doors": doors, "get": get, "await": await, "noise": noise, "flip": flip, "hold": hold,
+			"exits": exits, "doors": doors, "get": get, "await": await, "noise": noise, "flip": flip, "hold": hold, "keep": keep, "signed": signed,
 		},
 	})
 }
@@ -159,4 +163,29 @@ func hold(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { _ = l.Close() }) // the test is over
 	ts.Setenv(args[0], l.Addr().String())
+}
+
+// keep sets a variable to what the last output has in the pattern's
+// parentheses: keep ID 'AWS_ACCESS_KEY_ID=(.*)'
+func keep(ts *testscript.TestScript, _ bool, args []string) {
+	pattern, err := regexp.Compile(args[1])
+	ts.Check(err)
+	found := pattern.FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(found) != 2 {
+		ts.Fatalf("no %s in the output", args[1])
+	}
+	ts.Setenv(args[0], found[1])
+}
+
+// signed makes a call of the API at $API with a key pair: signed $ID $SECRET
+func signed(ts *testscript.TestScript, neg bool, args []string) {
+	k := kinesis.New(kinesis.Options{
+		BaseEndpoint: aws.String("http://" + ts.Getenv("API")), Region: "eu-central-1",
+		Credentials: credentials.NewStaticCredentialsProvider(args[0], args[1], ""),
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if _, err := k.ListStreams(ctx, &kinesis.ListStreamsInput{}); (err == nil) == neg {
+		ts.Fatalf("call answered %v", err)
+	}
 }

@@ -93,10 +93,23 @@ func (a *app) gaps() *cobra.Command {
 				return err
 			}
 			if len(rows) == 0 {
-				fmt.Fprintln(a.term.out, "nothing was ever given up")
-				return nil
+				return a.noGaps(cmd.Context())
 			}
 			return a.table("STREAM SHARD FIRST LAST RECORDS BYTES REASON AT", rows)
 		},
 	})
+}
+
+// noGaps says that nothing was given up. What cannot be read is no gap: a
+// peer, or a copy of the disk, may still have it.
+func (a *app) noGaps(ctx context.Context) error {
+	s, err := a.client().Status(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(a.term.out, "nothing was ever given up")
+	if s.Log.SetAside > 0 {
+		fmt.Fprintf(a.term.out, "but %d blocks cannot be read: see headgate verify\n", s.Log.SetAside)
+	}
+	return nil
 }
