@@ -65,7 +65,7 @@ func OpenKeys(path string) (keys *Keys, first *KeyPair, err error) {
 		}
 	}
 	pair := generate()
-	if err := writeKeys(path, appendPair([]byte(fileHead), pair)); err != nil {
+	if err := writeFile(path, appendPair([]byte(fileHead), pair)); err != nil {
 		return nil, nil, fmt.Errorf("write first key: %w", err)
 	}
 	keys.pairs.secrets[pair.ID] = pair.Secret
