@@ -14,6 +14,7 @@ type siteAdmin interface {
 	invite(ctx context.Context) (Invitation, error)
 	removePeer(ctx context.Context, q removal) error
 	simulateOutage(ctx context.Context, o Outage, yield func(OutageStep) error) error
+	shareKeys(ctx context.Context) error
 	trustClock()
 	shiftClock(by time.Duration)
 	alone() bool

@@ -1,13 +1,10 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -78,9 +75,9 @@ func (g *Gateway) admit(ctx context.Context, r peer.JoinRequest) (peer.JoinAnswe
 	if err := g.letIn(ctx, entrance{ID: r.ID, Address: r.Address, Before: r.Rejoin}); err != nil {
 		return peer.JoinAnswer{}, err
 	}
-	keys, err := os.ReadFile(filepath.Join(g.config.Data, keysFile))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return peer.JoinAnswer{}, fmt.Errorf("read keys: %w", err)
+	keys, err := access.Text(filepath.Join(g.config.Data, keysFile))
+	if err != nil {
+		return peer.JoinAnswer{}, err
 	}
 	return peer.JoinAnswer{Site: papers.Site, Certificate: papers.Certificate, Authority: papers.Authority,
 		AuthorityKey: papers.AuthorityKey, Members: g.neighbours(), Keys: keys}, nil
@@ -182,8 +179,10 @@ func (g *Gateway) joinSite(dir string) (*access.Site, error) {
 	if err != nil {
 		return nil, fmt.Errorf("join the site: %w", err)
 	}
-	if err := g.takeKeys(answer.Keys); err != nil {
-		return nil, err
+	if len(answer.Keys) > 0 {
+		if err := access.Replace(filepath.Join(g.config.Data, keysFile), answer.Keys); err != nil {
+			return nil, err
+		}
 	}
 	papers, err := newcomer.Enter(dir, access.Papers{Site: answer.Site, Certificate: answer.Certificate, Authority: answer.Authority,
 		AuthorityKey: answer.AuthorityKey}, code.Authority)
@@ -197,18 +196,6 @@ func (g *Gateway) joinSite(dir string) (*access.Site, error) {
 		}
 	}
 	return papers, papers.KeepNeighbours(all)
-}
-
-// takeKeys keeps the site's key pairs, so that clients may use any gateway.
-func (g *Gateway) takeKeys(text []byte) error {
-	path := filepath.Join(g.config.Data, keysFile)
-	if was, err := os.ReadFile(path); len(text) == 0 || err == nil && bytes.Equal(was, text) {
-		return nil
-	}
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		return fmt.Errorf("keep keys of the site: %w", err)
-	}
-	return nil
 }
 
 // Join joins a site and ends; Run of a Gateway on the same folder takes part.
