@@ -39,7 +39,7 @@ func (s *Store) Scrub(ctx context.Context, o Scrubbing) error {
 		return err
 	}
 	sc := scrubbing{s: s, o: o, pace: newPace(orDefault(o.Rate, 1<<20))}
-	pause := orDefault(o.Pause, 7*24*time.Hour)
+	pause := time.Duration(orDefault(int64(o.Pause), int64(7*24*time.Hour)))
 	for {
 		if at.Next == nil && !at.Done.IsZero() {
 			if err := wait(ctx, min(pause, at.Done.Add(pause).Sub(s.now()))); err != nil {
