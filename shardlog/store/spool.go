@@ -74,6 +74,7 @@ func (sp *Spool) Append(rows [][]byte) (first uint64, err error) {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
 	after := sp.count
+	first = after.next
 	b := sp.s.db.NewBatch()
 	defer b.Close()
 	for _, row := range rows {
@@ -84,9 +85,9 @@ func (sp *Spool) Append(rows [][]byte) (first uint64, err error) {
 		after.bytes += uint64(len(row))
 	}
 	if len(rows) == 0 {
-		return after.next, nil
+		return first, nil
 	}
-	return sp.count.next, sp.commit(b, after, pebble.Sync)
+	return first, sp.commit(b, after, pebble.Sync)
 }
 
 // commit writes the batch together with the counts. The caller holds mu.
@@ -267,7 +268,7 @@ func (r *spoolReading) setAside() error {
 		}
 		err := shardlog.Errorf(shardlog.Corrupt, "read spool", "row %d: %w", bad.seq, bad.why)
 		fresh = append(fresh, err)
-		r.s.log.Error("spool row set aside", "row", bad.seq, "error", bad.why)
+		r.s.log.Error("spool row set aside", "row", bad.seq, "error", bad.why.Error()) // the text: Pebble's errors print their stack
 		if err := b.Set(key, mustJSON(Aside{Why: fmt.Sprintf("spool row %d: %v", bad.seq, bad.why), Kept: bad.kept}), nil); err != nil {
 			return err
 		}
