@@ -117,14 +117,18 @@ func (g *Gateway) openStore() error {
 	if err := s.Close(); err != nil {
 		return err
 	}
-	aside, err := store.SetAside(g.config.Data)
+	aside, err := store.SetAside(g.config.Data, nil)
 	if err != nil {
 		return err
 	}
 	if g.store, err = store.Open(g.config.Data, options); err != nil {
 		return explainOpen(g.config.Data, err)
 	}
-	return g.store.AdoptSpool(aside)
+	n, err := g.store.AdoptSpool(aside)
+	if err == nil && n > 0 {
+		g.log.Info("the spool was taken along", "rows", n)
+	}
+	return err
 }
 
 // hasPeers reports whether papers in the folder tell of other gateways.
@@ -224,7 +228,7 @@ func (g *Gateway) wireLog(incarnation uint64) (err error) {
 	if err := g.wireCarrier(); err != nil {
 		return err
 	}
-	g.writer, g.control, g.states = g.site.carrier.Writer(false), g.site.carrier.Control(), g.site.carrier.States()
+	g.writer, g.control, g.states = g.site.carrier.Writer(false), g.site.carrier.Control(), g.site.carrier.States(false)
 	return nil
 }
 
@@ -261,7 +265,7 @@ func (g *Gateway) wireMQTT() error {
 	}
 	c := mqtt.Config{Listen: []string{g.config.MQTT}, Writer: g.writer, Control: g.control, States: g.states, Routes: routes, Log: g.log}
 	if g.site != nil { // devices are answered from the spool when there is no quorum
-		c.Writer, c.States = g.site.carrier.Writer(true), g.site.carrier.SpoolingStates()
+		c.Writer, c.States = g.site.carrier.Writer(true), g.site.carrier.States(true)
 	}
 	if g.config.InsecureLAN {
 		c.Authenticate = func(mqtt.Login) bool { return true }

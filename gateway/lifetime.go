@@ -172,15 +172,16 @@ func (g *Gateway) settled(w work) work {
 	}
 }
 
-// announce says that records are taken: this gateway leads, and the streams of
-// the configuration are there.
+// announce says that records are taken: the streams of the configuration are
+// there, or the spool stands in for a log that cannot be reached.
 func (g *Gateway) announce(ctx context.Context) error {
-	select {
-	case <-g.made:
-		close(g.ready)
-		<-ctx.Done()
-	case <-ctx.Done():
+	for !g.isMade() && !g.isIsolated() {
+		if pause(ctx, 5*time.Millisecond) != nil {
+			return nil
+		}
 	}
+	close(g.ready)
+	<-ctx.Done()
 	return nil
 }
 

@@ -31,9 +31,9 @@ type OutageReport struct {
 	Mended       time.Duration `json:"mended_ns"`    // from the mending until everything was as before
 	Acknowledged uint64        `json:"acknowledged"` // records, by this gateway during the outage
 	Spooled      uint64        `json:"spooled"`      // of them, into the spool
-	Drained      uint64        `json:"drained"`      // stored out of the spool afterwards
-	Known        uint64        `json:"known"`        // that were stored already, and not again
-	Orphans      uint64        `json:"orphans"`      // whose stream was gone: they are in _orphans
+	Drained      uint64        `json:"drained"`      // handed from the spool to the log afterwards
+	Known        uint64        `json:"known"`        // of them, stored before and not again
+	Orphans      uint64        `json:"orphans"`      // of them, in _orphans because their stream was gone
 	Dropped      uint64        `json:"dropped"`      // given up for want of room, each in a gap
 	Left         uint64        `json:"left"`         // still in the spool
 	Delivered    uint64        `json:"delivered"`    // records, after the outage
@@ -76,12 +76,12 @@ func (g *Gateway) simulateOutage(ctx context.Context, o Outage, yield func(Outag
 	after := g.tally()
 	r.Mended = time.Since(mended)
 	r.Spooled = during.spool.Kept - before.spool.Kept
-	r.Acknowledged = r.Spooled + during.direct - before.direct
+	r.Acknowledged = during.acknowledged - before.acknowledged
 	r.Drained, r.Known = after.spool.Drained-before.spool.Drained, after.spool.Known-before.spool.Known
 	r.Orphans, r.Dropped = after.spool.Orphans-before.spool.Orphans, after.spool.Dropped-before.spool.Dropped
 	r.Left = after.spooled
 	r.Delivered, r.Undelivered = after.delivered-during.delivered, after.lag
-	r.Whole = before.spooled+after.spool.Kept-before.spool.Kept == r.Drained+r.Known+r.Orphans+r.Dropped+r.Left && r.Dropped == 0
+	r.Whole = before.spooled+after.spool.Kept-before.spool.Kept == r.Drained+r.Dropped+r.Left && r.Dropped == 0
 	return yield(OutageStep{Phase: "done", Report: &r})
 }
 
@@ -99,7 +99,7 @@ func (g *Gateway) watchOutage(ctx context.Context, phase string, length time.Dur
 	for end := time.Now().Add(length); time.Now().Before(end) && !done(); {
 		t := g.tally()
 		text := fmt.Sprintf("%v left, %d records acknowledged since the start, %d in the spool, %d to deliver",
-			time.Until(end).Round(time.Second), t.direct+t.spool.Kept, t.spooled, t.lag)
+			time.Until(end).Round(time.Second), t.acknowledged, t.spooled, t.lag)
 		if err := yield(OutageStep{Phase: phase, Text: text}); err != nil {
 			return err
 		}
@@ -112,7 +112,7 @@ func (g *Gateway) watchOutage(ctx context.Context, phase string, length time.Dur
 
 // tally is what an outage counts.
 type tally struct {
-	direct         uint64 // records that went straight into the log
+	acknowledged   uint64 // records, to clients of MQTT and the Kinesis API
 	spool          SpoolStatus
 	spooled        uint64 // records in the spool
 	delivered, lag uint64
@@ -121,10 +121,11 @@ type tally struct {
 func (g *Gateway) tally() tally {
 	var t tally
 	if g.site != nil {
-		f := g.site.carrier.State()
-		t.spool, t.spooled, t.direct = g.spoolStatus(), f.Records, f.Sent
-	} else {
-		t.direct = g.streams.Stats().Records
+		t.spool, t.spooled = g.spoolStatus(), g.site.carrier.State().Records
+	}
+	t.acknowledged = uint64(g.kinesis.Stats().RecordsIn)
+	if g.mqtt != nil {
+		t.acknowledged += uint64(g.mqtt.Stats().Acked)
 	}
 	for _, d := range g.deliveryStatus() {
 		t.delivered += d.Records

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -120,11 +121,17 @@ func ExportSpool(ctx context.Context, data string, yield func(SpoolRecord) error
 			err = e
 		}
 	}()
-	return forward.Export(ctx, spoolRows{g.store.Spool()}, func(r forward.Exported) error {
-		out := SpoolRecord{Stream: string(r.Stream), Key: r.Entry.Key, At: r.At, Data: r.Entry.Data, Meta: r.Entry.Meta}
-		if r.Entry.Hash != nil {
-			out.Hash = r.Entry.Hash.String()
+	for r, err := range forward.Export(spoolRows{g.store.Spool()}) {
+		if err != nil {
+			return err
 		}
-		return yield(out)
-	})
+		out := SpoolRecord{Stream: string(r.Stream), Key: r.Key, At: r.At, Data: r.Data, Meta: r.Meta}
+		if r.Hash != nil {
+			out.Hash = r.Hash.String()
+		}
+		if err := errors.Join(ctx.Err(), yield(out)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

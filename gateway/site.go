@@ -76,6 +76,9 @@ func (g *Gateway) openSite(fresh bool) error {
 
 // foundSite makes the papers of a site of which this gateway is the first.
 func (g *Gateway) foundSite(dir string) (*access.Site, error) {
+	if err := g.store.EndAmnesia(); err != nil { // of the time when it was alone
+		return nil, err
+	}
 	if err := g.store.SetLocal(roleKey, []byte(roleFounder)); err != nil {
 		return nil, err
 	}
@@ -157,7 +160,7 @@ func (g *Gateway) wireCarrier() (err error) {
 		}
 	}
 	g.site.carrier, err = forward.New(forward.Config{
-		Gateway: g.id, Local: g.streams, Catalog: g.store, States: g.store, Applied: g.store.Applied, Leadership: leadership{g.group},
+		Gateway: g.id, Local: g.streams, Catalog: g.store, States: g.store, Applied: g.store.Applied, Leadership: leadership{g.group, g.name()},
 		Call: func(ctx context.Context, id, path string, body []byte) ([]byte, error) {
 			return g.site.links.Call(ctx, id, http.MethodPost, path, body)
 		},
@@ -175,14 +178,17 @@ func (g *Gateway) wireCarrier() (err error) {
 }
 
 // leadership is who leads, as the carrier asks.
-type leadership struct{ *raftgroup.Group }
+type leadership struct {
+	*raftgroup.Group
+	id string
+}
 
 // Alone reports whether no other gateway has a vote.
 func (l leadership) Alone() bool {
 	own := false
 	for _, m := range l.Members() {
 		switch {
-		case m.Voter && m.ID != l.ID():
+		case m.Voter && m.ID != l.id:
 			return false
 		case m.Voter:
 			own = true

@@ -31,8 +31,8 @@ func (g *Gateway) peerCalls() http.Handler {
 	mux.Handle("POST "+callEnter, peer.HandlerFunc(g.answerEnter))
 	mux.Handle("POST "+callRemove, peer.HandlerFunc(g.answerRemove))
 	mux.Handle("GET "+callOffer, peer.HandlerFunc(g.answerOffer))
-	mux.Handle("POST "+callBlocks, g.answerRequest(func(w io.Writer, request []byte) error { return g.store.WriteBlocks(w, request) }))
-	mux.Handle("POST "+callKeys, g.answerRequest(func(w io.Writer, request []byte) error { return g.store.WriteKeys(w, request) }))
+	mux.Handle("POST "+callBlocks, answerRequest(g.store.WriteBlocks))
+	mux.Handle("POST "+callKeys, answerRequest(g.store.WriteKeys))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { g.site.carrier.Handler().ServeHTTP(w, r) })
 	return mux
 }
@@ -89,45 +89,25 @@ func question(r *http.Request, v any) error {
 	return nil
 }
 
-// answerOffer streams what this store holds and another may lack.
+// answerOffer streams what this store holds and another may lack. An error in
+// the middle breaks the answer off, so that nobody takes a part for the whole.
 func (g *Gateway) answerOffer(w http.ResponseWriter, r *http.Request) error {
 	above, err1 := strconv.ParseUint(r.URL.Query().Get("above"), 10, 64)
 	bucket, err2 := strconv.ParseUint(r.URL.Query().Get("bucket"), 10, 32)
 	if err1 != nil || err2 != nil {
 		return shardlog.Errorf(shardlog.Invalid, "read call", "above and bucket are numbers")
 	}
-	return streamed(w, func(w io.Writer) error { return g.store.WriteOffer(w, above, uint32(bucket)) })
+	return g.store.WriteOffer(w, above, uint32(bucket))
 }
 
-func (g *Gateway) answerRequest(write func(w io.Writer, request []byte) error) http.Handler {
+func answerRequest(write func(w io.Writer, request []byte) error) http.Handler {
 	return peer.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		request, err := io.ReadAll(io.LimitReader(r.Body, maxQuestion))
 		if err != nil {
 			return shardlog.Errorf(shardlog.Invalid, "read call", "%w", err)
 		}
-		return streamed(w, func(w io.Writer) error { return write(w, request) })
+		return write(w, request)
 	})
-}
-
-// streamed writes an answer whose error in the middle breaks it off, so that
-// nobody takes a part for the whole.
-func streamed(w http.ResponseWriter, write func(io.Writer) error) error {
-	began := &begun{w: w}
-	err := write(began)
-	if err != nil && began.yes {
-		panic(http.ErrAbortHandler)
-	}
-	return err
-}
-
-type begun struct {
-	w   io.Writer
-	yes bool
-}
-
-func (b *begun) Write(p []byte) (int, error) {
-	b.yes = true
-	return b.w.Write(p)
 }
 
 // source is the store of another gateway, over the links.

@@ -53,7 +53,7 @@ func (g *Gateway) invite(ctx context.Context) (Invitation, error) {
 		return Invitation{}, err
 	}
 	i := invitation{Expires: g.streams.Clock().Stamp().At.Add(invitationLife)}
-	err = g.site.carrier.States().Mutate(ctx, shardlog.Mutation{Space: invitationSpace, Key: code.Secret.Hash(), Value: mustJSON(i), Expect: shardlog.Absent()})
+	err = g.states.Mutate(ctx, shardlog.Mutation{Space: invitationSpace, Key: code.Secret.Hash(), Value: mustJSON(i), Expect: shardlog.Absent()})
 	return Invitation{Code: code.Text(), Expires: i.Expires}, err
 }
 
@@ -109,7 +109,7 @@ func (g *Gateway) spend(ctx context.Context, hash, id string) error {
 		return denied("the code is too old: ask for another with headgate invite")
 	}
 	i.Used = id
-	err = g.site.carrier.States().Mutate(ctx, shardlog.Mutation{Space: invitationSpace, Key: hash, Value: mustJSON(i), Expect: shardlog.At(version)})
+	err = g.states.Mutate(ctx, shardlog.Mutation{Space: invitationSpace, Key: hash, Value: mustJSON(i), Expect: shardlog.At(version)})
 	if err != nil && shardlog.KindOf(err) == shardlog.Conflict {
 		return denied("the code has been used: ask for another with headgate invite")
 	}

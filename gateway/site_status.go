@@ -49,12 +49,13 @@ type SpoolStatus struct {
 	Since    time.Time `json:"since,omitzero"`
 	Draining bool      `json:"draining"`
 	Rows     uint64    `json:"rows"`
+	Records  uint64    `json:"records"`
 	Bytes    int64     `json:"bytes"`
 	Oldest   time.Time `json:"oldest,omitzero"`
 	Kept     uint64    `json:"kept"`    // records acknowledged from it since the start
-	Drained  uint64    `json:"drained"` // records stored out of it
-	Known    uint64    `json:"known"`   // records that turned out to be stored already
-	Orphans  uint64    `json:"orphans"` // records whose stream was gone
+	Drained  uint64    `json:"drained"` // records handed from it to the log
+	Known    uint64    `json:"known"`   // of them, stored before
+	Orphans  uint64    `json:"orphans"` // of them, whose stream was gone: in _orphans
 	Refused  uint64    `json:"refused"` // records refused because it was full
 	Dropped  uint64    `json:"dropped"` // records given up, each in a gap
 }
@@ -109,7 +110,7 @@ func (g *Gateway) memberStatus(m raftgroup.Member) MemberStatus {
 }
 
 func (g *Gateway) spoolStatus() SpoolStatus {
-	f := g.site.carrier.State()
-	return SpoolStatus{Isolated: f.Isolated, Since: f.Since, Draining: f.Draining, Rows: f.Rows, Bytes: f.Bytes, Oldest: f.Oldest,
-		Kept: f.Kept, Drained: f.Drained, Known: f.Known, Orphans: f.Orphans, Refused: f.Refused, Dropped: f.Dropped}
+	f, n := g.site.carrier.State(), g.site.carrier.Stats()
+	return SpoolStatus{Isolated: f.Isolated, Since: f.Since, Draining: f.Draining, Rows: f.Rows, Records: f.Records, Bytes: f.Bytes, Oldest: f.Oldest,
+		Kept: n.Spooled, Drained: n.Drained, Known: n.Duplicates, Orphans: n.Orphans, Refused: n.Refused, Dropped: n.Dropped}
 }

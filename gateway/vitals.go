@@ -52,6 +52,8 @@ func (g *Gateway) followerHealth() Health {
 	return Health{Alive: true, Ready: true}
 }
 
+func (g *Gateway) isIsolated() bool { return g.site != nil && g.site.carrier.State().Isolated }
+
 func (g *Gateway) isMade() bool {
 	select {
 	case <-g.made:

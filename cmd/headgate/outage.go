@@ -75,7 +75,7 @@ func outageRows(r gateway.OutageReport) [][2]string {
 		{"back to normal", "after " + span(r.Mended)},
 	}
 	if r.Peers {
-		rows = append(rows, [2]string{"drained", fmt.Sprintf("%s stored, %s known already, %s refused to the orphans, %s given up", count(r.Drained), count(r.Known), count(r.Orphans), count(r.Dropped))})
+		rows = append(rows, [2]string{"drained", fmt.Sprintf("%s records, %s of them stored before and not again, %s to _orphans; %s given up", count(r.Drained), count(r.Known), count(r.Orphans), count(r.Dropped))})
 	}
 	if r.Uplink {
 		rows = append(rows, [2]string{"deliveries", count(r.Delivered) + " records delivered afterwards, " + count(r.Undelivered) + " still to go"})
