@@ -99,6 +99,7 @@ type Group struct {
 	counted   counters      // guarded by mu
 	engine    *raft.Raft    // guarded by mu, nil while none runs
 	members   []Member      // guarded by mu, of the last engine
+	past      []sample      // guarded by mu, while a steward is at work
 	heartbeat time.Duration // guarded by mu
 	lease     time.Duration // guarded by mu: of the engine
 	ran       bool          // guarded by mu
