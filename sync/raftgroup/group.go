@@ -123,6 +123,7 @@ func Open(c Config) (*Group, error) {
 	g.fsm = &fsm{machine: c.Machine, every: c.SnapshotBytes, fail: g.fail, broken: g.broken, ripe: ripe}
 	if c.Link != nil {
 		g.door = &door{link: c.Link}
+		g.puller.hangUp = g.door.hangUp
 	}
 	return g, nil
 }

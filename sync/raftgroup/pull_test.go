@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -138,13 +139,14 @@ func TestTailIsCutBeforeAPull(t *testing.T) {
 	}
 	propose(t, s.leader().Group, "new", 10)
 	wantEach(t, s.same(), "new", 10)
-	for _, m := range s.members[:2] {
-		s.kill(m) // what c has it must be able to tell
-		if m == s.members[0] {
-			propose(t, s.leader().Group, "led", 5)
-			s.same()
-		}
-	}
+	s.kill(s.members[1]) // so that c's voice counts
+	propose(t, s.leader().Group, "counted", 10)
+	wantEach(t, s.same(), "counted", 10)
+	s.revive(s.members[1])
+	s.same()
+	s.kill(s.members[0])
+	propose(t, s.leader().Group, "led", 10)
+	wantEach(t, s.same(), "led", 10)
 }
 
 // behind is a trio of which one is down, holds a log it has not applied, and
@@ -284,6 +286,7 @@ func recoverOne(t *testing.T, make func(t *testing.T) ground) {
 	lead := s.leader()
 	other := map[*member]*member{b: c, c: b}[lead]
 	s.kill(other)
+	before := lead.store.Last()
 	var lost sync.WaitGroup
 	lost.Go(func() {
 		_, err := lead.Propose(within(t, 10*time.Second), set("alone"))
@@ -315,17 +318,20 @@ func recoverOne(t *testing.T, make func(t *testing.T) ground) {
 	s.lead(lead)
 	propose(t, lead.Group, "new", 10)
 	wantEach(t, lead.store.list(), "k", 30)
+	if alone := slices.Contains(lead.store.list(), "alone"); alone != (last > before) {
+		t.Errorf("an entry of its own: %v, journal %d before, %d after", alone, before, last)
+	}
 	wantEach(t, lead.store.list(), "new", 10)
 	if all := lead.Members(); len(all) != 1 || !all[0].Voter {
 		t.Errorf("members %v", all)
 	}
-	if memoryGround, ok := lead.store.(*memory); ok {
-		grow(t, s, lead, memoryGround)
+	if _, ok := lead.store.(*memory); ok {
+		growAgain(t, s, lead)
 	}
 }
 
-// grow adds two new gateways to a recovered one.
-func grow(t *testing.T, s *colony, lead *member, _ *memory) {
+// growAgain adds two new gateways to a recovered one.
+func growAgain(t *testing.T, s *colony, lead *member) {
 	for i := range 2 {
 		m := &member{id: fmt.Sprintf("new%d", i), store: s.make(t), wire: newWire()}
 		s.mu.Lock()
