@@ -51,7 +51,7 @@ func known(text string) map[string]Fact {
 
 func stateOf(facts string) state {
 	return state{
-		now: noon, self: "a", address: "at-a", applied: 100, facts: known(facts),
+		now: noon, self: "a", address: "at-a", past: []sample{{noon.Add(-mayLag), 100}}, facts: known(facts),
 		began: noon.Add(-time.Minute), replaces: 5 * time.Minute,
 	}
 }
@@ -181,6 +181,26 @@ func TestPlansEndWithOddVoters(t *testing.T) {
 			if next := s.plan(all); next.do != nothing || voters(all)%2 == 0 || voters(all) > mostVoters {
 				t.Errorf("%s with %s: %v, next %q", members, facts, all, next)
 			}
+		}
+	}
+}
+
+func TestCaughtUpIsJudgedByTheTimeOfTheReport(t *testing.T) {
+	s := stateOf("b:ok")
+	s.past = []sample{{noon.Add(-2 * time.Second), 10}, {noon.Add(-time.Second), 20}, {noon, 30}}
+	for _, c := range []struct {
+		since time.Duration // of the report, before noon
+		has   uint64
+		want  bool
+	}{
+		{0, 20, true}, {0, 19, false},
+		{time.Second, 10, true}, {time.Second, 9, false},
+		{time.Minute, 10, true}, {time.Minute, 9, false},
+		{-time.Minute, 30, true}, {-time.Minute, 29, false},
+	} {
+		s.facts["b"] = Fact{Reachable: true, Applied: c.has, Since: noon.Add(-c.since)}
+		if got := s.ready(Member{ID: "b"}); got != c.want {
+			t.Errorf("%d reported %v ago: %v", c.has, c.since, got)
 		}
 	}
 }
