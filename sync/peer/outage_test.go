@@ -46,9 +46,10 @@ func TestCutAndMend(t *testing.T) {
 			t.Errorf("%s to %s: %v", from.id, to, err)
 		}
 	}
-	if p := all[1].peer("g0"); p.Err == nil || !strings.Contains(p.Err.Error(), "on purpose") {
-		t.Errorf("shown as %+v", p)
-	}
+	eventually(t, func() bool {
+		p := all[1].peer("g0")
+		return p.Err != nil && strings.Contains(p.Err.Error(), "on purpose")
+	})
 	if _, err := all[0].Call(within(t, 10*time.Second), "g2", "GET", "/", nil); err != nil {
 		t.Errorf("the two others: %v", err)
 	}

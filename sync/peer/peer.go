@@ -169,13 +169,18 @@ func (l *Links) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// leave ends the server of calls. With none under way it does so at once:
-// HTTP/2 takes a second to say goodbye.
+// flushTime is what the last answer needs from its handler into the socket.
+const flushTime = 50 * time.Millisecond
+
+// leave ends the server of calls. With none under way it does so almost at
+// once: HTTP/2 takes a second to say goodbye.
 func (l *Links) leave(server *http.Server) {
 	if l.counters.serving.Load() > 0 {
 		late, cancel := context.WithTimeout(context.Background(), leaveTime)
 		defer cancel()
 		_ = server.Shutdown(late)
+	} else {
+		wait(context.Background(), flushTime)
 	}
 	_ = server.Close()
 }
