@@ -122,7 +122,7 @@ func (l *Links) setUp(ctx context.Context, raw net.Conn, from netip.Addr) {
 	if err != nil {
 		return
 	}
-	_ = raw.SetDeadline(time.Now().Add(l.c.HandshakeTime))
+	_ = raw.SetDeadline(time.Now().Add(l.c.Patience))
 	secured := tls.Server(raw, l.serverConfig())
 	if err := secured.HandshakeContext(ctx); err != nil {
 		l.counters.failed.Add(1)
@@ -139,7 +139,7 @@ func (l *Links) setUp(ctx context.Context, raw net.Conn, from netip.Addr) {
 	to, err := l.receiver(c, state)
 	if greeted := writeGreeting(secured, err); err == nil && greeted == nil {
 		_ = raw.SetDeadline(time.Time{})
-		to.offer(c, l.c.HandshakeTime)
+		to.offer(c, l.c.Patience)
 		return
 	}
 	if err != nil {

@@ -33,7 +33,7 @@ func (l *Links) serveJoin(ctx context.Context, c *conn, from netip.Addr) {
 		l.counters.failed.Add(1)
 		return
 	}
-	_ = c.SetDeadline(time.Now().Add(admitTime + l.c.HandshakeTime))
+	_ = c.SetDeadline(time.Now().Add(admitTime + l.c.Patience))
 	answer, err := l.admit(ctx, text, from)
 	if err != nil {
 		told := wireOf(err)

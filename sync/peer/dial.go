@@ -31,7 +31,7 @@ func (l *Links) dial(ctx context.Context, address, protocol string, check func(i
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, l.c.HandshakeTime)
+	ctx, cancel := context.WithTimeout(ctx, l.c.Patience)
 	defer cancel()
 	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"time"
 
 	"headgate/shardlog"
@@ -41,6 +42,11 @@ type Invitation struct {
 	Secret    Secret
 }
 
+// LogValue is the invitation without the secret.
+func (i Invitation) LogValue() slog.Value {
+	return slog.StringValue("invitation of " + strings.Join(i.Addresses, ", "))
+}
+
 // JoinRequest is what a newcomer asks. A gateway that has papers but lost its
 // log does not ask this way: it calls a member, with its certificate.
 type JoinRequest struct {
@@ -64,7 +70,9 @@ type JoinAnswer struct {
 }
 
 // LogValue is the request without the secret.
-func (r JoinRequest) LogValue() slog.Value { return slog.StringValue("gateway " + r.ID + " at " + r.Address) }
+func (r JoinRequest) LogValue() slog.Value {
+	return slog.StringValue("gateway " + r.ID + " at " + r.Address)
+}
 
 // LogValue is the answer without the keys.
 func (a JoinAnswer) LogValue() slog.Value { return slog.StringValue("papers of site " + a.Site) }

@@ -47,11 +47,11 @@ type Config struct {
 	// the same secret again: the first answer may have been lost.
 	Admit func(ctx context.Context, r JoinRequest) (JoinAnswer, error)
 
-	Now           func() time.Time // the wall clock; nil: time.Now
-	Log           *slog.Logger     // nil: silent
-	Interval      time.Duration    // between two hellos; 0: a second
-	HandshakeTime time.Duration    // until a connection is set up; 0: 5 seconds
-	MaxBody       int64            // bytes of a call, and of what Call reads; 0: 8 MiB
+	Now      func() time.Time // the wall clock; nil: time.Now
+	Log      *slog.Logger     // nil: silent
+	Interval time.Duration    // between two hellos; 0: a second
+	Patience time.Duration    // until a connection is set up or a hello answered; 0: 5 seconds
+	MaxBody  int64            // bytes of a call, and of what Call reads; 0: 8 MiB
 }
 
 // Member is a gateway of the site and where it listens.
@@ -95,6 +95,7 @@ type Links struct {
 // counters are what Stats tells.
 type counters struct {
 	accepted, refused, failed, calls, served, joins atomic.Uint64
+	serving                                         atomic.Int64 // calls under way
 }
 
 // New makes links; nothing runs. Kind Invalid as Validate says.
@@ -117,7 +118,7 @@ func New(c Config) (*Links, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	c.Interval = orElse(c.Interval, time.Second)
-	c.HandshakeTime = orElse(c.HandshakeTime, 5*time.Second)
+	c.Patience = orElse(c.Patience, 5*time.Second)
 	c.MaxBody = orElse(c.MaxBody, 8<<20)
 	l := &Links{
 		c: c, calls: newQueue(c.Listener.Addr()), joining: make(chan struct{}, maxJoining),
@@ -161,15 +162,27 @@ func (l *Links) Run(ctx context.Context) error {
 	group.Go(func() error {
 		<-ctx.Done()
 		_ = l.c.Listener.Close()
-		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
-		defer cancel()
-		if server.Shutdown(late) != nil {
-			_ = server.Close()
-		}
+		l.leave(server)
 		l.close()
 		return nil
 	})
 	return group.Wait()
+}
+
+// flushTime is what the last answer needs from its handler into the socket.
+const flushTime = 50 * time.Millisecond
+
+// leave ends the server of calls. With none under way it does so almost at
+// once: HTTP/2 takes a second to say goodbye.
+func (l *Links) leave(server *http.Server) {
+	if l.counters.serving.Load() > 0 {
+		late, cancel := context.WithTimeout(context.Background(), leaveTime)
+		defer cancel()
+		_ = server.Shutdown(late)
+	} else {
+		wait(context.Background(), flushTime)
+	}
+	_ = server.Close()
 }
 
 // validID is what access allows as the id of a gateway; it is also a host name

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"sync"
@@ -149,10 +148,7 @@ func (l *Links) ask1(ctx context.Context, id string) {
 	}
 }
 
-// helloTime is how long a gateway may take to say hello once it is connected.
-const helloTime = 3 * time.Second
-
-var errNoHello = fmt.Errorf("it has not said hello for %v", helloTime)
+var errNoHello = errors.New("it is connected but does not say hello")
 
 // maxHello bounds a hello.
 const maxHello = 64 << 10
@@ -164,7 +160,7 @@ func (l *Links) hello(ctx context.Context, id string) (h Hello, s sample, err er
 	var began time.Time
 	var wall time.Time
 	r, err := l.askAnyway(ctx, routeKey{id, false}, "GET", helloPath, nil, func() {
-		late := time.AfterFunc(helloTime, func() { cancel(errNoHello) })
+		late := time.AfterFunc(l.c.Patience, func() { cancel(errNoHello) })
 		context.AfterFunc(ctx, func() { late.Stop() })
 		began, wall = time.Now(), l.c.Now()
 	})

@@ -74,7 +74,7 @@ func (l *Links) newServer() *http.Server {
 	s := &http.Server{
 		Handler:           http.HandlerFunc(l.serve),
 		Protocols:         new(http.Protocols),
-		ReadHeaderTimeout: l.c.HandshakeTime,
+		ReadHeaderTimeout: l.c.Patience,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(l.c.Log.Handler(), slog.LevelDebug),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
@@ -97,6 +97,8 @@ func (l *Links) newServer() *http.Server {
 
 func (l *Links) serve(w http.ResponseWriter, r *http.Request) {
 	l.counters.served.Add(1)
+	l.counters.serving.Add(1)
+	defer l.counters.serving.Add(-1)
 	caller := CallerID(r.Context())
 	if l.c.Removed(caller) {
 		WriteError(w, shardlog.Errorf(shardlog.Denied, "answer call", "gateway %s was removed from the site", caller))
