@@ -44,7 +44,9 @@ var rooms = []struct {
 	{"firmware-sim/*", []string{"firmware-sim/*"}},
 	{"deploy/bench/*", []string{"shardlog*", "shardlog/*", "sync/*", "firmware-sim/*", "deploy/bench/internal/*"}}, // benches measure rooms from outside
 	{"deploy/bench/internal/*", nil},
-	{"deploy/prove/proofs/*", []string{"firmware-sim/*"}}, // proofs use the binary, as users do
+	{"deploy/lab", nil},
+	{"deploy/lab/site", []string{"deploy/lab"}},
+	{"deploy/prove/proofs/*", []string{"firmware-sim/*", "deploy/lab"}}, // proofs use the binary, as users do
 }
 
 // libraries says which package imports which third-party module. A module has
@@ -66,7 +68,7 @@ var libraries = []struct {
 	{"github.com/spf13/pflag", []string{"cmd/*"}},
 	{"github.com/eclipse/paho.mqtt.golang", []string{"firmware-sim/fleet", "deploy/bench/*"}},
 	{"golang.org/x/sync", []string{"shardlog/*", "sync/*", "ingest/*", "firehose/*", "gateway", "gateway/*", "firmware-sim/*", "cmd/*", "deploy/bench/*"}}, // errgroup: how every Run owns its goroutines
-	{"golang.org/x/sys", []string{"shardlog/store", "gateway"}},                                                                                            // what package syscall lacks
+	{"golang.org/x/sys", []string{"shardlog/store", "gateway", "deploy/lab"}},                                                                              // what package syscall lacks
 }
 
 // banned are packages that no code of ours imports outside tests. Templates
