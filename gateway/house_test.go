@@ -45,7 +45,9 @@ var rooms = []struct {
 	{"deploy/bench/*", []string{"shardlog*", "shardlog/*", "sync/*", "firmware-sim/*", "deploy/bench/internal/*"}}, // benches measure rooms from outside
 	{"deploy/bench/internal/*", nil},
 	{"deploy/lab", nil},
-	{"deploy/prove/proofs/*", []string{"firmware-sim/*", "deploy/lab"}}, // proofs use the binary, as users do
+	{"deploy/lab/site", []string{"deploy/lab"}},
+	{"deploy/prove/proofs/*", []string{"firmware-sim/*", "deploy/lab", "deploy/prove/proofs/histories/history"}}, // proofs use the binary, as users do
+	{"deploy/prove/proofs/histories/history", nil},
 }
 
 // libraries says which package imports which third-party module. A module has
@@ -67,7 +69,8 @@ var libraries = []struct {
 	{"github.com/spf13/pflag", []string{"cmd/*"}},
 	{"github.com/eclipse/paho.mqtt.golang", []string{"firmware-sim/fleet", "deploy/bench/*"}},
 	{"golang.org/x/sync", []string{"shardlog/*", "sync/*", "ingest/*", "firehose/*", "gateway", "gateway/*", "firmware-sim/*", "cmd/*", "deploy/bench/*"}}, // errgroup: how every Run owns its goroutines
-	{"golang.org/x/sys", []string{"shardlog/store", "gateway"}},                                                                                            // what package syscall lacks
+	{"github.com/anishathalye/porcupine", []string{"deploy/prove/proofs/histories/history"}},
+	{"golang.org/x/sys", []string{"shardlog/store", "gateway", "deploy/lab"}}, // what package syscall lacks
 }
 
 // banned are packages that no code of ours imports outside tests. Templates
