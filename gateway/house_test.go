@@ -45,6 +45,7 @@ var rooms = []struct {
 	{"deploy/bench/*", []string{"shardlog*", "shardlog/*", "sync/*", "firmware-sim/*", "deploy/bench/internal/*"}}, // benches measure rooms from outside
 	{"deploy/bench/internal/*", nil},
 	{"deploy/prove/proofs/*", []string{"firmware-sim/*"}}, // proofs use the binary, as users do
+	{"deploy/fixture", nil},
 }
 
 // libraries says which package imports which third-party module. A module has
@@ -58,13 +59,13 @@ var libraries = []struct {
 	{"github.com/hashicorp/raft", []string{"sync/raftgroup"}},
 	{"github.com/hashicorp/go-hclog", []string{"sync/raftgroup"}},
 	{"github.com/mochi-mqtt/server/v2", []string{"ingest/mqtt"}},
-	{"github.com/aws/aws-sdk-go-v2", []string{"firehose/sink/s3", "deploy/bench/*", "deploy/bench/internal/*", "deploy/prove/proofs/*"}},
+	{"github.com/aws/aws-sdk-go-v2", []string{"firehose/sink/s3", "deploy/bench/*", "deploy/bench/internal/*", "deploy/prove/proofs/*", "deploy/fixture"}},
 	{"github.com/aws/smithy-go", []string{"firehose/sink/s3"}},
 	{"github.com/goccy/go-yaml", []string{"gateway"}},
 	{"github.com/prometheus/client_golang", []string{"gateway"}},
 	{"github.com/spf13/cobra", []string{"cmd/*"}},
 	{"github.com/spf13/pflag", []string{"cmd/*"}},
-	{"github.com/eclipse/paho.mqtt.golang", []string{"firmware-sim/fleet", "deploy/bench/*"}},
+	{"github.com/eclipse/paho.mqtt.golang", []string{"firmware-sim/fleet", "deploy/bench/*", "deploy/fixture"}},
 	{"golang.org/x/sync", []string{"shardlog/*", "sync/*", "ingest/*", "firehose/*", "gateway", "gateway/*", "firmware-sim/*", "cmd/*", "deploy/bench/*"}}, // errgroup: how every Run owns its goroutines
 	{"golang.org/x/sys", []string{"shardlog/store", "gateway"}},                                                                                            // what package syscall lacks
 }
