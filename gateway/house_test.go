@@ -44,8 +44,9 @@ var rooms = []struct {
 	{"firmware-sim/*", []string{"firmware-sim/*"}},
 	{"deploy/bench/*", []string{"shardlog*", "shardlog/*", "sync/*", "firmware-sim/*", "deploy/bench/internal/*"}}, // benches measure rooms from outside
 	{"deploy/bench/internal/*", nil},
-	{"deploy/prove/proofs/*", []string{"firmware-sim/*"}}, // proofs use the binary, as users do
 	{"deploy/fixture", nil},
+	{"deploy/lab", nil},
+	{"deploy/prove/proofs/*", []string{"firmware-sim/*", "deploy/lab"}}, // proofs use the binary, as users do
 }
 
 // libraries says which package imports which third-party module. A module has

@@ -83,5 +83,5 @@ func change(path string, edit func(text []byte) ([]byte, error)) error {
 	if len(text) > maxKeyFile {
 		return shardlog.Errorf(shardlog.LimitExceeded, "change keys", "%s would have %d bytes, %d are allowed", path, len(text), maxKeyFile)
 	}
-	return writeKeys(path, text)
+	return writeFile(path, text)
 }

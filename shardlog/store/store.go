@@ -41,6 +41,8 @@ type Store struct {
 	mu    sync.RWMutex // guards state
 	state state
 
+	spool  Spool
+	pulls  sync.Mutex // held by the one who pulls or repairs
 	counts counts
 	damage string // what opening had to cut off or set aside
 }
@@ -92,7 +94,13 @@ const coldReads = 4
 
 // load reads the state that was flushed last and the ends of the journal.
 func (s *Store) load() error {
+	if err := s.doSwitch(); err != nil {
+		return err
+	}
 	if err := s.state.load(s.db); err != nil {
+		return err
+	}
+	if err := s.spool.load(s); err != nil {
 		return err
 	}
 	return s.heads.load(s.db)

@@ -3,6 +3,7 @@ package raftgroup
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/raft"
 
@@ -21,7 +22,14 @@ type logStore struct {
 	journal Journal
 	machine shardlog.Machine
 	fail    func(error)
-	peers   bool // somebody may ask for the newest entries
+	peers   bool            // somebody may ask for the newest entries
+	ripe    chan<- struct{} // asks for a snapshot
+
+	leader   atomic.Pointer[raft.Raft] // the engine, to ask whether it leads; nil while none runs
+	snapshot atomic.Uint64             // the engine's index of the newest snapshot
+
+	writing sync.Mutex
+	pulling bool // guarded by writing: nothing is appended
 
 	mu     sync.Mutex
 	recent []*raft.Log // guarded by mu, contiguous, newest last
@@ -46,15 +54,68 @@ func (l *logStore) GetLog(index uint64, out *raft.Log) error {
 	if err != nil {
 		return fmt.Errorf("read journal entry %d: %w", index, err)
 	}
+	if l.missing(e) {
+		return raft.ErrLogNotFound
+	}
 	*out = raft.Log{Index: e.Index, Term: e.Term, Type: raft.LogType(e.Type), Data: e.Data, Extensions: e.Extensions, AppendedAt: e.At}
 	return nil
+}
+
+// hollow marks an entry whose blocks were given up after it had been applied:
+// commands are never empty.
+func hollow(log *raft.Log) bool { return log.Type == raft.LogCommand && len(log.Data) == 0 }
+
+// missing reports whether an entry is to be taken for lost, so that a follower
+// gets a snapshot instead. A leader without a snapshot behind it asks for one,
+// and until then hands out a hollow entry, which followers refuse.
+func (l *logStore) missing(e shardlog.JournalEntry) bool {
+	if !e.Commands || len(e.Data) > 0 {
+		return false
+	}
+	r := l.leader.Load()
+	if r == nil || r.State() != raft.Leader {
+		return false
+	}
+	if e.Index <= l.snapshot.Load() {
+		return true
+	}
+	select {
+	case l.ripe <- struct{}{}:
+	default:
+	}
+	return false
+}
+
+func (l *logStore) lead(r *raft.Raft) { l.leader.Store(r) }
+
+// covered notes the engine's index of the newest snapshot.
+func (l *logStore) covered(index uint64) { l.snapshot.Store(index) }
+
+// pull keeps entries out until the answer is called: what is pulled must not
+// be appended as well.
+func (l *logStore) pull() (done func()) {
+	set := func(on bool) {
+		l.writing.Lock()
+		defer l.writing.Unlock()
+		l.pulling = on
+	}
+	set(true)
+	return func() { set(false) }
 }
 
 func (l *logStore) StoreLog(log *raft.Log) error { return l.StoreLogs([]*raft.Log{log}) }
 
 func (l *logStore) StoreLogs(logs []*raft.Log) error {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	if l.pulling {
+		return shardlog.Errorf(shardlog.Unavailable, "append to journal", "pulling from a peer")
+	}
 	entries := make([]shardlog.JournalEntry, len(logs))
 	for i, g := range logs {
+		if hollow(g) {
+			return shardlog.Errorf(shardlog.Unavailable, "append to journal", "entry %d is hollow", g.Index)
+		}
 		entries[i] = shardlog.JournalEntry{
 			Index: g.Index, Term: g.Term, Type: uint8(g.Type), Commands: g.Type == raft.LogCommand,
 			At: g.AppendedAt, Data: g.Data, Extensions: g.Extensions,
@@ -149,4 +210,11 @@ func (l *logStore) forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.recent, l.held = nil, 0
+}
+
+// memory is the bytes of the entries that are kept.
+func (l *logStore) memory() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.held
 }
