@@ -9,9 +9,11 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"headgate/shardlog"
@@ -87,6 +89,15 @@ func (a *agreed) remembered() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return len(a.memos)
+}
+
+// bubbled runs a test in a bubble. Decoders that package block keeps for later
+// belong to the bubble that made them, so none may be left of an earlier one.
+func bubbled(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	runtime.GC()
+	runtime.GC()
+	synctest.Test(t, test)
 }
 
 // site is some gateways and what is between them.

@@ -16,7 +16,7 @@ import (
 
 // bubble runs a test of a site whose gateway "a" leads, with a stream "s".
 func bubble(t *testing.T, test func(t *testing.T, s *site, a *gateway)) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbled(t, func(t *testing.T) {
 		s := newSite(t)
 		a := s.start("a", newDisk(), nil)
 		defer a.stop()
