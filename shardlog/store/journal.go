@@ -28,16 +28,18 @@ func (h *heads) load(db *pebble.DB) error {
 	if !it.First() {
 		return it.Error()
 	}
+	lower := it.Key()
+	if marker, closer, err := db.Get(localKey(localFirst)); err == nil {
+		lower = journalKey(binary.BigEndian.Uint64(marker))
+		closer.Close()
+	}
+	// Rows before the marker may stay for a while, and none need lie at it.
+	if !it.SeekGE(lower) {
+		return it.Error()
+	}
 	h.first = binary.BigEndian.Uint64(it.Key()[1:])
 	it.Last()
 	h.last = binary.BigEndian.Uint64(it.Key()[1:])
-	if marker, closer, err := db.Get(localKey(localFirst)); err == nil {
-		h.first = max(h.first, binary.BigEndian.Uint64(marker))
-		closer.Close()
-	}
-	if h.first > h.last {
-		h.first, h.last = 0, 0
-	}
 	return it.Error()
 }
 
@@ -139,8 +141,13 @@ func parseEntry(index uint64, row []byte) (shardlog.JournalEntry, error) {
 	return e, nil
 }
 
-// Entry reads an entry; its bytes are the caller's. An applied entry whose
-// blocks have been given up since comes back with no commands. Kind NotFound.
+// Entry reads an entry; its bytes are the caller's. An applied entry one of
+// whose blocks has been given up since, by retention or because its Append
+// was refused, comes back *hollow*: Commands is set and Data is empty, which
+// no whole entry's is. It must not be handed to anybody as if it were an
+// entry without commands: who needs it has to pull the state that it led to.
+// Of an entry that is not applied a missing block is an error. Kinds:
+// NotFound, Corrupt.
 func (j *Journal) Entry(index uint64) (shardlog.JournalEntry, error) {
 	if first := j.First(); index < first || first == 0 {
 		return shardlog.JournalEntry{}, shardlog.Errorf(shardlog.NotFound, "read journal", "entry %d", index)
@@ -166,7 +173,7 @@ func (j *Journal) whole(e shardlog.JournalEntry) (shardlog.JournalEntry, error) 
 	for i, p := range places {
 		bytes, err := j.s.value(place{p.Class, p.Bucket, p.Stream, e.Index, uint16(i)}.key())
 		if err != nil && shardlog.KindOf(err) == shardlog.NotFound && e.Index <= j.s.Applied() {
-			e.Data = shardlog.EncodeCommands(nil, nil)
+			e.Data = nil // hollow
 			return e, nil
 		}
 		if err != nil {

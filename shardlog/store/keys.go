@@ -13,6 +13,8 @@ const (
 	prefixBlock   = 'b'
 	prefixState   = 's'
 	prefixLocal   = 'l'
+	prefixSpool   = 'o'
+	prefixPulled  = 'p'
 
 	stateApplied = 'a'
 	stateStream  = 'c'
@@ -109,3 +111,5 @@ func after(prefix []byte) []byte {
 	}
 	return nil
 }
+
+func numberValue(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }

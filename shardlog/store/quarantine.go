@@ -32,6 +32,8 @@ type Aside struct {
 	Index  uint64 // of its log entry
 	Block  uint16 // among the blocks of that entry
 	Why    string
+	Key    BlockKey `json:"-"`          // zero: not a block
+	Kept   []byte   `json:",omitempty"` // of a spool row, what could be read
 }
 
 // setAside notes a block that cannot be read, once, and says so in the log.
@@ -45,17 +47,21 @@ func (s *Store) setAside(p place, stream shardlog.StreamName, cause error) error
 	if _, err := s.Local(key); err == nil {
 		return nil
 	}
-	s.log.Error("block set aside", "stream", stream, "bucket", p.bucket, "index", p.index, "block", p.ord, "error", cause)
-	return s.SetLocal(key, mustJSON(Aside{stream, p.bucket, p.index, p.ord, cause.Error()}))
+	s.log.Error("block set aside", "stream", stream, "bucket", p.bucket, "index", p.index, "block", p.ord, "error", cause.Error())
+	return s.SetLocal(key, mustJSON(Aside{Stream: stream, Bucket: p.bucket, Index: p.index, Block: p.ord, Why: cause.Error()}))
 }
 
-// Asides lists the blocks that were set aside.
+// Asides lists the blocks that were set aside, with the keys by which peers
+// know them, and what else an open or the spool had to give up.
 func (s *Store) Asides() ([]Aside, error) {
 	var all []Aside
-	err := eachRow(s.db, localKey(localAside), func(_, value []byte) error {
+	err := eachRow(s.db, localKey(localAside), func(key, value []byte) error {
 		var a Aside
 		if err := unmarshal(value, &a); err != nil {
 			return err
+		}
+		if p, ok := parseBlockKey(key); ok {
+			a.Key = keyOf(p)
 		}
 		all = append(all, a)
 		return nil

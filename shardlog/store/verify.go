@@ -102,7 +102,7 @@ func (v *verifying) name(id shardlog.StreamID) shardlog.StreamName {
 }
 
 func (v *verifying) bad(p place, why error) {
-	v.report.Bad = append(v.report.Bad, Aside{v.name(p.stream), p.bucket, p.index, p.ord, why.Error()})
+	v.report.Bad = append(v.report.Bad, Aside{Stream: v.name(p.stream), Bucket: p.bucket, Index: p.index, Block: p.ord, Why: why.Error(), Key: keyOf(p)})
 }
 
 func (v *verifying) block(p place, sealed []byte) error {

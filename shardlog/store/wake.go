@@ -46,8 +46,15 @@ func (w *wakes) wake(shards []shardlog.ShardID) {
 
 func (w *wakes) close() {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.closed = true
+	w.mu.Unlock()
+	w.all()
+}
+
+// all wakes everybody.
+func (w *wakes) all() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for id, c := range w.wait {
 		close(c)
 		delete(w.wait, id)
