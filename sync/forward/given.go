@@ -169,7 +169,11 @@ func (f *Carrier) giveUp(bytes int64, now time.Time) error {
 		if aged {
 			reason = shardlog.SpoolAge
 		}
-		gone = append(gone, f.giveRow(r, counts, size, reason, now))
+		if slices.Contains(f.given.Damaged, found[0].Number) {
+			gone = append(gone, glance{}) // counted already
+		} else {
+			gone = append(gone, f.giveRow(r, counts, size, reason, now))
+		}
 		through, over = found[0].Number, over-size
 	}
 	if over > f.c.SpoolBytes/64 {
