@@ -5,6 +5,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -74,10 +75,12 @@ func Open(dir string, o Options) (*Store, error) {
 		s.db.Close()
 		return nil, fmt.Errorf("load state of %s: %w", dir, err)
 	}
-	return s, s.noteDamage()
+	return s, errors.Join(s.takeAmnesia(), s.noteDamage())
 }
 
-// Damage says what Open had to cut off or set aside, "" when the store was whole.
+// Damage says what Open had to cut off or set aside, "" when the store was
+// whole. It is always about the log or the whole store, never about single
+// blocks; Amnesia says so beyond this opening, and what follows from it.
 func (s *Store) Damage() string { return s.damage }
 
 // noteDamage keeps what Open had to give up among the blocks set aside.

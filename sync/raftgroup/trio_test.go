@@ -22,6 +22,8 @@ type wire struct {
 	address string
 }
 
+func newWire() *wire { return &wire{address: "127.0.0.1:0", open: map[net.Conn]struct{}{}} }
+
 type wireListener struct {
 	net.Listener
 	wire *wire
@@ -125,7 +127,7 @@ func newTrio(t *testing.T, snapshotBytes uint64, make func(t *testing.T) ground)
 	s := &trio{t: t, weight: snapshotBytes}
 	var links []*raftgroup.Link
 	for i := range 3 {
-		m := &member{id: fmt.Sprintf("g%d", i), store: make(t), wire: &wire{address: "127.0.0.1:0", open: map[net.Conn]struct{}{}}}
+		m := &member{id: fmt.Sprintf("g%d", i), store: make(t), wire: newWire()}
 		links = append(links, m.wire.link(t))
 		s.members = append(s.members, m)
 	}
