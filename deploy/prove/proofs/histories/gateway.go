@@ -72,6 +72,11 @@ func (g *gateway) start(more ...string) error {
 	return g.disk.slow.adopt(cmd.Process.Pid)
 }
 
+// command is a command of the command line for the gateway.
+func (g *gateway) command(ctx context.Context, args ...string) *exec.Cmd {
+	return g.host.Command(ctx, g.site.o.headgate, append(args, "--data", g.data())...)
+}
+
 // running needs mu.
 func (g *gateway) running() bool {
 	if g.cmd == nil {
@@ -144,6 +149,9 @@ func (g *gateway) ready(ctx context.Context) error {
 		err := g.probe(ctx, client)
 		if err == nil {
 			return nil
+		}
+		if falls := g.falls(); len(falls) > 0 {
+			return fmt.Errorf("it ended by itself: %s", falls[0])
 		}
 		if pause(ctx, 50*time.Millisecond) != nil {
 			return fmt.Errorf("not ready: %w", err)

@@ -123,10 +123,12 @@ func (r *round) keep(s *site, faults []history.Fault) error {
 	}
 	for _, g := range s.gateways {
 		log, err := os.ReadFile(g.log)
-		if err == nil {
+		if err == nil { // otherwise it has never been started
 			err = os.WriteFile(filepath.Join(folder, g.host.Name()+".log"), log, 0o644)
 		}
-		all = errors.Join(all, err)
+		if !errors.Is(err, os.ErrNotExist) {
+			all = errors.Join(all, err)
+		}
 	}
 	fmt.Printf("seed %d: the history is in %s\n", r.seed, folder)
 	return all

@@ -73,17 +73,11 @@ func (s *site) begin(ctx context.Context) error {
 
 // invite is a join code of the first gateway.
 func (s *site) invite(ctx context.Context) (string, error) {
-	out, err := s.gateways[0].host.Command(ctx, s.o.headgate, "invite", "--data", s.gateways[0].data()).CombinedOutput()
+	out, err := s.gateways[0].command(ctx, "invite").Output()
 	if err != nil {
-		return "", fmt.Errorf("headgate invite: %w: %s", err, out)
+		return "", fmt.Errorf("headgate invite: %w", err)
 	}
-	code := "" // the longest word: a code has no spaces, and is longer than the words around it
-	for _, word := range strings.Fields(string(out)) {
-		if len(word) > len(code) {
-			code = word
-		}
-	}
-	return code, nil
+	return strings.TrimSpace(string(out)), nil
 }
 
 // heal takes all faults away and starts what does not run.
