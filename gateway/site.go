@@ -143,7 +143,7 @@ func (g *Gateway) wireSite() error {
 	g.peers = l
 	s := g.site
 	s.links, err = peer.New(peer.Config{
-		ID: g.name(), Listener: l,
+		ID: g.name(), Protocol: protocols, Listener: l,
 		Certificate: func() *tls.Certificate { return s.papers.Certificate(g.now()) },
 		Verify:      func(raw [][]byte) (string, error) { return s.papers.Verify(g.now(), raw) },
 		Removed:     g.isRemoved, Members: g.neighbours, Hello: g.hello, Handler: g.peerCalls(), Admit: g.admit, Now: g.now, Log: g.log,
@@ -242,7 +242,7 @@ func (g *Gateway) neighbours() []peer.Member {
 func (g *Gateway) hello() peer.Hello {
 	r, clock, f := g.group.Stats(), g.streams.Clock(), g.site.carrier.State()
 	h := peer.Hello{
-		Version: Version(), Protocol: protocols, Address: g.site.address, Synced: clock.Synced(),
+		Version: Version(), Address: g.site.address, Synced: clock.Synced(),
 		Applied: r.Applied, Last: r.Last, Term: r.Term, Leader: r.Leader, Leading: r.Leading,
 		Holes: g.incomplete(), Isolated: f.Isolated, Spooled: f.Records,
 	}
