@@ -119,8 +119,11 @@ func nameOf(err error) string {
 		return "timeout"
 	case strings.Contains(err.Error(), "connection refused"):
 		return "connection refused"
-	case strings.Contains(err.Error(), "connection reset"), strings.Contains(err.Error(), "EOF"):
-		return "connection reset"
+	}
+	for _, end := range []string{"connection reset", "EOF", "broken pipe", "closed network connection"} {
+		if strings.Contains(err.Error(), end) {
+			return "connection reset"
+		}
 	}
 	return err.Error()
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -68,7 +69,27 @@ func (s *site) begin(ctx context.Context) error {
 			return fmt.Errorf("gateway %s: %w", g.host.Name(), err)
 		}
 	}
-	return nil
+	return s.formed(ctx)
+}
+
+// formed waits until all gateways vote, or three of them: faults before that
+// would hit a site that cannot survive them yet.
+func (s *site) formed(ctx context.Context) error {
+	want := min(3, (len(s.gateways)+1)/2*2-1) // an odd number
+	return until(ctx, func() error {
+		out, err := s.gateways[0].command(ctx, "peers", "-o", "json").Output()
+		if err != nil {
+			return fmt.Errorf("headgate peers: %w", err)
+		}
+		var status struct{ Voters int }
+		if err := json.Unmarshal(out, &status); err != nil {
+			return fmt.Errorf("headgate peers: %w", err)
+		}
+		if status.Voters < want && len(s.gateways) > 1 {
+			return fmt.Errorf("%d of %d gateways vote", status.Voters, want)
+		}
+		return nil
+	})
 }
 
 // invite is a join code of the first gateway.
