@@ -241,7 +241,7 @@ func (g *Gateway) wireAPI(limits quota.Limits) error {
 	g.keys, g.firstKey = keys, first
 	c := kinesisapi.Config{Writer: g.writer, Reader: g.store, Catalog: g.store, Control: g.control, States: g.states, Limits: limits, Now: g.now}
 	if g.site != nil {
-		c.Tip, c.Allowance = g.site.carrier.Tip, peerAllowance
+		c.Tip, c.Allowance = g.tip, peerAllowance
 	}
 	g.kinesis, err = kinesisapi.New(c)
 	if err != nil {
@@ -251,6 +251,12 @@ func (g *Gateway) wireAPI(limits quota.Limits) error {
 		Services: []awsapi.Service{g.kinesis.Service()}, Keys: keys, Open: g.config.Open, ClockTrusted: g.clockTrusted, Log: g.log,
 	})
 	return err
+}
+
+// tip is the place behind the last record that the leader has of a shard.
+func (g *Gateway) tip(ctx context.Context, shard shardlog.ShardID) (shardlog.Seq, error) {
+	last, err := g.site.carrier.Tip(ctx, shard)
+	return last + 1, err
 }
 
 // clockTrusted reports whether the age of a signature can be judged.
