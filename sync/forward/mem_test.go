@@ -43,6 +43,9 @@ func (d *disk) Read(from uint64, maxBytes int) ([]forward.Row, error) {
 	var out []forward.Row
 	for n := max(from, d.first); n < d.first+uint64(len(d.rows)); n++ {
 		b := d.rows[n-d.first]
+		if b == nil {
+			continue
+		}
 		if maxBytes -= len(b); maxBytes < 0 && len(out) > 0 {
 			break
 		}
@@ -91,4 +94,11 @@ func (d *disk) spoil(number uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.rows[number-d.first][3] ^= 0xff
+}
+
+// lose sets a row aside.
+func (d *disk) lose(number uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.rows[number-d.first] = nil
 }

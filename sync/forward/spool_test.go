@@ -451,6 +451,53 @@ func TestADamagedRowIsAccountedFor(t *testing.T) {
 	})
 }
 
+func TestMissingRowsAreAccountedFor(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site, a *gateway) {
+		d := newDisk()
+		b := s.start("bb", d, nil)
+		b.isolate(t)
+		for i := range 5 {
+			if _, err := b.put(t, true, append(one("k", i), one("l", i)...)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d.lose(2)
+		d.lose(5)
+		b.stop()
+		b = s.start("bb", d, nil)
+		defer b.stop()
+		b.drained(t)
+		if all := fmt.Sprint(s.stored("s")["k"]); all != "[k 0 k 2 k 3]" || len(s.log.conceded) == 0 {
+			t.Fatal(all, s.log.conceded)
+		}
+		if _, err := b.put(t, true, one("k", 3)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	bubble(t, func(t *testing.T, s *site, a *gateway) {
+		d := newDisk()
+		b := s.start("bb", d, nil)
+		defer b.stop()
+		b.isolate(t)
+		for i := range 5 {
+			if _, err := b.put(t, true, append(one("k", i), one("l", i)...)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d.lose(2)
+		d.lose(3)
+		d.lose(5)
+		b.drained(t)
+		var lost uint64
+		for _, g := range s.log.conceded {
+			lost += g.Records
+		}
+		if lost != 6 {
+			t.Fatal(s.log.conceded)
+		}
+	})
+}
+
 func TestInvalidEntriesAreRefusedAlone(t *testing.T) {
 	bubble(t, func(t *testing.T, s *site, a *gateway) {
 		b := s.start("bb", newDisk(), nil)

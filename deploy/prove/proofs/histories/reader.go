@@ -30,18 +30,30 @@ type reader struct {
 // what it has read or from the end.
 func (r *reader) run(ctx context.Context) {
 	for start := history.Horizon; ctx.Err() == nil; start = r.next() {
-		id, token, ok := r.open(ctx, start)
-		for pages, faults := 0, 0; ok && ctx.Err() == nil && pages < 100 && faults < 10; pages++ {
-			next, err := r.page(ctx, id, token)
-			if err != nil {
-				faults++
-				r.c.recorder.failed(err)
-			} else {
-				token = next
-			}
-			_ = pause(ctx, between(r.random, 20, 80)) // the loop looks at ctx
+		if id, token, ok := r.open(ctx, start); ok {
+			r.follow(ctx, id, token)
 		}
-		_ = pause(ctx, between(r.random, 10, 100))
+		_ = pause(ctx, between(r.random, 10, 100)) // the loop looks at ctx
+	}
+}
+
+// follow reads with one iterator, until it has expired or was used enough.
+func (r *reader) follow(ctx context.Context, id int, token *string) {
+	most := 5 + r.random.IntN(100)
+	for pages, faults := 0, 0; ctx.Err() == nil && pages < most && faults < 10; pages++ {
+		next, err := r.page(ctx, id, token)
+		var expired *types.ExpiredIteratorException
+		switch {
+		case errors.As(err, &expired):
+			r.c.recorder.failed(err)
+			return
+		case err != nil:
+			r.c.recorder.failed(err)
+			faults++
+		default:
+			token = next
+		}
+		_ = pause(ctx, between(r.random, 20, 80)) // the loop looks at ctx
 	}
 }
 
