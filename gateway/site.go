@@ -47,7 +47,7 @@ func (g *Gateway) openSite(fresh bool) error {
 	papers, err := access.OpenSite(dir)
 	if err != nil && shardlog.KindOf(err) == shardlog.Corrupt {
 		g.log.Error("papers of the site are damaged", "error", err)
-		papers, err = access.RepairSite(dir, id, g.now())
+		papers, err = access.RepairSite(dir, id, g.latest())
 	}
 	s := &site{papers: papers}
 	switch {
@@ -82,7 +82,7 @@ func (g *Gateway) foundSite(dir string) (*access.Site, error) {
 	if err := g.store.SetLocal(roleKey, []byte(roleFounder)); err != nil {
 		return nil, err
 	}
-	return access.FoundSite(dir, g.name(), g.now())
+	return access.FoundSite(dir, g.name(), g.latest())
 }
 
 // remember takes up papers that were there. The address is the last one unless
@@ -99,7 +99,7 @@ func (g *Gateway) remember(s *site, fresh bool) error {
 			}
 		}
 		s.before = was
-		if err := s.papers.Adopt(g.name(), g.now()); err != nil {
+		if err := s.papers.Adopt(g.name(), g.latest()); err != nil {
 			return err
 		}
 	} else if fresh {
@@ -144,8 +144,8 @@ func (g *Gateway) wireSite() error {
 	s := g.site
 	s.links, err = peer.New(peer.Config{
 		ID: g.name(), Protocol: protocols, Listener: l,
-		Certificate: func() *tls.Certificate { return s.papers.Certificate(g.now()) },
-		Verify:      func(raw [][]byte) (string, error) { return s.papers.Verify(g.now(), raw) },
+		Certificate: func() *tls.Certificate { return s.papers.Certificate(g.latest()) },
+		Verify:      func(raw [][]byte) (string, error) { return s.papers.Verify(g.latest(), raw) },
 		Removed:     g.isRemoved, Members: g.neighbours, Hello: g.hello, Handler: g.peerCalls(), Admit: g.admit, Now: g.now, Log: g.log,
 	})
 	return err
