@@ -146,7 +146,7 @@ func (g *Gateway) wireSite() error {
 		ID: g.name(), Protocol: protocols, Listener: l,
 		Certificate: func() *tls.Certificate { return s.papers.Certificate(g.latest()) },
 		Verify:      func(raw [][]byte) (string, error) { return s.papers.Verify(g.latest(), raw) },
-		Removed:     g.isRemoved, Members: g.neighbours, Hello: g.hello, Handler: g.peerCalls(), Admit: g.admit, Now: g.now, Log: g.log,
+		Removed:     g.isRemoved, Members: g.neighbours, Hello: g.hello, Handler: g.peerCalls(), Admit: g.admit, MaxBody: forward.MaxMessage, Now: g.now, Log: g.log,
 	})
 	return err
 }

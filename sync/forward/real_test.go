@@ -266,5 +266,49 @@ func TestOverTheWritePath(t *testing.T) {
 	}
 }
 
+// What was throttled by an attempt whose answer was lost, and was acknowledged
+// by the spool after that, belongs into its stream.
+func TestAThrottledPutInDoubtIsStoredAsAWhole(t *testing.T) {
+	s, over := newSite(t), openGround(t)
+	a := s.startReal(t, "a", over, nil)
+	b := s.startReal(t, "bb", over, func(c *forward.Config) { c.Grace = 200 * time.Millisecond })
+	a.reign(true)
+	s.elect("a")
+	if err := a.Control().CreateStream(t.Context(), shardlog.StreamSpec{Name: "s", Shards: 1}); err != nil {
+		t.Fatal(err)
+	}
+	s.mu.Lock()
+	s.fate = func(string) (bool, bool) { return true, false }
+	s.mu.Unlock()
+	var entries []shardlog.Entry
+	for i := range 1500 {
+		entries = append(entries, one("k", i)...)
+	}
+	if results, err := b.Writer(true).Put(t.Context(), "s", entries); err != nil || results[1499].Err != nil {
+		t.Fatal(err)
+	}
+	stream, _ := over.Stream("s")
+	if n := stream.Shards[0].Next - 1; n < 1000 || n >= 1500 {
+		t.Fatalf("%d were stored at first", n)
+	}
+	s.mu.Lock()
+	s.fate = nil
+	s.mu.Unlock()
+	for i := 0; b.State().Rows > 0; i++ {
+		if wait(10 * time.Millisecond); i > 2000 {
+			t.Fatal("the spool is not drained")
+		}
+	}
+	page, err := over.Read(t.Context(), stream.Shards[0].ID, shardlog.Cursor{}, shardlog.Budget{Records: 10000, Bytes: 1 << 20})
+	if err != nil || len(page.Records) != 1500 {
+		t.Fatalf("%d are stored: %v", len(page.Records), err)
+	}
+	for i, r := range page.Records {
+		if string(r.Data) != fmt.Sprint("k ", i) {
+			t.Fatalf("record %d is %s", i, r.Data)
+		}
+	}
+}
+
 // wait lets real time pass.
 func wait(d time.Duration) { <-time.After(d) }
