@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"headgate/gateway/access"
@@ -25,15 +26,17 @@ type site struct {
 	papers  *access.Site
 	links   *peer.Links
 	carrier *forward.Carrier
-	address string // where the others find this gateway
-	founder bool   // it began the site: nobody has to add it
-	before  string // the id that it had before it lost its log, "" when it did not
+	address string   // where the others find this gateway
+	founder bool     // it began the site: nobody has to add it
+	gone    []string // gateways that a recovery gave up: they may not come back as they were
+	before  string   // the id that it had before it lost its log, "" when it did not
 }
 
 const (
 	siteFolder  = "site"
 	roleKey     = "site/role" // local: founder
 	roleFounder = "founder"
+	goneKey     = "site/gone" // local: ids that a recovery gave up
 )
 
 // protocols are the calls between gateways that this release speaks.
@@ -71,7 +74,8 @@ func (g *Gateway) openSite(fresh bool) error {
 	role, err := g.store.Local(roleKey)
 	s.founder = err == nil && string(role) == roleFounder
 	g.site = s
-	return nil
+	s.gone, err = g.readGone()
+	return err
 }
 
 // foundSite makes the papers of a site of which this gateway is the first.
@@ -290,8 +294,27 @@ func (g *Gateway) keepNeighbours(ctx context.Context) error {
 const removedSpace shardlog.Space = "site.removed"
 
 func (g *Gateway) isRemoved(id string) bool {
+	if slices.Contains(g.site.gone, id) {
+		return true
+	}
 	_, _, err := g.store.Get(context.Background(), removedSpace, id)
 	return err == nil
+}
+
+// readGone reads which gateways a recovery has given up.
+func (g *Gateway) readGone() ([]string, error) {
+	text, err := g.store.Local(goneKey)
+	if err != nil {
+		if shardlog.KindOf(err) == shardlog.NotFound {
+			err = nil
+		}
+		return nil, err
+	}
+	var gone []string
+	if err := json.Unmarshal(text, &gone); err != nil {
+		return nil, shardlog.Errorf(shardlog.Corrupt, "read gateways given up", "%w", err)
+	}
+	return gone, nil
 }
 
 // name is the gateway's id as the others know it.
