@@ -14,6 +14,11 @@ type Config struct {
 	MQTT    string `yaml:"mqtt"`    // address of the MQTT broker, "off" for none
 	Console string `yaml:"console"` // address of health, readiness and metrics, "off" for none
 
+	Peer        string      `yaml:"peer"`         // address for the other gateways of the site, "off" for none; a gateway that has joined one remembers its own
+	PeerAddress string      `yaml:"peer_address"` // where the others find it, if not at peer itself
+	Join        string      `yaml:"-"`            // code to join a site with, once
+	Spool       SpoolConfig `yaml:"spool"`        // what is kept while there is no quorum
+
 	Open        bool    `yaml:"open"`         // development: loopback without credentials
 	InsecureLAN bool    `yaml:"insecure_lan"` // plain listeners beyond loopback; status shows it
 	Profile     Profile `yaml:"profile"`      // how often the disk may be synced
@@ -27,6 +32,15 @@ type Config struct {
 	Deliveries []DeliveryConfig `yaml:"deliveries"`
 }
 
+// SpoolConfig bounds what a gateway keeps while it reaches no majority of its
+// site.
+type SpoolConfig struct {
+	Grace  Duration `yaml:"grace"`   // how long the quorum may be lost before the gateway counts as isolated
+	Budget Bytes    `yaml:"budget"`  // on disk
+	MaxAge Duration `yaml:"max_age"` // zero: any
+	Full   string   `yaml:"full"`    // refuse, drop-oldest
+}
+
 // Log says what the gateway writes about itself, and how.
 type Log struct {
 	Level  string `yaml:"level"`  // debug, info, warn, error
@@ -38,6 +52,7 @@ type StreamConfig struct {
 	Name      shardlog.StreamName `yaml:"name"`
 	Shards    int                 `yaml:"shards"`
 	Retention Duration            `yaml:"retention"`
+	Isolated  string              `yaml:"isolated"` // without a quorum: spool (the default) or refuse
 }
 
 // RouteConfig sends the topics that match a filter to a stream.
@@ -89,12 +104,21 @@ func Defaults() Config {
 		API:     "127.0.0.1:4567",
 		MQTT:    "127.0.0.1:1883",
 		Console: "127.0.0.1:8080",
+		Peer:    off,
+		Spool:   SpoolConfig{Grace: Duration(5 * time.Second), Budget: 1 << 30, Full: spoolRefuse},
 		Profile: ProfileDefault,
 		Limits:  1,
 		Log:     Log{Level: "info", Format: "text"},
 		Streams: []StreamConfig{{Name: "telemetry", Shards: shardlog.DefaultShards, Retention: Duration(shardlog.DefaultRetention)}},
 	}
 }
+
+// What a full spool does, and what a stream without a quorum does.
+const (
+	spoolRefuse = "refuse"
+	spoolDrop   = "drop-oldest"
+	spoolOn     = "spool"
+)
 
 // Profile says how much the disk under the log may be worn.
 type Profile string

@@ -22,7 +22,7 @@ func (f Fault) Error() string { return f.Path + ": " + f.Message }
 
 // Validate answers the first Fault of the configuration, nil when it has none.
 func (c *Config) Validate() error {
-	for _, check := range []func() error{c.checkListeners, c.checkValues, c.checkStreams, c.checkRoutes, c.checkDeliveries} {
+	for _, check := range []func() error{c.checkListeners, c.checkPeers, c.checkValues, c.checkStreams, c.checkRoutes, c.checkDeliveries} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -72,6 +72,33 @@ func (c *Config) checkListeners() error {
 	return nil
 }
 
+// checkPeers wants addresses that other boxes can use. Peers speak TLS both
+// ways, so any network will do.
+func (c *Config) checkPeers() error {
+	for _, a := range []struct{ name, address string }{{"peer", c.Peer}, {"peer_address", c.PeerAddress}} {
+		if a.address == off || a.address == "" {
+			continue
+		}
+		if _, err := isLoopback(a.address); err != nil {
+			return Fault{a.name, err.Error()}
+		}
+	}
+	switch {
+	case c.Join != "" && (c.Peer == off || c.Peer == ""):
+		return Fault{"join", "say with peer (--peer ADDRESS) where the other gateways find this one"}
+	case c.Spool.Full != spoolRefuse && c.Spool.Full != spoolDrop:
+		return Fault{"spool.full", fmt.Sprintf("%q is not known: write refuse or drop-oldest", c.Spool.Full)}
+	case c.Spool.Budget < minSpool:
+		return Fault{"spool.budget", fmt.Sprintf("%v is too little: at least %v", c.Spool.Budget, Bytes(minSpool))}
+	case time.Duration(c.Spool.Grace) < time.Second || time.Duration(c.Spool.Grace) > time.Hour:
+		return Fault{"spool.grace", "1s to 1h are allowed"}
+	}
+	return nil
+}
+
+// minSpool is the least that holds a few rows of the largest records.
+const minSpool = 1 << 20
+
 // isLoopback reports whether only this machine can reach the address.
 func isLoopback(address string) (bool, error) {
 	host, port, err := net.SplitHostPort(address)
@@ -104,6 +131,8 @@ func (c *Config) checkStreams() error {
 			return Fault{at("shards"), fmt.Sprintf("1 to %d are allowed", shardlog.MaxShardsByStream)}
 		case retention != 0 && (retention < shardlog.DefaultRetention || retention > shardlog.MaxRetention):
 			return Fault{at("retention"), "24h to 8760h are allowed"}
+		case s.Isolated != "" && s.Isolated != spoolOn && s.Isolated != spoolRefuse:
+			return Fault{at("isolated"), fmt.Sprintf("%q is not known: write spool or refuse", s.Isolated)}
 		}
 		seen[s.Name] = true
 	}

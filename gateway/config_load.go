@@ -42,6 +42,12 @@ func Settings() []Setting {
 		{"api", "address of the AWS APIs, or off", false, text(func(c *Config) *string { return &c.API })},
 		{"mqtt", "address of the MQTT broker, or off", false, text(func(c *Config) *string { return &c.MQTT })},
 		{"console", "address of health, readiness and metrics, or off", false, text(func(c *Config) *string { return &c.Console })},
+		{"peer", "address for the other gateways of the site, or off", false, text(func(c *Config) *string { return &c.Peer })},
+		{"peer-address", "where the other gateways find this one, if not at --peer itself", false, text(func(c *Config) *string { return &c.PeerAddress })},
+		{"join", "code of headgate invite, to join a site at the first start", false, text(func(c *Config) *string { return &c.Join })},
+		{"spool-budget", "bytes kept while there is no quorum (default 1GiB)", false, parsed(func(c *Config) *Bytes { return &c.Spool.Budget }, ParseBytes)},
+		{"spool-full", "what a full spool does: refuse or drop-oldest", false, text(func(c *Config) *string { return &c.Spool.Full })},
+		{"spool-grace", "how long the quorum may be lost before records go to the spool (default 5s)", false, parsed(func(c *Config) *Duration { return &c.Spool.Grace }, ParseDuration)},
 		{"open", "development: loopback without credentials", true, parsed(func(c *Config) *bool { return &c.Open }, parseBool)},
 		{"insecure-lan", "allow plain listeners beyond loopback (shown in status)", true, parsed(func(c *Config) *bool { return &c.InsecureLAN }, parseBool)},
 		{"limits", "kinesis, off, or a multiple such as 2x", false, parsed(func(c *Config) *Limits { return &c.Limits }, ParseLimits)},
@@ -102,10 +108,13 @@ func Load(file string, lookup func(string) (string, bool), flags map[string]stri
 		if err := s.apply(&c, value); err != nil {
 			return c, fmt.Errorf("%s: %w", from, err)
 		}
-		origins[strings.ReplaceAll(s.Name, "log-", "log.")] = from
+		origins[settingPath.Replace(s.Name)] = from
 	}
 	return c, locate(c.Validate(), file, source, origins)
 }
+
+// settingPath turns a setting's name into its path in the file.
+var settingPath = strings.NewReplacer("log-", "log.", "spool-", "spool.")
 
 func readConfig(name string) ([]byte, error) {
 	f, err := os.Open(name)

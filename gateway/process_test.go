@@ -22,6 +22,7 @@ import (
 type process struct {
 	cmd       *exec.Cmd
 	API       string
+	MQTT      string
 	KeyID     string `json:"accessKeyId"`
 	SecretKey string `json:"secretAccessKey"`
 }
@@ -33,8 +34,14 @@ func serve(t *testing.T, data string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{cmd: exec.Command(filepath.Join(folder, "headgate"), "serve", "-o", "json", "--data", data,
-		"--api", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--console", "127.0.0.1:0", "--log-level", "warn")}
+	return begin(t, exec.Command(filepath.Join(folder, "headgate"), "serve", "-o", "json", "--data", data,
+		"--api", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--console", "127.0.0.1:0", "--log-level", "warn"))
+}
+
+// begin starts `headgate serve -o json` and returns once it takes records.
+func begin(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{cmd: cmd}
 	p.cmd.Stderr = os.Stderr
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {

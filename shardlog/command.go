@@ -3,25 +3,31 @@ package shardlog
 import "time"
 
 // Command is a change that the gateways of a site agree on. It is a sealed
-// sum: Append, CreateStream, DeleteStream, SetRetention, Trim, Mutate.
+// sum: Append, CreateStream, DeleteStream, SetRetention, Trim, Mutate, Concede.
 // Every command carries the leader's time; Apply reads no clock.
 type Command interface{ command() }
 
-// BundleID numbers a gateway's bundles. Incarnation is random per data folder
-// and start-up of its counter; Number grows by one.
+// BundleID numbers the Puts of one gateway. Incarnation is random per start
+// of the counter; Number begins at 1.
 type BundleID struct {
 	Gateway     uint64
 	Incarnation uint64
 	Number      uint64
 }
 
-// Bundle is one numbered bundle inside an Append. Places says for each of its
-// entries, in order, in which run of the command it lies, numbered over all
-// blocks of the command; NoPlace for an entry that was refused. Entries of
-// one run lie in it in the order of bundles and of entries.
+// Bundle is the part of one Put, or of a leader's unnumbered Puts together,
+// that an Append holds. Applied once, it is never applied again under its
+// number, in whatever order numbers come.
+//
+// Places says for each of its entries, in order, in which run of the command
+// it lies, numbered over all blocks of the command; NoPlace for an entry that
+// was refused. Entries of one run lie in it in the order of bundles and of
+// entries. A bundle whose outcome nobody will ask for has no Places.
 type Bundle struct {
-	ID     BundleID
-	Places []uint32
+	ID      BundleID
+	Settled uint64 // numbers of this origin below it are not repeated any more: forget what became of them
+	From    uint32 // entries of its Put before these; earlier commands hold them
+	Places  []uint32
 }
 
 // NoPlace marks an entry of a bundle that was not stored.
@@ -35,9 +41,10 @@ type SealedBlock struct {
 }
 
 // Append stores sealed blocks of one or more streams. It is all or nothing:
-// when a bundle is not the next of its gateway, a run does not continue its
-// shard, a shard is closed or a mutation's expectation fails, nothing of it
-// is applied and the Outcome says why.
+// when a bundle has been applied or settled before, a run does not continue
+// its shard, a shard is closed or a mutation's expectation fails, nothing of
+// it is applied and the Outcome says why. An Append all of whose bundles have
+// been applied before is a repetition and succeeds.
 type Append struct {
 	At        time.Time // arrival time of all its records
 	Bucket    uint32    // never smaller than in the command before
@@ -84,25 +91,27 @@ type Mutate struct {
 	Mutations []Mutation
 }
 
+// Concede accounts for records that were given up before they had a place:
+// a gateway without its peers ran out of room for them. Mutations make it
+// happen once.
+type Concede struct {
+	At        time.Time
+	Gaps      []Gap
+	Mutations []Mutation
+}
+
 func (Append) command()       {}
 func (CreateStream) command() {}
 func (DeleteStream) command() {}
 func (SetRetention) command() {}
 func (Trim) command()         {}
 func (Mutate) command()       {}
+func (Concede) command()      {}
 
 // Outcome is what Apply answers for one command. With Err nil it happened.
 type Outcome struct {
 	Index uint64
 	Err   error  // Moved, Conflict, InUse, NotFound, LimitExceeded …
-	Runs  []Run  // of an Append: where each run begins, numbered over all blocks
 	Gaps  []Gap  // of a Trim
 	Made  Stream // of CreateStream
-}
-
-// Run is the place of one run: Count records of Shard from First.
-type Run struct {
-	Shard ShardID
-	First Seq
-	Count uint32
 }

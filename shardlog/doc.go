@@ -14,7 +14,9 @@
 //	block      sealed entries of one stream: runs by shard, compressed and checksummed once
 //	run        the entries of one shard inside one block, contiguous in sequence
 //	command    what the gateways of a site agree on; it carries time, Apply reads no clock
-//	bundle     a gateway's waiting Puts under one number, so that a retry is applied once
+//	bundle     a Put under a number of the gateway that took it, so that a retry is applied once
+//	origin     one series of a gateway's bundle numbers
+//	spool      where a gateway without its peers keeps what it acknowledges
 //	bucket     a stretch of the log that retention deletes as a whole
 //	page       records read in one go
 //	batch      a delivery to a sink (package firehose)

@@ -9,6 +9,9 @@ type Entry struct {
 	Hash *Hash  // explicit hash key; nil: MD5 of Key
 	Data []byte
 	Meta []byte // what the door keeps beside the data (an MQTT topic …); Kinesis readers never see it, quotas do not count it
+	// Origin is when a gateway without its peers took the entry, millisecond
+	// precision; zero for an entry that went straight into the log.
+	Origin time.Time
 }
 
 // Size is what quotas and limits count: data and key, in bytes.
@@ -32,6 +35,7 @@ type Record struct {
 	Hash    *Hash // set when the producer gave an explicit hash key
 	Data    []byte
 	Meta    []byte
+	Origin  time.Time // see Entry; zero when it is Arrived
 }
 
 // Size is what read limits count: data and key, in bytes.

@@ -111,6 +111,24 @@ func TestParseSequenceNumberRefuses(t *testing.T) {
 	}
 }
 
+// TestChildrenSortAboveParentsUnderAnyClock gives the clock of a split every
+// error a board's clock has, twice in a row.
+func TestChildrenSortAboveParentsUnderAnyClock(t *testing.T) {
+	stamp := time.Unix(1764010000, 0)
+	for _, now := range []time.Time{time.Unix(0, 0), time.Unix(-5, 0), stamp.AddDate(-1, 0, 0), stamp, stamp.AddDate(30, 0, 0)} {
+		parent := shardlog.Shard{ID: shardlog.ShardID{Stream: 1, Number: 9}, Created: 1764000000, Next: 500}
+		for generation := range uint32(3) {
+			newest := parent.Number(parent.Next-1, stamp)
+			child := shardlog.Shard{ID: shardlog.ShardID{Stream: 1, Number: generation}, Created: shardlog.ChildCreated(now, stamp, parent), Next: 2}
+			first := child.Number(1, stamp)
+			if first.String() <= newest.String() || first.String() <= parent.Last().String() {
+				t.Errorf("clock at %v: child %v, parent %v, its end %v", now, first, newest, parent.Last())
+			}
+			parent = child
+		}
+	}
+}
+
 func FuzzParseSequenceNumber(f *testing.F) {
 	f.Add(shardlog.SequenceNumber{Created: 1764000000, Index: 7, Stamp: 1764000001}.String())
 	f.Add("99999999999999999999999999999999999999999999999999999999")

@@ -48,6 +48,18 @@ func (s Shard) Last() SequenceNumber {
 	return SequenceNumber{Created: s.Created, Shard: s.ID.Number, Index: maxIndex, Stamp: uint64(s.Ended.Unix())}
 }
 
+// ChildCreated is the create time, in Unix seconds, of a shard that goes on
+// where parents end, when a clock says now: later than theirs and than stamp,
+// the newest record's arrival. It is the high digits of sequence numbers, so
+// children sort above their parents under any clock.
+func ChildCreated(now, stamp time.Time, parents ...Shard) uint64 {
+	created := max(now.Unix(), stamp.Unix()+1, 0)
+	for _, p := range parents {
+		created = max(created, int64(p.Created)+1, p.Ended.Unix()+1)
+	}
+	return uint64(created)
+}
+
 // Shard finds a shard by number; false when the stream has none such.
 func (s Stream) Shard(number uint32) (Shard, bool) {
 	for i := range s.Shards {

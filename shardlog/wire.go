@@ -18,7 +18,13 @@ import (
 // The head is a few hundred bytes; the blocks are the payload. A store keeps
 // each block at its final place and only the head in its journal, so that no
 // byte of payload is written twice.
-const wireVersion = 1
+//
+// Version 1 is read as well; there a bundle carries its whole ID and no more
+// than its places, and no entry has been numbered by its gateway.
+const (
+	wireVersion = 2
+	wireFirst   = 1
+)
 
 const (
 	wireAppend = iota + 1
@@ -27,6 +33,7 @@ const (
 	wireSetRetention
 	wireTrim
 	wireMutate
+	wireConcede
 )
 
 // BlockRef is a block inside the wire form, and where it belongs.
@@ -148,26 +155,27 @@ func corruptWire(format string, args ...any) error {
 
 // openWire checks version and length and returns a reader of the head's inside.
 func openWire(data []byte) (*wireReader, int, error) {
-	if len(data) < 2 || data[0] != wireVersion {
-		return nil, 0, corruptWire("no version %d", wireVersion)
+	if len(data) < 2 || data[0] < wireFirst || data[0] > wireVersion {
+		return nil, 0, corruptWire("no version from %d to %d", wireFirst, wireVersion)
 	}
 	size, n := binary.Uvarint(data[1:])
 	if n <= 0 || size > uint64(len(data)-1-n) {
 		return nil, 0, corruptWire("head is cut off")
 	}
 	end := 1 + n + int(size)
-	return &wireReader{b: data[1+n : end]}, end, nil
+	return &wireReader{b: data[1+n : end], version: data[0]}, end, nil
 }
 
 type wireWriter struct{ b []byte }
 
 func (w *wireWriter) byte(v byte)          { w.b = append(w.b, v) }
 func (w *wireWriter) uint(v uint64)        { w.b = binary.AppendUvarint(w.b, v) }
+func (w *wireWriter) int(v int64)          { w.b = binary.AppendVarint(w.b, v) }
 func (w *wireWriter) fixed(v uint64)       { w.b = binary.BigEndian.AppendUint64(w.b, v) }
 func (w *wireWriter) text(v string)        { w.uint(uint64(len(v))); w.b = append(w.b, v...) }
-func (w *wireWriter) time(t time.Time)     { w.b = binary.AppendVarint(w.b, millis(t)) }
+func (w *wireWriter) time(t time.Time)     { w.int(millis(t)) }
 func (w *wireWriter) bytes(v []byte)       { w.uint(uint64(len(v))); w.b = append(w.b, v...) }
-func (w *wireWriter) span(d time.Duration) { w.b = binary.AppendVarint(w.b, int64(d)) }
+func (w *wireWriter) span(d time.Duration) { w.int(int64(d)) }
 
 func millis(t time.Time) int64 {
 	if t.IsZero() {
@@ -182,10 +190,7 @@ func (w *wireWriter) command(c Command) {
 		w.byte(wireAppend)
 		w.time(c.At)
 		w.uint(uint64(c.Bucket))
-		w.uint(uint64(len(c.Bundles)))
-		for _, u := range c.Bundles {
-			w.bundle(u)
-		}
+		w.bundles(c.Bundles)
 		w.uint(uint64(len(c.Blocks)))
 		w.mutations(c.Mutations)
 	case CreateStream:
@@ -215,37 +220,11 @@ func (w *wireWriter) command(c Command) {
 		w.byte(wireMutate)
 		w.time(c.At)
 		w.mutations(c.Mutations)
-	}
-}
-
-// bundle writes places one by one, or as runs of equal ones when that is shorter.
-func (w *wireWriter) bundle(u Bundle) {
-	w.fixed(u.ID.Gateway)
-	w.fixed(u.ID.Incarnation)
-	w.uint(u.ID.Number)
-	w.uint(uint64(len(u.Places)))
-	runs := 0
-	for i, p := range u.Places {
-		if i == 0 || p != u.Places[i-1] {
-			runs++
-		}
-	}
-	if runs*2 >= len(u.Places) {
-		w.byte(0)
-		for _, p := range u.Places {
-			w.uint(uint64(p + 1))
-		}
-		return
-	}
-	w.byte(1)
-	for i := 0; i < len(u.Places); {
-		j := i
-		for j < len(u.Places) && u.Places[j] == u.Places[i] {
-			j++
-		}
-		w.uint(uint64(u.Places[i] + 1))
-		w.uint(uint64(j - i))
-		i = j
+	case Concede:
+		w.byte(wireConcede)
+		w.time(c.At)
+		w.gaps(c.Gaps)
+		w.mutations(c.Mutations)
 	}
 }
 
@@ -274,8 +253,9 @@ func (w *wireWriter) mutations(m []Mutation) {
 
 // wireReader reads a head. After the first fault it reads zeros and bad is set.
 type wireReader struct {
-	b   []byte
-	bad bool
+	b       []byte
+	version byte
+	bad     bool
 }
 
 type tableRow struct {
@@ -389,6 +369,8 @@ func (r *wireReader) command(blocks *[]BlockRef) Command {
 		return Trim{r.time(), StreamID(r.small()), r.time(), r.small(), Reason(r.text())}
 	case wireMutate:
 		return Mutate{r.time(), r.mutations()}
+	case wireConcede:
+		return Concede{r.time(), r.gaps(), r.mutations()}
 	}
 	r.fail()
 	return nil
@@ -396,9 +378,7 @@ func (r *wireReader) command(blocks *[]BlockRef) Command {
 
 func (r *wireReader) append(blocks *[]BlockRef) Command {
 	a := Append{At: r.time(), Bucket: r.small()}
-	for range r.count(18) {
-		a.Bundles = append(a.Bundles, r.bundle())
-	}
+	a.Bundles = r.bundles()
 	n := r.uint()
 	if n > uint64(len(*blocks)) {
 		r.fail()
@@ -410,34 +390,6 @@ func (r *wireReader) append(blocks *[]BlockRef) Command {
 	*blocks = (*blocks)[n:]
 	a.Mutations = r.mutations()
 	return a
-}
-
-// maxBundleEntries bounds what a few bytes of runs may unfold to.
-const maxBundleEntries = 1 << 20
-
-func (r *wireReader) bundle() Bundle {
-	u := Bundle{ID: BundleID{r.fixed(), r.fixed(), r.uint()}}
-	n := r.uint()
-	if n > maxBundleEntries {
-		r.fail()
-		return u
-	}
-	inRuns := r.byte() == 1
-	u.Places = make([]uint32, 0, min(n, uint64(len(r.b))*8))
-	for uint64(len(u.Places)) < n && !r.bad {
-		place, times := r.uint(), uint64(1)
-		if inRuns {
-			times = r.uint()
-		}
-		if place > math.MaxUint32 || times == 0 || times > n-uint64(len(u.Places)) {
-			r.fail()
-			return u
-		}
-		for range times {
-			u.Places = append(u.Places, uint32(place)-1)
-		}
-	}
-	return u
 }
 
 func (r *wireReader) mutations() []Mutation {

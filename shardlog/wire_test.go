@@ -2,6 +2,7 @@ package shardlog_test
 
 import (
 	"bytes"
+	"encoding/hex"
 	"reflect"
 	"testing"
 	"time"
@@ -15,7 +16,9 @@ func everyCommand() []shardlog.Command {
 		shardlog.Append{At: at, Bucket: 7,
 			Bundles: []shardlog.Bundle{
 				{ID: shardlog.BundleID{Gateway: 1, Incarnation: 2, Number: 3}, Places: []uint32{0, 1, 0, shardlog.NoPlace}},
-				{ID: shardlog.BundleID{Gateway: 9, Incarnation: 8, Number: 7}, Places: []uint32{2, 2, 2, 2, 2, 2}},
+				{ID: shardlog.BundleID{Gateway: 1, Incarnation: 2, Number: 2}, Places: []uint32{1}},
+				{ID: shardlog.BundleID{Gateway: 9, Incarnation: 8, Number: 7}, Settled: 5, From: 9, Places: []uint32{2, 2, 2, 2, 2, 2}},
+				{ID: shardlog.BundleID{Gateway: 9, Incarnation: 8, Number: 9}, Settled: 5},
 			},
 			Blocks: []shardlog.SealedBlock{
 				{Stream: 1, Class: shardlog.Telemetry, Bytes: []byte("first")},
@@ -32,6 +35,8 @@ func everyCommand() []shardlog.Command {
 		shardlog.Trim{At: at, Stream: 3, Horizon: at, Through: 4, Reason: shardlog.OverBudget},
 		shardlog.Trim{At: at, Stream: 3},
 		shardlog.Mutate{At: at, Mutations: []shardlog.Mutation{{Space: "x", Key: "y", Value: []byte("z")}}},
+		shardlog.Concede{At: at, Gaps: []shardlog.Gap{{Stream: "a", Shard: shardlog.ShardID{Stream: 3}, Records: 5, Bytes: 600, Reason: shardlog.SpoolFull, At: at}},
+			Mutations: []shardlog.Mutation{{Space: "x", Key: "once", Value: []byte{1}, Expect: shardlog.Absent()}}},
 		shardlog.Append{At: at, Bucket: 8, Blocks: []shardlog.SealedBlock{{Stream: 1, Class: shardlog.Telemetry, Bytes: []byte("third")}}},
 	}
 }
@@ -45,6 +50,31 @@ func TestCommandsSurviveTheWire(t *testing.T) {
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Fatalf("got\n%#v\nwant\n%#v", got, want)
+	}
+}
+
+// TestVersionOneIsRead holds the reader against bytes that the release before
+// peers has written.
+func TestVersionOneIsRead(t *testing.T) {
+	data, err := hex.DecodeString("014e01010107050201f6a1bfe9d6660702000000000000000100000000000000020304000102010000" +
+		"000000000000090000000000000008070601030601010173016b0100010103f6a1bfe9d66601626669727374")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.UnixMilli(1_764_000_000_123).UTC()
+	want := []shardlog.Command{
+		shardlog.Append{At: at, Bucket: 7,
+			Bundles: []shardlog.Bundle{
+				{ID: shardlog.BundleID{Gateway: 1, Incarnation: 2, Number: 3}, Settled: 3, Places: []uint32{0, 1, 0, shardlog.NoPlace}},
+				{ID: shardlog.BundleID{Gateway: 9, Incarnation: 8, Number: 7}, Settled: 7, Places: []uint32{2, 2, 2, 2, 2, 2}},
+			},
+			Blocks:    []shardlog.SealedBlock{{Stream: 1, Class: shardlog.Telemetry, Bytes: []byte("first")}},
+			Mutations: []shardlog.Mutation{{Space: "s", Key: "k", Value: []byte{1}, Expect: shardlog.Absent()}}},
+		shardlog.DeleteStream{At: at, Name: "b"},
+	}
+	got, err := shardlog.DecodeCommands(data)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("%v, got\n%#v\nwant\n%#v", err, got, want)
 	}
 }
 

@@ -1,6 +1,9 @@
-// Package access knows who may use the gateway: today the key pairs of the
-// AWS APIs, kept in one file that only its owner may read. It does not know
-// how a request is signed, nor what a key may do.
+// Package access knows who may use the gateway: the key pairs of the AWS APIs,
+// kept in one file that only its owner may read, and the papers of a site, by
+// which its gateways know each other and let newcomers in: a certificate
+// authority of the site's own, certificates that renew themselves, and one-time
+// join codes. It does not know how a request is signed, what a key may do, nor
+// how papers travel.
 package access
 
 import (
@@ -65,7 +68,7 @@ func OpenKeys(path string) (keys *Keys, first *KeyPair, err error) {
 		}
 	}
 	pair := generate()
-	if err := writeKeys(path, appendPair([]byte(fileHead), pair)); err != nil {
+	if err := writeFile(path, appendPair([]byte(fileHead), pair)); err != nil {
 		return nil, nil, fmt.Errorf("write first key: %w", err)
 	}
 	keys.pairs.secrets[pair.ID] = pair.Secret

@@ -93,9 +93,9 @@ func isSecret(secret string) bool {
 	return true
 }
 
-// writeKeys makes the file whole or not at all: written and synced under
+// writeFile makes a file, only its owner's, whole or not at all: written and synced under
 // another name first, then renamed, then the folder synced.
-func writeKeys(path string, text []byte) error {
+func writeFile(path string, text []byte) error {
 	next := path + ".new"
 	if err := os.Remove(next); err != nil && !os.IsNotExist(err) {
 		return err

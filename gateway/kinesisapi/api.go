@@ -7,6 +7,7 @@
 package kinesisapi
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -22,6 +23,9 @@ type Config struct {
 	Catalog shardlog.Catalog
 	Control shardlog.Control
 	States  shardlog.States
+	// Tip asks the site's leader where a shard ends, for LATEST. Nil: what has
+	// been applied here is the end.
+	Tip func(ctx context.Context, shard shardlog.ShardID) (shardlog.Seq, error)
 	// Now tells the time by which iterators and tokens age. Nil: time.Now.
 	Now func() time.Time
 	// Limits says what one shard gives to polling readers in a second. Its
@@ -46,6 +50,7 @@ type API struct {
 	reader  shardlog.Reader
 	catalog shardlog.Catalog
 	control shardlog.Control
+	tip     func(ctx context.Context, shard shardlog.ShardID) (shardlog.Seq, error) // nil: the catalog knows
 	now     func() time.Time
 	tokens  tokens
 	rates   rates
@@ -57,7 +62,7 @@ func New(c Config) (*API, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	a := &API{writer: c.Writer, reader: c.Reader, catalog: c.Catalog, control: c.Control, now: c.Now}
+	a := &API{writer: c.Writer, reader: c.Reader, catalog: c.Catalog, control: c.Control, tip: c.Tip, now: c.Now}
 	if a.now == nil {
 		a.now = time.Now
 	}

@@ -87,13 +87,25 @@ func (a *API) place(ctx context.Context, in awsapi.Input, name shardlog.StreamNa
 	}
 	switch kind {
 	case latest:
-		return shard.Next, nil
+		return a.placeAtTip(ctx, name, shard)
 	case trimHorizon:
 		return 0, nil
 	case atTime:
 		return a.placeAtTime(ctx, in, name, shard)
 	}
 	return a.placeAtNumber(ctx, kind, number, name, shard)
+}
+
+// placeAtTip is behind every record that anybody has been told is stored.
+func (a *API) placeAtTip(ctx context.Context, name shardlog.StreamName, shard shardlog.Shard) (shardlog.Seq, error) {
+	if a.tip == nil {
+		return shard.Next, nil
+	}
+	next, err := a.tip(ctx, shard.ID)
+	if err != nil {
+		return 0, &about{name, err}
+	}
+	return max(next, shard.Next), nil
 }
 
 func (a *API) placeAtTime(ctx context.Context, in awsapi.Input, name shardlog.StreamName, shard shardlog.Shard) (shardlog.Seq, error) {

@@ -156,6 +156,24 @@ func words(r *rand.Rand, n int) string {
 	return b.String()
 }
 
+func TestOriginsSurvive(t *testing.T) {
+	var b block.Builder
+	origin := at.Add(-3 * time.Hour)
+	entries := []placed{
+		{1, shardlog.Entry{Key: "a", Data: []byte("spooled"), Origin: origin}},
+		{1, shardlog.Entry{Key: "b", Data: []byte("direct")}},
+		{2, shardlog.Entry{Key: "c", Data: []byte("spooled too"), Origin: time.UnixMilli(0)}},
+	}
+	bl, err := block.Open(seal(t, &b, entries))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []shardlog.Record{bl.Record(0, 0), bl.Record(0, 1), bl.Record(1, 0)}
+	if !got[0].Origin.Equal(origin) || !got[1].Origin.IsZero() || got[2].Origin.UnixMilli() != 0 {
+		t.Fatalf("origins %v %v %v", got[0].Origin, got[1].Origin, got[2].Origin)
+	}
+}
+
 func TestAddNumbersRuns(t *testing.T) {
 	var b block.Builder
 	for i, want := range []struct {

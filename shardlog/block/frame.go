@@ -9,9 +9,9 @@ import (
 
 // A frame is the payload before compression:
 //
-//	byte  which columns of the table are present: 1 keyAt, 2 meta, 4 metaAt, 8 hash
+//	byte  which columns of the table are present: 1 keyAt, 2 meta, 4 metaAt, 8 hash, 16 origin
 //	table, each column with one uvarint for each record, run after run:
-//	      key length, data length, keyAt, meta length, metaAt, hash (0 or 1)
+//	      key length, data length, keyAt, meta length, metaAt, hash (0 or 1), origin
 //	hash  16 bytes for each record marked in the hash column
 //	keys, without those that keyAt finds
 //	metas, without the key's bytes where metaAt has a place
@@ -26,6 +26,7 @@ const (
 	hasMeta
 	hasMetaAt
 	hasHash
+	hasOrigin
 	allColumns = 1<<iota - 1
 )
 
@@ -40,14 +41,25 @@ type row struct {
 	key, data, meta int // lengths
 	keyAt, metaAt   int
 	hash            bool
+	origin          int64 // Unix milliseconds + 1; zero: none
 }
 
 func rowOf(e shardlog.Entry) row {
 	return row{
 		key: len(e.Key), data: len(e.Data), meta: len(e.Meta),
 		keyAt: place(e.Data, e.Key), metaAt: place(e.Meta, e.Key),
-		hash: e.Hash != nil,
+		hash:   e.Hash != nil,
+		origin: originOf(e),
 	}
+}
+
+// originOf is the origin as the table has it. A time that it cannot hold is
+// no time at all.
+func originOf(e shardlog.Entry) int64 {
+	if ms := e.Origin.UnixMilli(); !e.Origin.IsZero() && ms >= 0 && ms < maxUnixTime {
+		return ms + 1
+	}
+	return 0
 }
 
 // place is 1 + where the key lies in the first bytes of b, or 0.
@@ -76,7 +88,7 @@ func appendFrame(b []byte, runs []pending, rows []row) (frame []byte, scratch []
 		for _, e := range runs[i].entries {
 			r := rowOf(e)
 			rows = append(rows, r)
-			have |= bit(r.keyAt > 0, hasKeyAt) | bit(r.meta > 0, hasMeta) | bit(r.metaAt > 0, hasMetaAt) | bit(r.hash, hasHash)
+			have |= bit(r.keyAt > 0, hasKeyAt) | bit(r.meta > 0, hasMeta) | bit(r.metaAt > 0, hasMetaAt) | bit(r.hash, hasHash) | bit(r.origin > 0, hasOrigin)
 		}
 	}
 	b = appendTable(append(b, have), have, rows)
@@ -116,6 +128,11 @@ func appendTable(b []byte, have byte, rows []row) []byte {
 	if have&hasHash != 0 {
 		for i := range rows {
 			b = append(b, bit(rows[i].hash, 1))
+		}
+	}
+	if have&hasOrigin != 0 {
+		for i := range rows {
+			b = binary.AppendUvarint(b, uint64(rows[i].origin))
 		}
 	}
 	return b

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -19,8 +20,9 @@ type Block struct {
 	data   []byte   // all data, cut at dataEnd
 	keyEnd, dataEnd,
 	metaEnd []uint32
-	hashes []*shardlog.Hash // nil when no record has one
-	size   int
+	hashes  []*shardlog.Hash // nil when no record has one
+	origins []int64          // as rows have them, nil when no record has one
+	size    int
 }
 
 // decoders keeps what Open decompresses with. Blocks are opened one by one in
@@ -83,12 +85,18 @@ func openFrame(h Header, frame []byte) (*Block, error) {
 	if r.bad || !bl.cut(&r, rows) {
 		return nil, corrupt("table does not fit the frame")
 	}
+	if have[0]&hasOrigin != 0 {
+		bl.origins = make([]int64, len(rows))
+		for i := range rows {
+			bl.origins[i] = rows[i].origin
+		}
+	}
 	bl.begins = make([]uint32, 1, len(h.Runs)+1)
 	for i, run := range h.Runs {
 		bl.begins = append(bl.begins, bl.begins[i]+run.Count)
 	}
 	bl.size = cap(frame) + len(bl.keys) + cap(bl.metas) +
-		4*(len(bl.keyEnd)+len(bl.dataEnd)+len(bl.metaEnd)) + (hashSize+8)*len(bl.hashes)
+		4*(len(bl.keyEnd)+len(bl.dataEnd)+len(bl.metaEnd)) + (hashSize+8)*len(bl.hashes) + 8*len(bl.origins)
 	return bl, nil
 }
 
@@ -118,6 +126,11 @@ func (r *reader) table(have byte, n int) []row {
 	if have&hasHash != 0 {
 		for i := range rows {
 			rows[i].hash = r.uvarint(1) == 1
+		}
+	}
+	if have&hasOrigin != 0 {
+		for i := range rows {
+			rows[i].origin = int64(r.uvarint(maxUnixTime))
 		}
 	}
 	return rows
@@ -236,6 +249,9 @@ func (bl *Block) Record(run, i int) shardlog.Record {
 	}
 	if bl.hashes != nil {
 		r.Hash = bl.hashes[n]
+	}
+	if bl.origins != nil && bl.origins[n] > 0 {
+		r.Origin = time.UnixMilli(bl.origins[n] - 1).UTC()
 	}
 	if bl.metaEnd != nil {
 		if from, to := span(bl.metaEnd, n); to > from {

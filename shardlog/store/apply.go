@@ -60,6 +60,8 @@ func (a *applying) command(c shardlog.Command) shardlog.Outcome {
 		return a.trim(c)
 	case shardlog.Mutate:
 		return shardlog.Outcome{Err: a.mutate(c.Mutations)}
+	case shardlog.Concede:
+		return a.concede(c)
 	}
 	return shardlog.Outcome{Err: shardlog.Errorf(shardlog.Invalid, "apply", "unknown command %T", c)}
 }
@@ -68,9 +70,9 @@ func (a *applying) command(c shardlog.Command) shardlog.Outcome {
 func (a *applying) append(c shardlog.Append) shardlog.Outcome {
 	first := a.ord
 	a.ord += uint16(len(c.Blocks))
-	if runs, repeated := a.repeat(c); repeated {
+	if a.repeats(c.Bundles) {
 		a.dropBlocks(c, first)
-		return shardlog.Outcome{Runs: runs}
+		return shardlog.Outcome{}
 	}
 	plan, err := a.plan(c, first)
 	if err != nil {
@@ -79,33 +81,13 @@ func (a *applying) append(c shardlog.Append) shardlog.Outcome {
 	}
 	a.mutated(c.Mutations)
 	a.take(c, plan)
-	return shardlog.Outcome{Runs: plan.runs}
-}
-
-// repeat finds a command whose bundles have all been applied before.
-func (a *applying) repeat(c shardlog.Append) ([]shardlog.Run, bool) {
-	if len(c.Bundles) == 0 {
-		return nil, false
-	}
-	var runs []shardlog.Run
-	for _, u := range c.Bundles {
-		o := a.st.origins[origin{u.ID.Gateway, u.ID.Incarnation}]
-		if o == nil || u.ID.Number > o.last {
-			return nil, false
-		}
-		for _, m := range o.recent {
-			if m.number == u.ID.Number {
-				runs = m.runs
-			}
-		}
-	}
-	return runs, runs != nil
+	return shardlog.Outcome{}
 }
 
 // plan is an Append that fits the state.
 type plan struct {
 	refs []ref
-	runs []shardlog.Run
+	runs []run // numbered over all blocks
 }
 
 // plan checks everything an Append asks for and changes nothing.
@@ -143,31 +125,12 @@ func (a *applying) plan(c shardlog.Append, ord uint16) (plan, error) {
 				return plan{}, shardlog.Errorf(shardlog.Moved, "apply append", "%s of %s goes on at %d, not %d", sh.ID, st.Name, want, r.First)
 			}
 			next[sh.ID] = r.First + shardlog.Seq(r.Count)
-			p.runs = append(p.runs, shardlog.Run{Shard: sh.ID, First: r.First, Count: r.Count})
+			p.runs = append(p.runs, run{sh.ID, r.First, r.Count})
 		}
 		at := place{class: sealed.Class, bucket: c.Bucket, stream: sealed.Stream, index: a.index, ord: ord + uint16(i)}
 		p.refs = append(p.refs, ref{place: at, at: c.At, runs: head.Runs})
 	}
-	return p, nil
-}
-
-// checkBundles wants each origin's numbers to go on by one.
-func (a *applying) checkBundles(all []shardlog.Bundle) error {
-	last := map[origin]uint64{}
-	for _, u := range all {
-		o := origin{u.ID.Gateway, u.ID.Incarnation}
-		if _, seen := last[o]; !seen {
-			last[o] = 0
-			if b := a.st.origins[o]; b != nil {
-				last[o] = b.last
-			}
-		}
-		if u.ID.Number != last[o]+1 {
-			return shardlog.Errorf(shardlog.Moved, "apply append", "bundle %d of gateway %x follows %d", u.ID.Number, o.gateway, last[o])
-		}
-		last[o]++
-	}
-	return nil
+	return p, checkPlaces(c.Bundles, p.runs)
 }
 
 // take makes a checked Append part of the state.
@@ -192,7 +155,7 @@ func (a *applying) take(c shardlog.Append, p plan) {
 		a.s.cache.addSealed(r.place, c.Blocks[i].Bytes)
 		a.s.counts.appended(r.runs, size)
 	}
-	a.remember(c.Bundles, p.runs)
+	a.remember(c, p.runs)
 }
 
 // extend counts a block into its extent and moves its shards on.
@@ -212,24 +175,6 @@ func (a *applying) extend(st *stream, r ref, size int) {
 		e.Records += uint64(run.Count)
 		e.reach(run.Shard, sh.Next)
 		a.touched = append(a.touched, sh.ID)
-	}
-}
-
-// remember keeps the bundles' numbers and where they went.
-func (a *applying) remember(all []shardlog.Bundle, runs []shardlog.Run) {
-	for _, u := range all {
-		o := origin{u.ID.Gateway, u.ID.Incarnation}
-		b := a.st.origins[o]
-		if b == nil {
-			b = &bundles{}
-			a.st.origins[o] = b
-		}
-		b.last = u.ID.Number
-		b.recent = append(b.recent, memo{u.ID.Number, a.index, runs})
-		if len(b.recent) > keptBundles {
-			b.recent = slices.Delete(b.recent, 0, 1)
-		}
-		a.st.dirty.origins[o] = struct{}{}
 	}
 }
 

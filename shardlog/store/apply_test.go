@@ -16,18 +16,92 @@ func TestARepeatedBundleIsAppliedOnce(t *testing.T) {
 	st := w.create("s", 2)
 	first := w.put("s", 1, 1, "a", "b", "c")
 	again := w.put("s", 1, 1, "a", "b", "c")
-	if again.Err != nil || fmt.Sprint(again.Runs) != fmt.Sprint(first.Runs) {
-		t.Fatalf("first %v, again %v %v", first.Runs, again.Runs, again.Err)
+	if first.Err != nil || again.Err != nil {
+		t.Fatalf("first %v, again %v", first.Err, again.Err)
 	}
 	if got, _ := w.all(st.Shards[0].ID, 10); fmt.Sprint(got) != "[a c]" {
 		t.Fatalf("shard holds %v", got)
 	}
-	if out := w.put("s", 1, 3, "x"); shardlog.KindOf(out.Err) != shardlog.Moved {
-		t.Fatalf("a number was skipped: %v", out.Err)
+	if out := w.put("s", 1, 1, "a", "b", "c", "more"); shardlog.KindOf(out.Err) != shardlog.Moved {
+		t.Fatalf("a number was used twice: %v", out.Err)
 	}
 	report, err := w.s.Verify(context.Background(), nil)
 	if err != nil || report.Blocks != 1 || report.Records != 3 {
 		t.Fatalf("blocks of refused commands stay: %+v, %v", report, err)
+	}
+	w.s.Close()
+}
+
+// TestBundlesAreRememberedUntilTheyAreSettled applies numbers out of order, a
+// Put in parts and a refused entry, and asks what became of them, also after a
+// start.
+func TestBundlesAreRememberedUntilTheyAreSettled(t *testing.T) {
+	dir := t.TempDir()
+	w := open(t, dir, nil)
+	st := w.create("s", 2)
+	bundle := func(number, settled uint64, from uint32, places ...uint32) shardlog.Outcome {
+		t.Helper()
+		return w.append(st.Name, []shardlog.Bundle{{ID: shardlog.BundleID{Gateway: 7, Incarnation: 9, Number: number}, Settled: settled, From: from, Places: places}})
+	}
+	memo := func(number uint64) string {
+		t.Helper()
+		m, known, err := w.s.Memo(shardlog.BundleID{Gateway: 7, Incarnation: 9, Number: number})
+		if err != nil {
+			return shardlog.KindOf(err).String()
+		}
+		text := ""
+		for _, e := range m.Entries {
+			text += fmt.Sprintf("%d@%d ", e.Shard.Number, e.Seq)
+		}
+		return fmt.Sprint(known, " ", text)
+	}
+	check := func(number uint64, want string) {
+		t.Helper()
+		if got := memo(number); got != want {
+			t.Errorf("bundle %d: %s, want %s", number, got, want)
+		}
+	}
+	for _, out := range []shardlog.Outcome{bundle(5, 2, 0, 0, shardlog.NoPlace, 1, 0), bundle(3, 2, 0, 0), bundle(5, 2, 4, 1)} {
+		if out.Err != nil {
+			t.Fatal(out.Err)
+		}
+	}
+	for _, out := range []shardlog.Outcome{bundle(5, 2, 4, 1, 1), bundle(1, 1, 0, 0), bundle(6, 2, 3, 0)} {
+		if shardlog.KindOf(out.Err) != shardlog.Moved {
+			t.Errorf("want moved, got %v", out.Err)
+		}
+	}
+	look := func() {
+		t.Helper()
+		check(5, "true 0@1 0@0 1@1 0@2 1@2 ")
+		check(3, "true 0@3 ")
+		check(4, "false ")
+		check(1, "expired")
+	}
+	look()
+	w.s.Close()
+	at := w.at
+	w = open(t, dir, nil)
+	w.at = at
+	look()
+	if out := bundle(6, 4, 0, 0); out.Err != nil {
+		t.Fatal(out.Err)
+	}
+	check(3, "expired")
+	check(5, "true 0@1 0@0 1@1 0@2 1@2 ")
+	w.s.Close()
+}
+
+func TestOriginsAreForgottenOldestFirst(t *testing.T) {
+	w := open(t, t.TempDir(), nil)
+	st := w.create("s", 1)
+	for n := range uint64(40) {
+		if out := w.append(st.Name, []shardlog.Bundle{{ID: shardlog.BundleID{Gateway: 1, Incarnation: n + 1, Number: 1}, Places: []uint32{0}}}); out.Err != nil {
+			t.Fatal(out.Err)
+		}
+	}
+	if w.s.LastBundle(1, 8) != 0 || w.s.LastBundle(1, 9) != 1 || w.s.LastBundle(1, 40) != 1 {
+		t.Fatalf("8: %d, 9: %d, 40: %d", w.s.LastBundle(1, 8), w.s.LastBundle(1, 9), w.s.LastBundle(1, 40))
 	}
 	w.s.Close()
 }

@@ -63,6 +63,15 @@ func (a *applying) deleteStream(c shardlog.DeleteStream) shardlog.Outcome {
 	return shardlog.Outcome{}
 }
 
+// concede keeps gaps of records that never had a place.
+func (a *applying) concede(c shardlog.Concede) shardlog.Outcome {
+	if err := a.mutate(c.Mutations); err != nil {
+		return shardlog.Outcome{Err: err}
+	}
+	a.addGaps(c.Gaps)
+	return shardlog.Outcome{Gaps: c.Gaps}
+}
+
 func (a *applying) setRetention(c shardlog.SetRetention) shardlog.Outcome {
 	st := a.st.byName[c.Name]
 	if st == nil {

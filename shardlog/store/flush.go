@@ -95,7 +95,10 @@ func (st *state) writeRows(b *pebble.Batch) error {
 		}
 	}
 	for o := range st.dirty.origins {
-		if err := set(bundleKey(o.gateway, o.incarnation), st.origins[o].value()); err != nil {
+		if st.origins[o] == nil {
+			continue // forgotten: its row goes by pending.ops
+		}
+		if err := set(originKey(o), st.origins[o].value()); err != nil {
 			return err
 		}
 	}

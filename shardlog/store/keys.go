@@ -21,7 +21,8 @@ const (
 	stateGap     = 'g'
 	stateSkip    = 'i'
 	stateSpace   = 'k'
-	stateBundle  = 'u'
+	stateBundle  = 'u' // of the release before peers: read, not written
+	stateOrigin  = 'o'
 	stateExtent  = 'x'
 )
 
@@ -83,8 +84,8 @@ func skipKey(stream shardlog.StreamID, bucket uint32, index uint64) []byte {
 	return binary.BigEndian.AppendUint64(stateKey(stateSkip, uint32(stream), bucket), index)
 }
 
-func bundleKey(gateway, incarnation uint64) []byte {
-	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64([]byte{prefixState, stateBundle}, gateway), incarnation)
+func originKey(o origin) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64([]byte{prefixState, stateOrigin}, o.gateway), o.incarnation)
 }
 
 func gapKey(index uint64, ord uint32) []byte {

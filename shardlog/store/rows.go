@@ -123,33 +123,3 @@ func (k skip) of(shard uint32) shardlog.Seq {
 	}
 	return k.next[i].End
 }
-
-func (b *bundles) value() []byte {
-	var n numbers
-	n.put(b.last, uint64(len(b.recent)))
-	for _, m := range b.recent {
-		n.put(m.number, m.index, uint64(len(m.runs)))
-		for _, r := range m.runs {
-			n.put(uint64(r.Shard.Stream), uint64(r.Shard.Number), uint64(r.First), uint64(r.Count))
-		}
-	}
-	return n.b
-}
-
-func (st *state) loadBundles(key, value []byte) error {
-	if len(key) != 16 {
-		return shardlog.Errorf(shardlog.Corrupt, "read bundles", "key %x", key)
-	}
-	n, b := numbers{value}, &bundles{}
-	b.last = n.take()
-	for range min(n.take(), keptBundles) {
-		m := memo{number: n.take(), index: n.take()}
-		for range min(n.take(), uint64(len(n.b))) {
-			shard := shardlog.ShardID{Stream: shardlog.StreamID(n.take()), Number: uint32(n.take())}
-			m.runs = append(m.runs, shardlog.Run{Shard: shard, First: shardlog.Seq(n.take()), Count: uint32(n.take())})
-		}
-		b.recent = append(b.recent, m)
-	}
-	st.origins[origin{binary.BigEndian.Uint64(key), binary.BigEndian.Uint64(key[8:])}] = b
-	return n.done()
-}

@@ -29,7 +29,8 @@ type Row struct {
 	Bytes []byte
 }
 
-// SpoolStats is what the spool holds. First and Last are zero when it is empty.
+// SpoolStats is what the spool holds. While it is empty, First is the number of
+// the row to come, and Last the one before.
 type SpoolStats struct {
 	Rows, Bytes uint64 // Bytes as given to Append
 	First, Last uint64
@@ -107,9 +108,6 @@ func (sp *Spool) Stats() SpoolStats {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
 	c := sp.count
-	if c.first == c.next {
-		return SpoolStats{}
-	}
 	return SpoolStats{Rows: c.next - c.first, Bytes: c.bytes, First: c.first, Last: c.next - 1}
 }
 

@@ -69,7 +69,7 @@ func TestSpoolIsAQueueThatSurvivesRestarts(t *testing.T) {
 	if err := sp.Drop(100); err != nil {
 		t.Fatal(err)
 	}
-	check(store.SpoolStats{}, "")
+	check(store.SpoolStats{First: 5, Last: 4}, "")
 	w.s.Close()
 	w = open(t, dir, nil)
 	sp = w.s.Spool()
@@ -165,7 +165,7 @@ func TestSpoolPassesOverWhatItCannotRead(t *testing.T) {
 			if holes, err := w.s.Holes(); holes != 0 || err != nil {
 				t.Fatalf("a spool row is no hole: %d, %v", holes, err)
 			}
-			if err := sp.Drop(rows); err != nil || sp.Stats() != (store.SpoolStats{}) {
+			if err := sp.Drop(rows); err != nil || sp.Stats().Rows != 0 {
 				t.Fatalf("%+v, %v", sp.Stats(), err)
 			}
 		})

@@ -64,23 +64,6 @@ type skip struct {
 	next   []shardlog.ShardEnd
 }
 
-// origin is a gateway's series of bundles.
-type origin struct{ gateway, incarnation uint64 }
-
-// bundles is the last number applied of an origin, and where the last few went.
-type bundles struct {
-	last   uint64
-	recent []memo // oldest first, at most keptBundles
-}
-
-type memo struct {
-	number, index uint64
-	runs          []shardlog.Run // of the whole command
-}
-
-// keptBundles is how many bundles of one origin may be in flight.
-const keptBundles = 4
-
 // cell is a value of small state; a nil value is a deletion.
 type cell struct {
 	value   []byte
@@ -103,6 +86,9 @@ func (st *state) load(db pebble.Reader) error {
 		return err
 	}
 	if err := eachRow(db, stateKey(stateBundle), st.loadBundles); err != nil {
+		return err
+	}
+	if err := eachRow(db, stateKey(stateOrigin), st.loadOrigin); err != nil {
 		return err
 	}
 	return eachRow(db, stateKey(stateGap), func(_, _ []byte) error { st.gaps++; return nil })
@@ -238,17 +224,6 @@ func (s *Store) Extents(id shardlog.StreamID) []shardlog.Extent {
 		}
 	}
 	return all
-}
-
-// LastBundle is the number of the last bundle applied of a gateway's
-// incarnation, zero when there was none.
-func (s *Store) LastBundle(gateway, incarnation uint64) uint64 {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if b := s.state.origins[origin{gateway, incarnation}]; b != nil {
-		return b.last
-	}
-	return 0
 }
 
 // appliedRow is the row of kind stateApplied.

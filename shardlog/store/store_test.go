@@ -88,6 +88,31 @@ func (w *writer) put(name shardlog.StreamName, bucket uint32, number uint64, rec
 		Blocks:  []shardlog.SealedBlock{{Stream: st.ID, Class: st.Class, Bytes: sealed}}})[0]
 }
 
+// append appends one block that holds a record for each place, in shard of
+// the place's number.
+func (w *writer) append(name shardlog.StreamName, bundles []shardlog.Bundle) shardlog.Outcome {
+	w.t.Helper()
+	st, _ := w.s.Stream(name)
+	var b block.Builder
+	for i := range bundles {
+		for j, p := range bundles[i].Places {
+			if p != shardlog.NoPlace {
+				bundles[i].Places[j] = uint32(b.Add(p, shardlog.Entry{Key: "key", Data: []byte("data")}))
+			}
+		}
+	}
+	w.at = w.at.Add(time.Second)
+	sealed, err := b.Seal(block.Head{Stream: st.ID, At: w.at}, func(shard uint32) shardlog.Seq {
+		sh, _ := st.Shard(shard)
+		return sh.Next
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return w.do(shardlog.Append{At: w.at, Bucket: 1, Bundles: bundles,
+		Blocks: []shardlog.SealedBlock{{Stream: st.ID, Class: st.Class, Bytes: sealed}}})[0]
+}
+
 func (w *writer) create(name shardlog.StreamName, shards int) shardlog.Stream {
 	w.t.Helper()
 	out := w.do(shardlog.CreateStream{At: w.at, Spec: shardlog.StreamSpec{Name: name, Shards: shards, Retention: shardlog.DefaultRetention, Class: shardlog.Telemetry}})

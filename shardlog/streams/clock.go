@@ -16,6 +16,9 @@ type Clock struct {
 	Wall   func() time.Time
 	Uptime func() time.Duration // monotonic, since any moment
 	Synced func() bool          // does the kernel say that the clock is synchronised
+	// Peers is how far the median clock of those peers lies ahead whose kernels
+	// say that they are synchronised, and how many they are; nil: there are none.
+	Peers func() (ahead time.Duration, n int)
 
 	mu     sync.Mutex
 	timing timing
@@ -45,7 +48,26 @@ func (c *Clock) Floor(t time.Time) {
 func (c *Clock) Stamp() Stamp {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.timing.tell(c.Wall(), c.Uptime(), c.Synced())
+	return c.timing.tell(c.Wall(), c.Uptime(), c.believed())
+}
+
+// believed reports whether the wall clock is as good as a time server's word:
+// the kernel says so, or it lies near the peers that have one. Two peers that
+// agree outvote our own kernel.
+func (c *Clock) believed() bool {
+	synced := c.Synced()
+	if c.Peers == nil {
+		return synced
+	}
+	ahead, n := c.Peers()
+	near := ahead.Abs() <= nearPeers
+	switch n {
+	case 0:
+		return synced
+	case 1:
+		return synced || near
+	}
+	return near
 }
 
 // Trusted reports whether the wall clock is near the truth, as far as can be known.
@@ -55,7 +77,7 @@ func (c *Clock) Trusted() bool { return c.Stamp().Mark == block.Synced }
 func (c *Clock) MayTrim() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.timing.tell(c.Wall(), c.Uptime(), c.Synced())
+	c.timing.tell(c.Wall(), c.Uptime(), c.believed())
 	return c.timing.mayTrim(c.Uptime())
 }
 
@@ -74,9 +96,10 @@ func (c *Clock) Hold() {
 }
 
 const (
-	plausible = time.Hour      // a clock this far off is believed
-	agreement = 24 * time.Hour // how long a jump must stand before it is
-	steady    = time.Minute    // how much a jump may drift meanwhile
+	nearPeers = 5 * time.Minute // two clocks this near agree
+	plausible = time.Hour       // a clock this far off is believed
+	agreement = 24 * time.Hour  // how long a jump must stand before it is
+	steady    = time.Minute     // how much a jump may drift meanwhile
 )
 
 // builtNotBefore is a moment before which no gateway can have run.

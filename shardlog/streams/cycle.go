@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -27,8 +28,10 @@ type cycle struct {
 	next    map[uint32]shardlog.Seq // by shard of that stream
 	builder block.Builder
 	blocks  []shardlog.SealedBlock
-	numbers []shardlog.SequenceNumber // of every run sealed, without its index
-	places  []uint32
+	numbers []shardlog.SequenceNumber // of the first record of every run sealed
+	places  []uint32                  // of every entry
+	bundles []shardlog.Bundle
+	plain   bool // some entries came without a number
 	muts    []shardlog.Mutation
 	records int
 	raw     int
@@ -40,6 +43,15 @@ type cycle struct {
 type take struct {
 	put      *put
 	from, to int
+}
+
+// rank orders the takes of a stream: entries of numbered bundles come first in
+// their runs, since those without a number are in no bundle's places.
+func (t take) rank() int {
+	if t.put.id.Number == 0 {
+		return 1
+	}
+	return 0
 }
 
 // blockBytes is where a block is cut: more raw data compresses no better, and
@@ -54,7 +66,7 @@ func (c *cycle) begin(now time.Time) {
 	defer c.l.mu.Unlock()
 	c.takes = c.l.pool.take(c.takes[:0], now)
 	slices.SortStableFunc(c.takes, func(a, b take) int {
-		return strings.Compare(string(a.put.name), string(b.put.name))
+		return cmp.Or(strings.Compare(string(a.put.name), string(b.put.name)), a.rank()-b.rank())
 	})
 	c.l.built = make(chan struct{})
 }
@@ -65,7 +77,9 @@ func (c *cycle) again() {
 	c.l.mu.Lock()
 	defer c.l.mu.Unlock()
 	for _, t := range c.takes {
-		t.put.failed = t.put.failed || t.put.abandoned
+		if p := t.put; p.abandoned && !p.failed {
+			p.fail(t.from, &shardlog.Error{Kind: shardlog.Unknown, Op: "put", Stream: p.name, Err: errAbandoned})
+		}
 	}
 	c.l.built = make(chan struct{})
 }
@@ -96,17 +110,35 @@ func (c *cycle) seal(ctx context.Context, stamp Stamp, number uint64, bucket uin
 		if err := c.add(t); err != nil {
 			return shardlog.Append{}, err
 		}
+		c.number(t)
 		c.muts = append(c.muts, t.put.with...)
 	}
 	if err := c.cut(); err != nil {
 		return shardlog.Append{}, err
 	}
-	a := shardlog.Append{At: c.at, Bucket: bucket, Blocks: c.blocks, Mutations: c.muts}
-	if c.records > 0 {
+	if c.plain {
 		id := shardlog.BundleID{Gateway: c.l.c.Gateway, Incarnation: c.l.c.Incarnation, Number: number}
-		a.Bundles = []shardlog.Bundle{{ID: id, Places: c.places}}
+		c.bundles = append(c.bundles, shardlog.Bundle{ID: id, Settled: number})
 	}
-	return a, nil
+	return shardlog.Append{At: c.at, Bucket: bucket, Bundles: c.bundles, Blocks: c.blocks, Mutations: c.muts}, nil
+}
+
+// number makes the bundle of a take that has been added last.
+func (c *cycle) number(t take) {
+	if t.put.id.Number == 0 {
+		c.plain = c.plain || t.to > t.from
+		return
+	}
+	u := shardlog.Bundle{ID: t.put.id, Settled: t.put.settled, From: uint32(t.from), Places: make([]uint32, t.to-t.from)}
+	n := len(c.places)
+	for i := t.to - 1; i >= t.from; i-- {
+		u.Places[i-t.from] = shardlog.NoPlace
+		if t.put.results[i].Err == nil {
+			n--
+			u.Places[i-t.from] = c.places[n]
+		}
+	}
+	c.bundles = append(c.bundles, u)
 }
 
 func (c *cycle) reset(stamp Stamp) {
@@ -114,7 +146,8 @@ func (c *cycle) reset(stamp Stamp) {
 	c.stream = shardlog.Stream{}
 	c.builder.Reset()
 	// What the last command held belongs to the proposer.
-	c.blocks, c.muts, c.places = nil, nil, nil
+	c.blocks, c.muts, c.bundles = nil, nil, nil
+	c.places, c.plain = c.places[:0], false
 	c.numbers, c.records, c.raw = c.numbers[:0], 0, 0
 }
 
@@ -145,6 +178,9 @@ func (c *cycle) admit(ctx context.Context, t take) error {
 	p := t.put
 	if c.stream.ID == 0 {
 		return &shardlog.Error{Kind: shardlog.NotFound, Op: "put", Stream: p.name}
+	}
+	if err := c.l.goesOn(t); err != nil {
+		return err
 	}
 	for i := t.from; i < t.to; i++ {
 		if p.results[i].Err != nil {
@@ -192,7 +228,7 @@ func (c *cycle) cut() error {
 		if _, begun := c.next[r.Shard]; !begun {
 			c.next[r.Shard] = sh.Next
 		}
-		c.numbers = append(c.numbers, sh.Number(0, c.at))
+		c.numbers = append(c.numbers, sh.Number(c.next[r.Shard], c.at))
 	}
 	sealed, err := c.builder.Seal(block.Head{Stream: c.stream.ID, At: c.at, Clock: c.mark},
 		func(shard uint32) shardlog.Seq { return c.next[shard] })
@@ -206,22 +242,19 @@ func (c *cycle) cut() error {
 	return nil
 }
 
-var errLost = errors.New("the answer does not fit the command")
+var errAbandoned = errors.New("its caller went away")
 
-// settle gives every entry its number: an entry's place in its run is the
-// count of those of the same run before it.
+// settle gives every entry its number: the command was applied as it was
+// built, and an entry's place in its run is the count of those before it.
 func (c *cycle) settle(out shardlog.Outcome) {
-	if len(out.Runs) != len(c.numbers) {
-		c.fail(shardlog.Unknown, errLost)
-		return
-	}
-	c.used = append(c.used[:0], make([]shardlog.Seq, len(out.Runs))...)
+	c.used = append(c.used[:0], make([]shardlog.Seq, len(c.numbers))...)
 	n := 0
 	for _, t := range c.takes {
 		p := t.put
 		if p.failed {
 			continue
 		}
+		p.index = out.Index
 		for i := t.from; i < t.to; i++ {
 			if p.results[i].Err != nil {
 				continue
@@ -229,7 +262,7 @@ func (c *cycle) settle(out shardlog.Outcome) {
 			place := c.places[n]
 			n++
 			number := c.numbers[place]
-			number.Index = out.Runs[place].First + c.used[place]
+			number.Index += c.used[place]
 			c.used[place]++
 			p.results[i].Number = number
 		}
@@ -254,13 +287,11 @@ func (c *cycle) finish(now time.Time) {
 	for _, t := range c.takes {
 		p := t.put
 		p.inFlight = false
-		if p.abandoned {
-			continue
-		}
-		if p.failed {
+		if p.failed && !p.abandoned {
 			l.pool.remove(p)
 		}
-		if p.failed || p.next == len(p.entries) {
+		if p.abandoned || p.failed || p.next == len(p.entries) {
+			l.forget(p)
 			close(p.done)
 		}
 	}

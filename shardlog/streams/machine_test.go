@@ -33,14 +33,15 @@ type machine struct {
 	records   map[shardlog.ShardID][]shardlog.Record
 	cells     map[string]shardlog.Version
 	last      uint64
-	runs      []shardlog.Run // of the last bundle
-	appends   []time.Time    // when they were proposed
-	largest   int            // bytes of blocks in one command
+	memos     map[shardlog.BundleID]shardlog.Memo
+	appends   []time.Time // when they were proposed
+	largest   int         // bytes of blocks in one command
 	usage     shardlog.Usage
 }
 
 func newMachine(shards int) *machine {
-	m := &machine{records: map[shardlog.ShardID][]shardlog.Record{}, cells: map[string]shardlog.Version{}}
+	m := &machine{records: map[shardlog.ShardID][]shardlog.Record{}, cells: map[string]shardlog.Version{},
+		memos: map[shardlog.BundleID]shardlog.Memo{}}
 	for i, name := range []shardlog.StreamName{"a", "b", "c"} {
 		m.streams = append(m.streams, newStream(shardlog.StreamID(i+1), name, shards))
 	}
@@ -105,18 +106,27 @@ func (m *machine) append(c shardlog.Append) shardlog.Outcome {
 	refuse := func(format string, args ...any) shardlog.Outcome {
 		return shardlog.Outcome{Err: shardlog.Errorf(shardlog.Moved, "apply", format, args...)}
 	}
+	known := len(c.Bundles) > 0
 	for _, b := range c.Bundles {
-		if b.ID.Number <= m.last {
-			return shardlog.Outcome{Runs: m.runs}
-		}
-		if b.ID.Number != m.last+1 {
-			return refuse("bundle %d after %d", b.ID.Number, m.last)
+		memo, ok := m.memos[b.ID]
+		known = known && ok && len(memo.Entries) >= int(b.From)+len(b.Places)
+	}
+	if known {
+		return shardlog.Outcome{Index: uint64(m.index)}
+	}
+	for _, b := range c.Bundles {
+		if memo, ok := m.memos[b.ID]; ok && len(b.Places) == 0 || len(memo.Entries) != int(b.From) {
+			return refuse("bundle %d from %d", b.ID.Number, b.From)
 		}
 	}
 	if c.At.Before(m.tail.Stamp) || c.Bucket < m.tail.Bucket {
 		return refuse("before the tail")
 	}
-	size, runs := 0, []shardlog.Run{}
+	type run struct {
+		shard shardlog.ShardID
+		first shardlog.Seq
+	}
+	size, runs := 0, []run{}
 	next := map[shardlog.ShardID]shardlog.Seq{}
 	for _, b := range c.Blocks {
 		size += len(b.Bytes)
@@ -130,7 +140,7 @@ func (m *machine) append(c shardlog.Append) shardlog.Outcome {
 				return refuse("run %v of stream %d", r, b.Stream)
 			}
 			next[sh.ID] = r.First + shardlog.Seq(r.Count)
-			runs = append(runs, shardlog.Run{Shard: sh.ID, First: r.First, Count: r.Count})
+			runs = append(runs, run{sh.ID, r.First})
 		}
 	}
 	if err := m.mutate(c.Mutations); err != nil {
@@ -138,10 +148,22 @@ func (m *machine) append(c shardlog.Append) shardlog.Outcome {
 	}
 	m.largest = max(m.largest, size)
 	m.keep(c, next)
-	for range c.Bundles {
-		m.last, m.runs = m.last+1, runs
+	for _, b := range c.Bundles {
+		memo := m.memos[b.ID]
+		for _, p := range b.Places {
+			var e shardlog.Placed
+			if p != shardlog.NoPlace {
+				e = shardlog.Placed{Shard: runs[p].shard, Seq: runs[p].first, At: c.At.UnixMilli()}
+				runs[p].first++
+			}
+			memo.Entries = append(memo.Entries, e)
+		}
+		m.memos[b.ID] = memo
+		if b.ID.Gateway == 1 { // the write path itself
+			m.last = b.ID.Number
+		}
 	}
-	return shardlog.Outcome{Runs: runs}
+	return shardlog.Outcome{Index: uint64(m.index)}
 }
 
 func (m *machine) keep(c shardlog.Append, next map[shardlog.ShardID]shardlog.Seq) {
@@ -264,6 +286,13 @@ func (m *machine) LastBundle(uint64, uint64) uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.last
+}
+
+func (m *machine) Memo(id shardlog.BundleID) (shardlog.Memo, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	memo, ok := m.memos[id]
+	return memo, ok, nil
 }
 
 func (m *machine) Usage() (shardlog.Usage, error) {

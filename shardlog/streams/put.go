@@ -7,9 +7,12 @@ import (
 	"headgate/shardlog"
 )
 
-// put is one call of Put on its way.
+// put is one call of Put or Take on its way.
 type put struct {
 	name    shardlog.StreamName
+	id      shardlog.BundleID // Number zero: it has none
+	settled uint64            // of its origin
+	drained bool              // from a spool: not charged
 	entries []shardlog.Entry
 	hashes  []shardlog.Hash
 	results []shardlog.Result
@@ -25,6 +28,7 @@ type put struct {
 	inFlight  bool      // a command holds some of it
 	abandoned bool      // its caller went away: its entries must not be read any more
 	err       error     // of the whole
+	index     uint64    // of the last command that held some of it
 	failed    bool      // what comes after next shall not be stored
 }
 
@@ -50,20 +54,26 @@ func (l *Log) Put(ctx context.Context, name shardlog.StreamName, entries []shard
 		return nil, err
 	}
 	p := &put{name: name, entries: entries, with: with, since: time.Now(), done: make(chan struct{})}
-	if err := p.prepare(); err != nil {
-		return nil, err
-	}
-	s, ok := l.c.Catalog.Stream(name)
-	if !ok {
-		return nil, &shardlog.Error{Kind: shardlog.NotFound, Op: "put", Stream: name}
-	}
-	if err := l.waitForRoom(ctx, name); err != nil {
+	s, err := l.receive(ctx, p)
+	if err != nil {
 		return nil, err
 	}
 	if wait, err := l.admit(p, s); err != nil || !wait {
 		return p.results, err
 	}
 	return l.await(ctx, p)
+}
+
+// receive checks a Put and holds it back until there is room.
+func (l *Log) receive(ctx context.Context, p *put) (shardlog.Stream, error) {
+	if err := p.prepare(); err != nil {
+		return shardlog.Stream{}, err
+	}
+	s, ok := l.c.Catalog.Stream(p.name)
+	if !ok {
+		return s, &shardlog.Error{Kind: shardlog.NotFound, Op: "put", Stream: p.name}
+	}
+	return s, l.waitForRoom(ctx, p.name)
 }
 
 func unavailable(op string, name shardlog.StreamName, err error) error {
@@ -126,6 +136,11 @@ func (l *Log) waitForRoom(ctx context.Context, name shardlog.StreamName) error {
 func (l *Log) admit(p *put, s shardlog.Stream) (wait bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.admitted(p, s)
+}
+
+// admitted is admit for the one who holds mu.
+func (l *Log) admitted(p *put, s shardlog.Stream) (wait bool, err error) {
 	if l.full != nil && !p.name.Own() {
 		l.counts.Refused++
 		return false, &shardlog.Error{Kind: shardlog.Full, Op: "put", Stream: p.name, RetryAfter: fullRetry, Err: l.full}
@@ -137,7 +152,7 @@ func (l *Log) admit(p *put, s shardlog.Stream) (wait bool, err error) {
 		l.charge(p, s)
 	}
 	p.records, p.bytes = 0, 0
-	for i := range p.results {
+	for i := p.next; i < len(p.results); i++ {
 		switch err := p.results[i].Err; {
 		case err == nil:
 			p.records++
@@ -214,6 +229,7 @@ func (l *Log) leave(p *put) bool {
 		return false
 	}
 	l.pool.remove(p)
+	l.forget(p)
 	return true
 }
 
@@ -239,7 +255,9 @@ func (l *Log) withdraw(p *put, cause error) ([]shardlog.Result, error) {
 		case !p.inFlight:
 			defer l.mu.Unlock()
 			l.pool.remove(p)
+			l.forget(p)
 			p.fail(p.next, unavailable("put", p.name, cause))
+			close(p.done)
 			return p.answer()
 		case built == nil:
 			defer l.mu.Unlock()

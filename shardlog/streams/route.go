@@ -83,7 +83,7 @@ func (w *lane) note(epoch uint64, bytes int) bool {
 func (l *Log) charge(p *put, s shardlog.Stream) {
 	r := l.routeOf(s)
 	var short map[string]error
-	for i := range p.entries {
+	for i := p.next; i < len(p.entries); i++ {
 		e, res := &p.entries[i], &p.results[i]
 		if res.Err != nil {
 			continue
@@ -99,6 +99,10 @@ func (l *Log) charge(p *put, s shardlog.Stream) {
 			continue
 		}
 		w := r.lane(id, l.c.Limits)
+		if p.drained {
+			l.pool.full = w.note(l.pool.epoch, cost(e)) || l.pool.full
+			continue
+		}
 		if err := w.quota.Take(p.joined, 1, e.Size()); err != nil {
 			if short == nil {
 				short = map[string]error{}
@@ -150,6 +154,9 @@ func (l *Log) chargeWhole(p *put, s shardlog.Stream) {
 	var wait time.Duration
 	var err error
 	for _, m := range sums {
+		if p.drained {
+			break
+		}
 		if e := m.lane.quota.Take(p.joined, m.records, m.bytes); e != nil && shardlog.RetryAfter(e) >= wait {
 			err, wait = e, shardlog.RetryAfter(e)
 		}

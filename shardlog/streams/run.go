@@ -54,6 +54,7 @@ func (l *Log) resign() {
 	l.counts.Leading = false
 	for _, p := range l.pool.puts {
 		p.fail(p.next, unavailable("put", p.name, errNotLeading))
+		l.forget(p)
 		close(p.done)
 	}
 	l.pool.puts, l.pool.records, l.pool.bytes, l.pool.full = nil, 0, 0, false

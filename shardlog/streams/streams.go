@@ -20,6 +20,9 @@ type Ground interface {
 	Tail() shardlog.Tail
 	Extents(stream shardlog.StreamID) []shardlog.Extent // by bucket, oldest first
 	LastBundle(gateway, incarnation uint64) uint64
+	// Memo is what became of a bundle; false when no part of it has been
+	// applied. Kind Expired: its number is settled.
+	Memo(id shardlog.BundleID) (shardlog.Memo, bool, error)
 	Usage() (shardlog.Usage, error)
 }
 
@@ -56,6 +59,7 @@ type Log struct {
 	mu     sync.Mutex
 	pool   pool                         // guarded by mu
 	routes map[shardlog.StreamID]*route // guarded by mu
+	taken  map[shardlog.BundleID]*put   // guarded by mu: numbered Puts that are here
 	full   error                        // guarded by mu: why Puts are refused, nil when they are not
 	led    chan struct{}                // guarded by mu: closed while Run runs
 	built  chan struct{}                // guarded by mu: closed when the cycle has read its entries; nil while it reads none
@@ -97,7 +101,7 @@ func New(c Config) (*Log, error) {
 	if c.Clock == nil {
 		c.Clock = NewClock()
 	}
-	l := &Log{c: c, clock: c.Clock, led: make(chan struct{}), routes: map[shardlog.StreamID]*route{},
+	l := &Log{c: c, clock: c.Clock, led: make(chan struct{}), routes: map[shardlog.StreamID]*route{}, taken: map[shardlog.BundleID]*put{},
 		kick: make(chan struct{}, 1), trim: make(chan struct{}, 1), scale: make(chan struct{}, 1)}
 	l.clock.Floor(c.Ground.Tail().Stamp) // before anything is stamped: a jump shows only against what was
 	l.pool.pace = time.Second / time.Duration(c.SyncsPerSecond)

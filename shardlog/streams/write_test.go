@@ -196,4 +196,8 @@ type nothing struct{}
 func (nothing) Tail() shardlog.Tail                           { return shardlog.Tail{} }
 func (nothing) Extents(shardlog.StreamID) []shardlog.Extent   { return nil }
 func (nothing) LastBundle(gateway, incarnation uint64) uint64 { return 0 }
-func (nothing) Usage() (shardlog.Usage, error)                { return shardlog.Usage{}, nil }
+
+func (nothing) Memo(shardlog.BundleID) (shardlog.Memo, bool, error) {
+	return shardlog.Memo{}, false, nil
+}
+func (nothing) Usage() (shardlog.Usage, error) { return shardlog.Usage{}, nil }

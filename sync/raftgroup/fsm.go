@@ -37,6 +37,9 @@ func (f *fsm) Apply(log *raft.Log) any {
 	if f.broken() {
 		return shardlog.Errorf(shardlog.Unknown, "apply", "the group has failed")
 	}
+	if hollow(log) {
+		return f.applyHollow(log)
+	}
 	commands, err := shardlog.DecodeCommands(log.Data)
 	if err != nil {
 		return f.failed(fmt.Errorf("apply entry %d: %w", log.Index, err))
@@ -47,6 +50,16 @@ func (f *fsm) Apply(log *raft.Log) any {
 	}
 	f.weigh(log)
 	return outcomes
+}
+
+// applyHollow passes over an entry whose blocks were given up after it had
+// been applied. Anywhere else it would be a loss.
+func (f *fsm) applyHollow(log *raft.Log) any {
+	if at := f.machine.Applied(); log.Index > at {
+		return f.failed(shardlog.Errorf(shardlog.Corrupt, "apply", "entry %d is hollow, applied up to %d", log.Index, at))
+	}
+	f.weigh(log)
+	return []shardlog.Outcome(nil)
 }
 
 // StoreConfiguration makes the engine count its configurations as applied.
@@ -95,13 +108,16 @@ func (f *fsm) dirty() bool {
 
 // Snapshot copies no data: the store holds it already.
 func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
+	if f.broken() {
+		return nil, shardlog.Errorf(shardlog.Unavailable, "take snapshot", "the group has failed")
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return &persisted{fsm: f, applied: f.machine.Applied(), weight: f.weight}, nil
 }
 
-// Restore is idempotent: a machine that is at the manifest or beyond it is
-// restored. One that is behind would have to pull from a peer.
+// Restore checks that the machine is at the manifest or beyond it: whoever
+// saved the manifest has seen to that, and settle does before a start.
 func (f *fsm) Restore(snapshot io.ReadCloser) error {
 	data, err := io.ReadAll(io.LimitReader(snapshot, maxManifest))
 	if err != nil {
@@ -111,13 +127,8 @@ func (f *fsm) Restore(snapshot io.ReadCloser) error {
 	if err != nil {
 		return err
 	}
-	return f.reach(applied)
-}
-
-// reach brings the machine to an index that the log no longer leads to.
-func (f *fsm) reach(applied uint64) error {
 	if at := f.machine.Applied(); at < applied {
-		return shardlog.Errorf(shardlog.Unavailable, "restore", "applied up to %d, the snapshot wants %d, and there is no peer to pull from", at, applied)
+		return shardlog.Errorf(shardlog.Unavailable, "restore", "applied up to %d, the snapshot wants %d", at, applied)
 	}
 	return nil
 }
@@ -130,11 +141,12 @@ type persisted struct {
 }
 
 // Persist writes what the snapshot says: the index applied. The sink makes it durable.
-func (p *persisted) Persist(sink raft.SnapshotSink) error {
-	if _, err := sink.Write(content(p.applied)); err != nil {
+func (p *persisted) Persist(to raft.SnapshotSink) error {
+	to.(*sink).own = true
+	if _, err := to.Write(content(p.applied)); err != nil {
 		return err
 	}
-	if err := sink.Close(); err != nil {
+	if err := to.Close(); err != nil {
 		return err
 	}
 	p.fsm.mu.Lock()

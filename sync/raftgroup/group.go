@@ -5,9 +5,12 @@
 package raftgroup
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/hashicorp/raft"
 
 	"headgate/shardlog"
 )
@@ -21,15 +24,31 @@ type Config struct {
 	Locals    Locals
 	Snapshots Snapshots
 
+	// Address is where peers find this gateway; when it changes, the site is
+	// told. Empty: as in Servers, else as the site knows it.
+	Address string
 	// Servers are the voters of a site that is founded now, ID among them;
 	// none means that this gateway founds it alone. A site that exists keeps
 	// its own list and ignores this one.
 	Servers []Server
+	// Join is a gateway that founds nothing: as long as it knows no site, it
+	// waits to be added by a leader. Servers is ignored.
+	Join bool
 	// Link reaches the peers. Nil is a gateway that has none.
 	Link *Link
+	// Reach pulls from the peers until the machine has applied an index. What
+	// it pulled before an error or the end of ctx it need not pull again. Nil:
+	// there is nobody to pull from.
+	Reach func(ctx context.Context, applied uint64) error
+	// Facts are what this gateway knows of the others, by ID, for Steward. Its
+	// own may be among them. Nil: nothing, so that no voter is ever made or replaced.
+	Facts func() map[string]Fact
+	// Replace is how long a voter is away before a learner takes its place.
+	// Zero: 5 minutes.
+	Replace time.Duration
 	// Heartbeat is how long a follower waits before it believes that the
 	// leader is gone; the leader gives up after half of it without a majority.
-	// Zero: 250 ms alone, 1 s with peers.
+	// Zero: 250 ms without a link, else 1 s. A lone voter never waits for it.
 	Heartbeat time.Duration
 	// SnapshotBytes is how much is applied between two snapshots, which
 	// bounds what a restart replays. Zero: 16 MiB.
@@ -54,6 +73,7 @@ const (
 	aloneHeartbeat   = 250 * time.Millisecond
 	peersHeartbeat   = time.Second
 	snapshotBytes    = 16 << 20
+	replaceAfter     = 5 * time.Minute
 	maxAppendEntries = 8 // entries are up to a MiB each
 )
 
@@ -64,16 +84,25 @@ type Group struct {
 	waiting chan *proposal // handed over while this gateway leads
 	fsm     *fsm
 	logs    *logStore
+	puller  *puller
+	door    *door // nil without a link
+
+	changing  sync.Mutex // held while the membership is being changed from here
+	reloading sync.Mutex // held while an engine's settings are being changed
 
 	failOnce sync.Once
 	failure  error         // written before failed is closed
 	failed   chan struct{} // closed by fail
 
-	mu      sync.Mutex
-	view    view     // guarded by mu
-	counted counters // guarded by mu
-	engine  engine   // guarded by mu, nil outside Run
-	ran     bool     // guarded by mu
+	mu        sync.Mutex
+	view      view          // guarded by mu
+	counted   counters      // guarded by mu
+	engine    *raft.Raft    // guarded by mu, nil while none runs
+	members   []Member      // guarded by mu, of the last engine
+	past      []sample      // guarded by mu, while a steward is at work
+	heartbeat time.Duration // guarded by mu
+	lease     time.Duration // guarded by mu: of the engine
+	ran       bool          // guarded by mu
 }
 
 // Open checks the configuration and makes a group. It starts nothing and
@@ -82,32 +111,52 @@ func Open(c Config) (*Group, error) {
 	if c.ID == "" || c.Machine == nil || c.Journal == nil || c.Locals == nil || c.Snapshots == nil {
 		return nil, shardlog.Errorf(shardlog.Invalid, "open group", "an ID, a machine, a journal, locals and snapshots are needed")
 	}
-	if len(c.Servers) == 0 {
+	if err := c.settle(); err != nil {
+		return nil, err
+	}
+	g := &Group{config: c, heartbeat: c.Heartbeat, waiting: make(chan *proposal), failed: make(chan struct{})}
+	g.view.changed = make(chan struct{})
+	g.logs = &logStore{journal: c.Journal, machine: c.Machine, fail: g.fail, peers: c.Link != nil}
+	g.puller = newPuller(c, g.logs)
+	ripe := make(chan struct{}, 1)
+	g.logs.ripe = ripe
+	g.fsm = &fsm{machine: c.Machine, every: c.SnapshotBytes, fail: g.fail, broken: g.broken, ripe: ripe}
+	if c.Link != nil {
+		g.door = &door{link: c.Link}
+		g.puller.hangUp = g.door.hangUp
+	}
+	return g, nil
+}
+
+// settle checks what belongs together and fills in the defaults.
+func (c *Config) settle() error {
+	switch {
+	case c.Join && c.Link == nil:
+		return shardlog.Errorf(shardlog.Invalid, "open group", "a gateway that joins needs a link")
+	case c.Join:
+		c.Servers = nil
+	case len(c.Servers) == 0:
 		c.Servers = []Server{{ID: c.ID, Address: c.address()}}
+	case !c.listed():
+		return shardlog.Errorf(shardlog.Invalid, "open group", "%q is not among its servers", c.ID)
+	case len(c.Servers) > 1 && c.Link == nil:
+		return shardlog.Errorf(shardlog.Invalid, "open group", "%d servers without a link", len(c.Servers))
 	}
-	if !c.listed() {
-		return nil, shardlog.Errorf(shardlog.Invalid, "open group", "%q is not among its servers", c.ID)
-	}
-	if len(c.Servers) > 1 && c.Link == nil {
-		return nil, shardlog.Errorf(shardlog.Invalid, "open group", "%d servers without a link", len(c.Servers))
-	}
-	if c.Heartbeat == 0 {
+	if c.Heartbeat == 0 && c.Link == nil {
 		c.Heartbeat = aloneHeartbeat
-		if len(c.Servers) > 1 {
-			c.Heartbeat = peersHeartbeat
-		}
+	} else if c.Heartbeat == 0 {
+		c.Heartbeat = peersHeartbeat
 	}
 	if c.SnapshotBytes == 0 {
 		c.SnapshotBytes = snapshotBytes
 	}
+	if c.Replace == 0 {
+		c.Replace = replaceAfter
+	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	g := &Group{config: c, waiting: make(chan *proposal), failed: make(chan struct{})}
-	g.view.changed = make(chan struct{})
-	g.logs = &logStore{journal: c.Journal, machine: c.Machine, fail: g.fail, peers: c.Link != nil}
-	g.fsm = &fsm{machine: c.Machine, every: c.SnapshotBytes, fail: g.fail, broken: g.broken, ripe: make(chan struct{}, 1)}
-	return g, nil
+	return nil
 }
 
 func (c Config) listed() bool {
@@ -121,6 +170,9 @@ func (c Config) listed() bool {
 
 // address is where peers find this gateway.
 func (c Config) address() string {
+	if c.Address != "" {
+		return c.Address
+	}
 	for _, s := range c.Servers {
 		if s.ID == c.ID {
 			return s.Address

@@ -2,6 +2,7 @@ package raftgroup
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -21,6 +22,7 @@ type Link struct {
 type streamLayer struct {
 	link    *Link
 	address string
+	inbox   chan net.Conn   // accepted by the door
 	ctx     context.Context // ends with cancel: a transport has no context to hand to Dial
 	cancel  context.CancelFunc
 
@@ -30,17 +32,18 @@ type streamLayer struct {
 }
 
 func newStreamLayer(link *Link, address string) *streamLayer {
-	s := &streamLayer{link: link, address: address, open: map[*tracked]struct{}{}}
+	s := &streamLayer{link: link, address: address, inbox: make(chan net.Conn), open: map[*tracked]struct{}{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
 
 func (s *streamLayer) Accept() (net.Conn, error) {
-	c, err := s.link.Listener.Accept()
-	if err != nil {
-		return nil, err
+	select {
+	case c := <-s.inbox:
+		return s.track(c)
+	case <-s.ctx.Done():
+		return nil, net.ErrClosed
 	}
-	return s.track(c)
 }
 
 func (s *streamLayer) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
@@ -65,7 +68,7 @@ func (s *streamLayer) track(c net.Conn) (net.Conn, error) {
 	return t, nil
 }
 
-// Close closes the listener and every connection.
+// Close closes every connection. The listener stays: it is the door's.
 func (s *streamLayer) Close() error {
 	s.mu.Lock()
 	open := s.open
@@ -75,7 +78,72 @@ func (s *streamLayer) Close() error {
 	for t := range open {
 		_ = t.Conn.Close()
 	}
-	return s.link.Listener.Close()
+	return nil
+}
+
+// door accepts for whichever engine runs: the listener outlives engines.
+type door struct {
+	link *Link
+
+	mu    sync.Mutex
+	layer *streamLayer // guarded by mu: of the newest engine
+}
+
+// open lets peers through to an engine.
+func (d *door) open(layer *streamLayer) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.layer = layer
+}
+
+// hangUp closes all connections of the engine and lets it make no more.
+func (d *door) hangUp() {
+	d.mu.Lock()
+	layer := d.layer
+	d.mu.Unlock()
+	if layer != nil {
+		_ = layer.Close()
+	}
+}
+
+// run accepts until the listener is closed. While no engine runs it hangs up.
+func (d *door) run(ctx context.Context) error {
+	for {
+		c, err := d.link.Listener.Accept()
+		switch {
+		case err == nil:
+			d.admit(c)
+		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
+			return nil
+		default: // out of descriptors, say
+			pause(ctx, 100*time.Millisecond)
+		}
+	}
+}
+
+func (d *door) admit(c net.Conn) {
+	d.mu.Lock()
+	layer := d.layer
+	d.mu.Unlock()
+	if layer == nil {
+		_ = c.Close()
+		return
+	}
+	select {
+	case layer.inbox <- c:
+	case <-layer.ctx.Done():
+		_ = c.Close()
+	}
+}
+
+// pause waits, unless ctx ends first.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }
 
 // Addr is the address that peers know, which may not be the listener's.

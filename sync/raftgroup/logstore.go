@@ -3,6 +3,7 @@ package raftgroup
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/raft"
 
@@ -21,7 +22,14 @@ type logStore struct {
 	journal Journal
 	machine shardlog.Machine
 	fail    func(error)
-	peers   bool // somebody may ask for the newest entries
+	peers   bool            // somebody may ask for the newest entries
+	ripe    chan<- struct{} // asks for a snapshot
+
+	engine   atomic.Pointer[raft.Raft] // to ask whether it leads; nil while none runs
+	snapshot atomic.Pointer[raft.Log]  // stands for the newest snapshot's last entry, hollow; nil: there is none
+
+	writing sync.Mutex
+	pulling bool // guarded by writing: nothing is appended
 
 	mu     sync.Mutex
 	recent []*raft.Log // guarded by mu, contiguous, newest last
@@ -41,20 +49,94 @@ func (l *logStore) GetLog(index uint64, out *raft.Log) error {
 	}
 	e, err := l.journal.Entry(index)
 	if err != nil && shardlog.KindOf(err) == shardlog.NotFound {
-		return raft.ErrLogNotFound
+		return l.edge(index, out)
 	}
 	if err != nil {
 		return fmt.Errorf("read journal entry %d: %w", index, err)
+	}
+	if l.missing(e) {
+		return raft.ErrLogNotFound
 	}
 	*out = raft.Log{Index: e.Index, Term: e.Term, Type: raft.LogType(e.Type), Data: e.Data, Extensions: e.Extensions, AppendedAt: e.At}
 	return nil
 }
 
+// hollow marks an entry whose blocks were given up after it had been applied:
+// commands are never empty.
+func hollow(log *raft.Log) bool { return log.Type == raft.LogCommand && len(log.Data) == 0 }
+
+// missing reports whether an entry is to be taken for lost, so that a follower
+// gets a snapshot instead. A leader without a snapshot behind it asks for one,
+// and until then hands out a hollow entry, which followers refuse.
+func (l *logStore) missing(e shardlog.JournalEntry) bool {
+	if !e.Commands || len(e.Data) > 0 {
+		return false
+	}
+	if !l.leads() {
+		return false
+	}
+	if s := l.snapshot.Load(); s != nil && e.Index <= s.Index {
+		return true
+	}
+	select {
+	case l.ripe <- struct{}{}:
+	default:
+	}
+	return false
+}
+
+// edge lets a follower compare what it is sent with its snapshot's last entry,
+// which the log may have lost. Without it, it would be sent an older snapshot.
+func (l *logStore) edge(index uint64, out *raft.Log) error {
+	s := l.snapshot.Load()
+	if s == nil || s.Index != index || l.leads() {
+		return raft.ErrLogNotFound
+	}
+	*out = *s
+	return nil
+}
+
+func (l *logStore) lead(r *raft.Raft) { l.engine.Store(r) }
+
+func (l *logStore) leads() bool {
+	r := l.engine.Load()
+	return r != nil && r.State() == raft.Leader
+}
+
+// covered notes the place of the newest snapshot.
+func (l *logStore) covered(index, term uint64) {
+	l.snapshot.Store(&raft.Log{Index: index, Term: term, Type: raft.LogCommand})
+}
+
+// covers is the engine's index of the newest snapshot, zero when there is none.
+func (l *logStore) covers() uint64 {
+	if s := l.snapshot.Load(); s != nil {
+		return s.Index
+	}
+	return 0
+}
+
+// pull keeps entries out, or lets them in again: what is pulled must not be
+// appended as well.
+func (l *logStore) pull(on bool) {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	l.pulling = on
+}
+
 func (l *logStore) StoreLog(log *raft.Log) error { return l.StoreLogs([]*raft.Log{log}) }
 
 func (l *logStore) StoreLogs(logs []*raft.Log) error {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	if l.pulling {
+		return shardlog.Errorf(shardlog.Unavailable, "append to journal", "pulling from a peer")
+	}
 	entries := make([]shardlog.JournalEntry, len(logs))
 	for i, g := range logs {
+		if hollow(g) {
+			return shardlog.Errorf(shardlog.Unavailable, "append to journal", "entry %d is hollow", g.Index)
+		}
 		entries[i] = shardlog.JournalEntry{
 			Index: g.Index, Term: g.Term, Type: uint8(g.Type), Commands: g.Type == raft.LogCommand,
 			At: g.AppendedAt, Data: g.Data, Extensions: g.Extensions,
@@ -149,4 +231,11 @@ func (l *logStore) forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.recent, l.held = nil, 0
+}
+
+// memory is the bytes of the entries that are kept.
+func (l *logStore) memory() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.held
 }

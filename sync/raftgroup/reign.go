@@ -11,6 +11,7 @@ import (
 type view struct {
 	reign   *reign        // ours, ready for proposals; nil while we do not lead
 	leader  string        // the leader's ID, "" while there is none
+	address string        // the leader's
 	stopped bool          // Run has ended
 	changed chan struct{} // closed when the next view replaces this one
 }
@@ -41,6 +42,13 @@ func (g *Group) Leading() bool { return g.look().reign != nil }
 
 // Leader is the ID of the leader, "" while none is known.
 func (g *Group) Leader() string { return g.look().leader }
+
+// LeaderAddress is where the leader was reached last, "" while none is known.
+func (g *Group) LeaderAddress() string { return g.look().address }
+
+// Changed is closed when Leading, Leader or LeaderAddress may answer something
+// else than before the call.
+func (g *Group) Changed() <-chan struct{} { return g.look().changed }
 
 // Await returns when this gateway leads and has applied everything that was
 // agreed on before. Kind Unavailable when ctx or the group ends first.

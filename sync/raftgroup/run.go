@@ -25,8 +25,38 @@ func (g *Group) Run(ctx context.Context) error {
 	if again {
 		return shardlog.Errorf(shardlog.Invalid, "run group", "it has run before")
 	}
-	defer g.change(func(v *view) { v.reign, v.leader, v.stopped = nil, "", true })
+	defer g.change(func(v *view) { v.reign, v.leader, v.address, v.stopped = nil, "", "", true })
+	if g.door == nil {
+		return g.rounds(ctx)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return g.door.run(ctx) })
+	group.Go(func() error {
+		defer g.door.link.Listener.Close()
+		return g.rounds(ctx)
+	})
+	return group.Wait()
+}
 
+// rounds runs one engine after another: an engine does not know how to lose
+// the end of its log, so one that has to pull over it is ended before.
+func (g *Group) rounds(ctx context.Context) error {
+	for {
+		if err := g.puller.settle(ctx); err != nil {
+			return fmt.Errorf("start consensus: %w", err)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		g.logs.pull(false)
+		if err := g.round(ctx); !errors.Is(err, errTail) {
+			return err
+		}
+	}
+}
+
+// round runs one engine.
+func (g *Group) round(ctx context.Context) error {
 	notify := make(chan bool, 64)
 	r, transport, err := g.start(notify)
 	if err != nil {
@@ -41,15 +71,16 @@ func (g *Group) Run(ctx context.Context) error {
 	defer r.DeregisterObserver(observer)
 	g.setEngine(r)
 	defer g.setEngine(nil)
-	if voters(r) == 1 {
-		hurry(r)
+	if g.lone(r) {
+		g.hurry(r)
 	}
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return g.watch(ctx, r, notify, observed) })
 	group.Go(func() error { return g.snapshots(ctx, r) })
+	group.Go(func() error { return g.puller.run(ctx) })
 	err = group.Wait()
-	if !g.broken() {
+	if !g.broken() && !errors.Is(err, errTail) {
 		g.leave(r)
 	}
 	// A closed transport ends the calls that the engine's routines wait for.
@@ -76,9 +107,9 @@ func (g *Group) watch(ctx context.Context, r *raft.Raft, notify <-chan bool, obs
 			}
 		case <-observed:
 		}
-		_, leader := r.LeaderWithID()
-		if known := g.look().leader; known != string(leader) {
-			g.change(func(v *view) { v.leader = string(leader) })
+		address, leader := r.LeaderWithID()
+		if v := g.look(); v.leader != string(leader) || v.address != string(address) {
+			g.change(func(v *view) { v.leader, v.address = string(leader), string(address) })
 		}
 	}
 }
@@ -122,12 +153,11 @@ func (g *Group) snapshots(ctx context.Context, r *raft.Raft) error {
 // snapshot saves a manifest and lets the engine forget the log before it, all
 // but the trail. When it cannot be taken now, the next weight asks again.
 func (g *Group) snapshot(r *raft.Raft) {
-	c := r.ReloadableConfig()
-	c.TrailingLogs = math.MaxUint64
+	trailing := uint64(math.MaxUint64)
 	if from, last := g.fsm.trail(), g.config.Journal.Last(); from > 0 && from <= last {
-		c.TrailingLogs = last - from + 1
+		trailing = last - from + 1
 	}
-	if err := r.ReloadConfig(c); err != nil {
+	if err := g.reload(r, func(c *raft.ReloadableConfig) { c.TrailingLogs = trailing }); err != nil {
 		g.config.Log.Warn("reload consensus settings", "err", err)
 		return
 	}
@@ -142,7 +172,7 @@ func (g *Group) snapshot(r *raft.Raft) {
 
 // leave hands the leadership over and covers what a restart would replay.
 func (g *Group) leave(r *raft.Raft) {
-	if r.State() == raft.Leader && voters(r) > 1 {
+	if r.State() == raft.Leader && voters(membersOf(r)) > 1 {
 		if err := r.LeadershipTransfer().Error(); err != nil {
 			g.config.Log.Debug("hand over leadership", "err", err)
 		}

@@ -23,7 +23,8 @@ const manifestVersion = 1
 // snapshotStore lends Snapshots to the engine: one manifest, no files.
 type snapshotStore struct {
 	snapshots Snapshots
-	reach     func(applied uint64) error
+	accept    func(m shardlog.Manifest, index uint64) error // a leader's: until the machine holds what it promises
+	covered   func(index, term uint64)                      // told of the engine's index of a saved one
 	fail      func(error)
 }
 
@@ -73,6 +74,7 @@ type sink struct {
 	store  snapshotStore
 	meta   raft.SnapshotMeta
 	data   []byte
+	own    bool // not a leader's
 	closed sync.Once
 	err    error
 }
@@ -103,15 +105,18 @@ func (s *sink) save() error {
 	if err != nil {
 		return err
 	}
-	if err := s.store.reach(applied); err != nil {
-		return err
-	}
 	m := shardlog.Manifest{Applied: applied, Term: s.meta.Term, Engine: encodeMeta(s.meta)}
+	if !s.own {
+		if err := s.store.accept(m, s.meta.Index); err != nil {
+			return err
+		}
+	}
 	if err := s.store.snapshots.SaveManifest(m); err != nil {
 		err = fmt.Errorf("save manifest: %w", err)
 		s.store.fail(err)
 		return err
 	}
+	s.store.covered(s.meta.Index, s.meta.Term)
 	return nil
 }
 
@@ -126,7 +131,7 @@ func encodeMeta(m raft.SnapshotMeta) []byte {
 	return append(b, configuration...)
 }
 
-func decodeMeta(m shardlog.Manifest) (meta *raft.SnapshotMeta, err error) {
+func decodeMeta(m shardlog.Manifest) (*raft.SnapshotMeta, error) {
 	bad := shardlog.Errorf(shardlog.Corrupt, "read manifest", "%d bytes of engine state", len(m.Engine))
 	if len(m.Engine) == 0 || m.Engine[0] != manifestVersion {
 		return nil, bad
@@ -143,14 +148,22 @@ func decodeMeta(m shardlog.Manifest) (meta *raft.SnapshotMeta, err error) {
 	if numbers[2] != uint64(len(rest)) {
 		return nil, bad
 	}
-	// The engine's decoder panics on what it cannot read.
-	defer func() {
-		if recover() != nil {
-			meta, err = nil, bad
-		}
-	}()
+	configuration, err := decodeConfiguration(rest)
+	if err != nil {
+		return nil, bad
+	}
 	return &raft.SnapshotMeta{
 		Version: raft.SnapshotVersionMax, ID: snapshotID(numbers[0], m.Term), Index: numbers[0], Term: m.Term,
-		Configuration: raft.DecodeConfiguration(rest), ConfigurationIndex: numbers[1],
+		Configuration: configuration, ConfigurationIndex: numbers[1],
 	}, nil
+}
+
+// decodeConfiguration wraps the engine's decoder, which panics on what it cannot read.
+func decodeConfiguration(b []byte) (c raft.Configuration, err error) {
+	defer func() {
+		if recover() != nil {
+			err = shardlog.Errorf(shardlog.Corrupt, "read members", "%d bytes", len(b))
+		}
+	}()
+	return raft.DecodeConfiguration(b), nil
 }

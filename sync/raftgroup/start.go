@@ -10,31 +10,31 @@ import (
 // rpcTimeout bounds one call to a peer.
 const rpcTimeout = 10 * time.Second
 
-// engine is what Stats asks the engine.
-type engine interface {
-	CurrentTerm() uint64
-	CommitIndex() uint64
-	GetConfiguration() raft.ConfigurationFuture
-}
-
-func (g *Group) setEngine(e engine) {
+func (g *Group) setEngine(r *raft.Raft) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.engine = e
+	if r == nil && g.engine != nil {
+		g.members = membersOf(g.engine)
+	}
+	g.engine = r
+	g.logs.lead(r)
 }
 
 // start makes the engine, and founds the site if nothing is here yet.
 func (g *Group) start(notify chan<- bool) (*raft.Raft, raft.Transport, error) {
 	c := g.engineConfig(notify)
 	stable := stableStore{g.config.Locals, g.fail}
-	snapshots := snapshotStore{g.config.Snapshots, g.fsm.reach, g.fail}
+	snapshots := g.snapshotStore()
+	if err := g.align(snapshots); err != nil {
+		return nil, nil, err
+	}
 	transport := g.transport(c)
 	r, err := func() (*raft.Raft, error) {
 		known, err := raft.HasExistingState(g.logs, stable, snapshots)
 		if err != nil {
 			return nil, err
 		}
-		if !known {
+		if !known && !g.config.Join {
 			if err := raft.BootstrapCluster(c, g.logs, stable, snapshots, transport, g.founders()); err != nil {
 				return nil, err
 			}
@@ -48,12 +48,34 @@ func (g *Group) start(notify chan<- bool) (*raft.Raft, raft.Transport, error) {
 	return r, transport, nil
 }
 
+func (g *Group) snapshotStore() snapshotStore {
+	return snapshotStore{g.config.Snapshots, g.puller.accept, g.logs.covered, g.fail}
+}
+
+// align forgets a log that ends before the snapshot: the end that the
+// snapshot stands for is not in it, and nothing could be appended.
+func (g *Group) align(s snapshotStore) error {
+	meta, _, ok, err := s.load()
+	if err != nil || !ok {
+		return err
+	}
+	g.logs.covered(meta.Index, meta.Term)
+	if last := g.config.Journal.Last(); last > 0 && last < meta.Index {
+		return g.logs.dropHead(last)
+	}
+	return nil
+}
+
 func (g *Group) engineConfig(notify chan<- bool) *raft.Config {
 	c := raft.DefaultConfig()
 	c.LocalID = raft.ServerID(g.config.ID)
-	c.HeartbeatTimeout = g.config.Heartbeat
-	c.ElectionTimeout = g.config.Heartbeat
-	c.LeaderLeaseTimeout = g.config.Heartbeat / 2
+	g.mu.Lock()
+	heartbeat := g.heartbeat
+	g.lease = heartbeat / 2
+	g.mu.Unlock()
+	c.HeartbeatTimeout = heartbeat
+	c.ElectionTimeout = heartbeat
+	c.LeaderLeaseTimeout = heartbeat / 2
 	c.MaxAppendEntries = maxAppendEntries
 	c.BatchApplyCh = false
 	c.ShutdownOnRemove = false
@@ -64,7 +86,7 @@ func (g *Group) engineConfig(notify chan<- bool) *raft.Config {
 	c.NoSnapshotRestoreOnStart = false
 	c.NoLegacyTelemetry = true
 	c.NotifyCh = notify
-	c.Logger = newEngineLog(g.config.Log, len(g.config.Servers) == 1)
+	c.Logger = newEngineLog(g.config.Log, g.config.Link == nil)
 	return c
 }
 
@@ -81,8 +103,10 @@ func (g *Group) transport(c *raft.Config) raft.Transport {
 		_, t := raft.NewInmemTransport(raft.ServerAddress(g.config.address()))
 		return t
 	}
+	layer := newStreamLayer(g.config.Link, g.config.address())
+	g.door.open(layer)
 	t := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Logger: c.Logger, Stream: newStreamLayer(g.config.Link, g.config.address()),
+		Logger: c.Logger, Stream: layer,
 		MaxPool: 3, MaxRPCsInFlight: 2, Timeout: rpcTimeout, MsgpackUseNewTimeFormat: true,
 	})
 	t.TimeoutScale = 1 // a snapshot is a few bytes, but the work behind it is not
@@ -93,26 +117,4 @@ func closeTransport(t raft.Transport) {
 	if c, ok := t.(raft.WithClose); ok {
 		_ = c.Close()
 	}
-}
-
-// hurry makes a lone voter stand for election at once: to the engine, a
-// shorter heartbeat is a reason to look at its timer again.
-func hurry(r *raft.Raft) {
-	c := r.ReloadableConfig()
-	c.HeartbeatTimeout -= time.Millisecond
-	_ = r.ReloadConfig(c)
-}
-
-func voters(r engine) int {
-	future := r.GetConfiguration()
-	if future.Error() != nil {
-		return 0
-	}
-	n := 0
-	for _, s := range future.Configuration().Servers {
-		if s.Suffrage == raft.Voter {
-			n++
-		}
-	}
-	return n
 }

@@ -1,13 +1,23 @@
 package raftgroup
 
-import "time"
+import (
+	"time"
+
+	"github.com/hashicorp/raft"
+)
 
 // Stats is a snapshot of a group for metrics and health.
 type Stats struct {
-	Leading bool
-	Leader  string // ID, "" while none is known
-	Term    uint64
-	Voters  int
+	Leading          bool
+	Leader           string // ID, "" while none is known
+	Term             uint64
+	Voters, Learners int
+	// LastContact is when the leader was heard of last, zero on the leader itself.
+	LastContact time.Time
+	// Pulling is up to which index the machine is being brought by a pull;
+	// zero: none is under way.
+	Pulling   uint64
+	LogMemory int // bytes of entries that are kept for followers
 
 	First, Last uint64 // of the journal
 	Committed   uint64 // index
@@ -50,15 +60,20 @@ func (g *Group) Stats() Stats {
 	g.mu.Lock()
 	c, v, r := g.counted, g.view, g.engine
 	g.mu.Unlock()
+	all := g.Members()
 	s := Stats{
-		Leading: v.reign != nil, Leader: v.leader,
+		Leading: v.reign != nil, Leader: v.leader, Term: g.Term(),
+		Voters: voters(all), Learners: len(all) - voters(all),
+		Pulling: g.puller.target(), LogMemory: g.logs.memory(),
 		First: g.config.Journal.First(), Last: g.config.Journal.Last(), Applied: g.config.Machine.Applied(),
 		Entries: c.entries, Commands: c.commands, Failures: c.failures, Snapshots: c.snapshots,
 		LastCommit: c.lastCommit, InFlightSince: c.inFlightSince,
 	}
 	if r != nil {
-		s.Term, s.Committed = r.CurrentTerm(), r.CommitIndex()
-		s.Voters = voters(r)
+		s.Committed = r.CommitIndex()
+		if r.State() != raft.Leader {
+			s.LastContact = r.LastContact()
+		}
 	}
 	return s
 }
