@@ -24,6 +24,7 @@ type admin struct {
 	control shardlog.Control
 	gaps    shardlog.Gaps
 	keys    *access.Keys
+	site    siteAdmin
 	status  func() Status
 	verify  func(ctx context.Context, yield verifyYield) error
 	level   *slog.LevelVar
@@ -58,6 +59,11 @@ func (a *admin) handler() http.Handler {
 	handle("GET /verify", a.verifyBlocks)
 	handle("PUT /keys", a.reloadKeys)
 	handle("PUT /log-level", a.setLevel)
+	handle("POST /site/invitations", a.invite)
+	handle("DELETE /site/members/{id}", a.removePeer)
+	handle("POST /outage", a.simulateOutage)
+	handle("PUT /clock/trust", a.trustClock)
+	handle("PUT /debug/clock", a.shiftClock)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)

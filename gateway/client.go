@@ -229,7 +229,12 @@ const maxLine = 16 << 20
 
 // lined yields the values of an answer that is one a line.
 func lined[T any](ctx context.Context, c *Client, path string, yield func(T) error) error {
-	resp, err := c.do(ctx, http.MethodGet, path, nil)
+	return linedOf(ctx, c, http.MethodGet, path, nil, yield)
+}
+
+// linedOf is lined for any method and question.
+func linedOf[T any](ctx context.Context, c *Client, method, path string, in any, yield func(T) error) error {
+	resp, err := c.do(ctx, method, path, in)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"headgate/firehose/delivery"
@@ -43,13 +44,22 @@ type Gateway struct {
 	store      *store.Store
 	group      *raftgroup.Group
 	streams    *streams.Log
+	writer     shardlog.Writer // for the doors: streams, or the way to the leader
+	control    shardlog.Control
+	states     shardlog.States
 	mqtt       *mqtt.Server // nil: off
+	site       *site        // nil: it has no peers
+	peers      net.Listener // of the site; owned by Run
 	kinesis    *kinesisapi.API
 	door       *awsapi.Door
 	keys       *access.Keys
 	firstKey   *access.KeyPair
 	deliveries []*delivery.Delivery
 	rates      rates
+
+	outage     sync.Mutex   // held while one is simulated
+	uplinkCut  atomic.Bool  // deliveries reach nothing: on purpose
+	clockShift atomic.Int64 // nanoseconds that the wall clock pretends to be off
 
 	fatal     chan error    // a disk failure, once
 	made      chan struct{} // closed when the streams of the configuration are there
@@ -66,6 +76,7 @@ type Addresses struct {
 	API     string `json:"api,omitempty"`
 	MQTT    string `json:"mqtt,omitempty"`
 	Console string `json:"console,omitempty"`
+	Peer    string `json:"peer,omitempty"`
 	Socket  string `json:"socket"`
 }
 
@@ -81,15 +92,53 @@ func New(c Config) (*Gateway, error) {
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
 	}
-	s, err := store.Open(c.Data, store.Options{Log: g.log, Fatal: g.die})
-	if err != nil {
-		return nil, explainOpen(c.Data, err)
+	if err := g.openStore(); err != nil {
+		return nil, err
 	}
-	g.store = s
 	if err := g.wire(); err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, errors.Join(err, g.Close())
 	}
 	return g, nil
+}
+
+// openStore opens the log. One that may have forgotten what it acknowledged
+// is set aside when others have it: this gateway begins anew as a learner, and
+// only takes its spool along.
+func (g *Gateway) openStore() error {
+	options := store.Options{Log: g.log, Fatal: g.die}
+	s, err := store.Open(g.config.Data, options)
+	if err != nil {
+		return explainOpen(g.config.Data, err)
+	}
+	if g.store = s; !s.Amnesia() || !g.hasPeers() {
+		return nil
+	}
+	g.log.Error("the log may have lost what it acknowledged: set aside, the peers have it", "damage", s.Damage())
+	if err := s.Close(); err != nil {
+		return err
+	}
+	aside, err := store.SetAside(g.config.Data, nil)
+	if err != nil {
+		return err
+	}
+	if g.store, err = store.Open(g.config.Data, options); err != nil {
+		return explainOpen(g.config.Data, err)
+	}
+	n, err := g.store.AdoptSpool(aside)
+	if err == nil && n > 0 {
+		g.log.Info("the spool was taken along", "rows", n)
+	}
+	return err
+}
+
+// hasPeers reports whether papers in the folder tell of other gateways.
+func (g *Gateway) hasPeers() bool {
+	papers, err := access.OpenSite(filepath.Join(g.config.Data, siteFolder))
+	if err != nil {
+		return false
+	}
+	kept, err := papers.Neighbours()
+	return err == nil && len(kept) > 1
 }
 
 // die reports a disk failure. It does not return: whoever called it must not
@@ -125,27 +174,23 @@ func explainOpen(data string, err error) error {
 }
 
 func (g *Gateway) wire() error {
-	id, incarnation, err := identity(g.store)
+	id, incarnation, fresh, err := identity(g.store)
 	if err != nil {
 		return err
 	}
 	g.id = id
-	limits := g.config.Limits.quota()
-	g.group, err = raftgroup.Open(raftgroup.Config{
-		ID: fmt.Sprintf("%016x", id), Machine: g.store, Journal: g.store.Journal(), Locals: g.store, Snapshots: g.store,
-		Log: g.log, Fatal: g.die,
-	})
-	if err != nil {
+	if err := g.openSite(fresh); err != nil {
 		return err
 	}
-	g.streams, err = streams.New(streams.Config{
-		Gateway: id, Incarnation: incarnation, Proposer: g.group, Catalog: g.store, States: g.store, Ground: g.store, Gaps: g.store,
-		Limits: limits, SyncsPerSecond: g.config.Profile.SyncsPerSecond(), Budget: streams.Budget{Bytes: uint64(g.config.Budget)}, Log: g.log,
-	})
-	if err != nil {
+	if g.site != nil {
+		if err := g.wireSite(); err != nil {
+			return err
+		}
+	}
+	if err := g.wireLog(incarnation); err != nil {
 		return err
 	}
-	if err := g.wireAPI(limits); err != nil {
+	if err := g.wireAPI(g.config.Limits.quota()); err != nil {
 		return err
 	}
 	if err := g.wireMQTT(); err != nil {
@@ -154,13 +199,51 @@ func (g *Gateway) wire() error {
 	return g.wireDeliveries()
 }
 
+// wireLog makes the consensus, the write path over it, and where there are
+// peers the way to the one that leads.
+func (g *Gateway) wireLog(incarnation uint64) (err error) {
+	c := raftgroup.Config{ID: g.name(), Machine: g.store, Journal: g.store.Journal(), Locals: g.store, Snapshots: g.store, Log: g.log, Fatal: g.die}
+	clock := streams.NewClock()
+	clock.Wall = g.now
+	if s := g.site; s != nil {
+		c.Address, c.Join, c.Reach, c.Facts = s.address, !s.founder, g.reach, g.facts
+		c.Link = &raftgroup.Link{Listener: s.links.RaftListener(), Dial: s.links.DialRaft}
+		clock.Peers = s.links.Offset
+	}
+	if g.group, err = raftgroup.Open(c); err != nil {
+		return err
+	}
+	g.streams, err = streams.New(streams.Config{
+		Gateway: g.id, Incarnation: incarnation, Proposer: g.group, Catalog: g.store, States: g.store, Ground: g.store, Gaps: g.store,
+		Limits: g.config.Limits.quota(), SyncsPerSecond: g.config.Profile.SyncsPerSecond(),
+		Budget: streams.Budget{Bytes: uint64(g.config.Budget)}, Clock: clock, Log: g.log,
+	})
+	if err != nil {
+		return err
+	}
+	g.writer, g.control, g.states = g.streams, g.streams, g.streams
+	if g.site == nil {
+		return nil
+	}
+	if err := g.wireCarrier(); err != nil {
+		return err
+	}
+	g.store.SetMender(g.mend)
+	g.writer, g.control, g.states = g.site.carrier.Writer(false), g.site.carrier.Control(), g.site.carrier.States(false)
+	return nil
+}
+
 func (g *Gateway) wireAPI(limits quota.Limits) error {
 	keys, first, err := access.OpenKeys(filepath.Join(g.config.Data, keysFile))
 	if err != nil {
 		return err
 	}
 	g.keys, g.firstKey = keys, first
-	g.kinesis, err = kinesisapi.New(kinesisapi.Config{Writer: g.streams, Reader: g.store, Catalog: g.store, Control: g.streams, States: g.streams, Limits: limits})
+	c := kinesisapi.Config{Writer: g.writer, Reader: g.store, Catalog: g.store, Control: g.control, States: g.states, Limits: limits, Now: g.now}
+	if g.site != nil {
+		c.Tip, c.Allowance = g.tip, peerAllowance
+	}
+	g.kinesis, err = kinesisapi.New(c)
 	if err != nil {
 		return err
 	}
@@ -168,6 +251,12 @@ func (g *Gateway) wireAPI(limits quota.Limits) error {
 		Services: []awsapi.Service{g.kinesis.Service()}, Keys: keys, Open: g.config.Open, ClockTrusted: g.clockTrusted, Log: g.log,
 	})
 	return err
+}
+
+// tip is the place behind the last record that the leader has of a shard.
+func (g *Gateway) tip(ctx context.Context, shard shardlog.ShardID) (shardlog.Seq, error) {
+	last, err := g.site.carrier.Tip(ctx, shard)
+	return last + 1, err
 }
 
 // clockTrusted reports whether the age of a signature can be judged.
@@ -181,7 +270,10 @@ func (g *Gateway) wireMQTT() error {
 	if err != nil {
 		return err
 	}
-	c := mqtt.Config{Listen: []string{g.config.MQTT}, Writer: g.streams, Control: g.streams, States: g.streams, Routes: routes, Log: g.log}
+	c := mqtt.Config{Listen: []string{g.config.MQTT}, Writer: g.writer, Control: g.control, States: g.states, Routes: routes, Log: g.log}
+	if g.site != nil { // devices are answered from the spool when there is no quorum
+		c.Writer, c.States = g.site.carrier.Writer(true), g.site.carrier.States(true)
+	}
 	if g.config.InsecureLAN {
 		c.Authenticate = func(mqtt.Login) bool { return true }
 	}
@@ -199,21 +291,30 @@ func (l Limits) quota() quota.Limits {
 		ReadsOut: scale(shardlog.ShardReadsOut), BytesOut: scale(shardlog.ShardBytesOut)}
 }
 
+// peerAllowance is how far the clocks of gateways may lie apart for tokens.
+const peerAllowance = 5 * time.Minute
+
 // identity is who this gateway is: random, made once for each data folder.
-func identity(s *store.Store) (id, incarnation uint64, err error) {
+// fresh says that it has just been made.
+func identity(s *store.Store) (id, incarnation uint64, fresh bool, err error) {
 	const key = "gateway/identity"
 	b, err := s.Local(key)
 	if shardlog.KindOf(err) == shardlog.NotFound && err != nil {
-		b = make([]byte, 16)
-		if _, err := rand.Read(b); err != nil {
-			return 0, 0, fmt.Errorf("make identity: %w", err)
-		}
+		b, fresh = make([]byte, 16), true
+		rand.Read(b) // never fails
 		err = s.SetLocal(key, b)
 	}
 	if err != nil || len(b) != 16 {
-		return 0, 0, errors.Join(shardlog.Errorf(shardlog.Corrupt, "read identity", "%d bytes", len(b)), err)
+		return 0, 0, false, errors.Join(shardlog.Errorf(shardlog.Corrupt, "read identity", "%d bytes", len(b)), err)
 	}
-	return binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:]), nil
+	return binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:]), fresh, nil
+}
+
+// random is a number that nobody can guess.
+func random() uint64 {
+	var b [8]byte
+	rand.Read(b[:]) // never fails
+	return binary.BigEndian.Uint64(b[:])
 }
 
 // FirstKey is the key pair that was made because there was none, nil when
@@ -227,4 +328,10 @@ func (g *Gateway) Ready() <-chan struct{} { return g.ready }
 func (g *Gateway) Addresses() Addresses { return g.addresses }
 
 // Close closes a Gateway that was never run.
-func (g *Gateway) Close() error { return g.store.Close() }
+func (g *Gateway) Close() error {
+	var err error
+	if g.peers != nil {
+		err = g.peers.Close()
+	}
+	return errors.Join(err, g.store.Close())
+}

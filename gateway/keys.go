@@ -1,14 +1,17 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
 	"headgate/gateway/access"
+	"headgate/shardlog"
 )
 
 // keysFile is where the key pairs of the AWS APIs lie in the data folder.
@@ -51,7 +54,63 @@ func (c *Client) reloadKeys(ctx context.Context) error {
 	return nil
 }
 
-// reloadKeys reads the key file again.
-func (a *admin) reloadKeys(http.ResponseWriter, *http.Request) (any, error) {
-	return struct{}{}, a.keys.Reload()
+// reloadKeys reads the key file again, and has the other gateways take it.
+func (a *admin) reloadKeys(_ http.ResponseWriter, r *http.Request) (any, error) {
+	if err := a.keys.Reload(); err != nil {
+		return nil, err
+	}
+	return struct{}{}, a.site.shareKeys(r.Context())
+}
+
+// The key file of a site, as its gateways agree on it.
+const (
+	siteSpace shardlog.Space = "site"
+	siteKeys                 = "keys"
+)
+
+// shareKeys makes the key file here that of the whole site.
+func (g *Gateway) shareKeys(ctx context.Context) error {
+	if g.site == nil {
+		return nil
+	}
+	text, err := access.Text(g.keyPath())
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	return g.states.Mutate(ctx, shardlog.Mutation{Space: siteSpace, Key: siteKeys, Value: text})
+}
+
+func (g *Gateway) keyPath() string { return filepath.Join(g.config.Data, keysFile) }
+
+// followKeys takes the key file over whenever another gateway changed it; the
+// leader begins with its own.
+func (g *Gateway) followKeys(ctx context.Context) error {
+	var seen shardlog.Version
+	for pause(ctx, time.Second) == nil {
+		text, version, err := g.states.Get(ctx, siteSpace, siteKeys)
+		switch {
+		case err == nil && version != seen:
+			if err = g.takeKeys(text); err == nil {
+				seen = version
+			}
+		case err != nil && shardlog.KindOf(err) == shardlog.NotFound && g.group.Leading():
+			err = g.shareKeys(ctx)
+		}
+		if err != nil && ctx.Err() == nil && shardlog.KindOf(err) != shardlog.NotFound {
+			g.log.Warn("keys of the site", "error", err)
+		}
+	}
+	return nil
+}
+
+func (g *Gateway) takeKeys(text []byte) error {
+	if own, err := access.Text(g.keyPath()); err == nil && bytes.Equal(own, text) {
+		return nil
+	}
+	if err := access.Replace(g.keyPath(), text); err != nil {
+		return err
+	}
+	return g.keys.Reload()
 }

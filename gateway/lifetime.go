@@ -25,11 +25,11 @@ type work func(ctx context.Context) error
 // when the disk failed; then the process should end without further ado.
 func (g *Gateway) Run(ctx context.Context) error {
 	if err := g.open(); err != nil {
-		return errors.Join(err, g.store.Close())
+		return errors.Join(err, g.Close())
 	}
 	done := make(chan error, 1)
 	go func() {
-		err := nest(ctx, g.replication(), g.duties(), g.doors())
+		err := nest(ctx, g.links(), g.replication(), g.carriage(), g.duties(), g.doors())
 		done <- errors.Join(err, g.store.Close())
 	}()
 	select {
@@ -67,35 +67,74 @@ func nest(ctx context.Context, levels ...[]work) error {
 	return errors.Join(err, group.Wait())
 }
 
+// links are how the gateways of the site reach one another.
+func (g *Gateway) links() []work {
+	if g.site == nil {
+		return nil
+	}
+	return []work{g.site.links.Run}
+}
+
 // replication is what everything else rests on.
 func (g *Gateway) replication() []work { return []work{g.group.Run} }
+
+// carriage brings what the doors take to the leader.
+func (g *Gateway) carriage() []work {
+	if g.site == nil {
+		return nil
+	}
+	return []work{g.site.carrier.Run, g.keepNeighbours, g.comeBack, g.repair, g.scrub, g.keepTime, g.tuneHeartbeat, g.followKeys,
+		func(ctx context.Context) error { return g.group.Lead(ctx, g.group.Steward) }}
+}
 
 // duties run while this gateway leads, and outlive the doors.
 func (g *Gateway) duties() []work {
 	lead := func(duty work) work {
 		return func(ctx context.Context) error { return g.group.Lead(ctx, duty) }
 	}
-	return []work{lead(g.streams.Run), lead(g.streams.Retain), lead(g.makeStreams), g.rates.run(g.store)}
+	all := []work{lead(g.streams.Run), lead(g.streams.Retain), g.rates.run(g.store)}
+	if g.site != nil {
+		return append(all, g.makeStreams) // by way of the leader
+	}
+	return append(all, lead(g.makeStreams))
 }
 
 // makeStreams makes the streams of the configuration that are not there, and
 // then waits for its end.
 func (g *Gateway) makeStreams(ctx context.Context) error {
 	for _, s := range g.config.Streams {
-		err := g.streams.CreateStream(ctx, shardlog.StreamSpec{Name: s.Name, Shards: s.Shards, Retention: time.Duration(s.Retention)})
-		if err != nil && shardlog.KindOf(err) != shardlog.InUse && ctx.Err() == nil {
-			g.log.Error("stream of the configuration is not made", "stream", s.Name, "error", err)
-		}
+		g.makeStream(ctx, s)
 	}
 	g.makeOnce.Do(func() { close(g.made) })
 	<-ctx.Done()
 	return nil
 }
 
+// makeStream makes one, however long it takes to find a leader.
+func (g *Gateway) makeStream(ctx context.Context, s StreamConfig) {
+	for {
+		if _, there := g.store.Stream(s.Name); there {
+			return
+		}
+		err := g.control.CreateStream(ctx, shardlog.StreamSpec{Name: s.Name, Shards: s.Shards, Retention: time.Duration(s.Retention)})
+		kind := shardlog.KindOf(err)
+		switch {
+		case err == nil || kind == shardlog.InUse || ctx.Err() != nil:
+			return
+		case kind != shardlog.Unavailable && kind != shardlog.Unknown:
+			g.log.Error("stream of the configuration is not made", "stream", s.Name, "error", err)
+			return
+		}
+		if pause(ctx, 100*time.Millisecond) != nil {
+			return
+		}
+	}
+}
+
 // doors are what the outside reaches, and what reaches out.
 func (g *Gateway) doors() []work {
 	all := []work{g.serve(g.listener(0), (&admin{
-		writer: g.streams, reader: g.store, catalog: g.store, control: g.streams, gaps: g.store, keys: g.keys,
+		writer: g.writer, reader: g.store, catalog: g.store, control: g.control, gaps: g.store, keys: g.keys, site: g,
 		status: g.Status, verify: g.verifyTo, level: g.level, now: time.Now,
 	}).server(), 0)}
 	if g.config.API != off {
@@ -133,15 +172,16 @@ func (g *Gateway) settled(w work) work {
 	}
 }
 
-// announce says that records are taken: this gateway leads, and the streams of
-// the configuration are there.
+// announce says that records are taken: the streams of the configuration are
+// there, or the spool stands in for a log that cannot be reached.
 func (g *Gateway) announce(ctx context.Context) error {
-	select {
-	case <-g.made:
-		close(g.ready)
-		<-ctx.Done()
-	case <-ctx.Done():
+	for !g.isMade() && !g.isIsolated() {
+		if pause(ctx, 5*time.Millisecond) != nil {
+			return nil
+		}
 	}
+	close(g.ready)
+	<-ctx.Done()
 	return nil
 }
 
@@ -150,6 +190,9 @@ func (g *Gateway) open() error {
 	socket, err := g.openSocket()
 	if err != nil {
 		return err
+	}
+	if g.site != nil {
+		g.addresses.Peer = g.site.address
 	}
 	g.opened = []net.Listener{socket, nil, nil}
 	for i, l := range []struct {

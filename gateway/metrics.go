@@ -50,6 +50,32 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	}
 	c.doors(m, s)
 	c.deliveries(m, s)
+	if s.Site != nil {
+		c.site(m, *s.Site)
+	}
+}
+
+func (c collector) site(m sample, s SiteStatus) {
+	m.gauge("headgate_site_leader", "1 while a leader is known", flag(s.Leader != ""))
+	m.gauge("headgate_site_voters", "gateways that vote", float64(s.Voters))
+	m.counter("headgate_site_term", "elections so far", float64(s.Term))
+	m.gauge("headgate_isolated", "1 while no majority of the site can be reached", flag(s.Spool.Isolated))
+	m.gauge("headgate_spool_rows", "rows in the spool", float64(s.Spool.Rows))
+	m.gauge("headgate_spool_bytes", "bytes in the spool", float64(s.Spool.Bytes))
+	m.counter("headgate_spool_kept_records_total", "records acknowledged from the spool", float64(s.Spool.Kept))
+	m.counter("headgate_spool_drained_records_total", "records stored out of the spool", float64(s.Spool.Drained))
+	m.counter("headgate_spool_refused_records_total", "records refused because the spool was full", float64(s.Spool.Refused))
+	m.counter("headgate_spool_dropped_records_total", "records given up because the spool was full", float64(s.Spool.Dropped))
+	for _, p := range s.Members {
+		if p.Self {
+			continue
+		}
+		m.gauge("headgate_peer_reachable", "1 while a gateway can be reached", flag(p.Reachable), "gateway", p.ID)
+		m.gauge("headgate_peer_lag_entries", "entries that a gateway lags behind", float64(p.Lag), "gateway", p.ID)
+		m.gauge("headgate_peer_round_trip_seconds", "of the last hello", p.RoundTrip.Seconds(), "gateway", p.ID)
+		m.gauge("headgate_peer_clock_offset_seconds", "a gateway's clock less ours", p.Offset.Seconds(), "gateway", p.ID)
+		m.gauge("headgate_peer_incomplete", "1 while a gateway lacks blocks", flag(p.Holes), "gateway", p.ID)
+	}
 }
 
 func (c collector) doors(m sample, s Status) {

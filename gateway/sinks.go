@@ -52,7 +52,7 @@ func (g *Gateway) wireDeliveries() error {
 			return fmt.Errorf("delivery %s: %w", c.Name, err)
 		}
 		d, err := delivery.New(delivery.Config{
-			Spec: c.spec(), Reader: g.store, Catalog: g.store, States: g.streams, Sink: sink, Encoder: encode.New, Log: g.log,
+			Spec: c.spec(), Reader: g.store, Catalog: g.store, States: g.streams, Sink: uplink{sink, &g.uplinkCut}, Encoder: encode.New, Log: g.log,
 		})
 		if err != nil {
 			return fmt.Errorf("delivery %s: %w", c.Name, err)

@@ -23,6 +23,7 @@ type Status struct {
 	Log       LogStatus      `json:"log"`
 	Disk      DiskStatus     `json:"disk"`
 	Streams   []StreamStatus `json:"streams"`
+	Site      *SiteStatus    `json:"site,omitempty"` // absent of a gateway that has no peers
 
 	Deliveries []DeliveryStatus `json:"deliveries,omitempty"`
 	MQTT       *mqtt.Stats      `json:"mqtt,omitempty"`
@@ -93,7 +94,7 @@ func (g *Gateway) Status() Status {
 	s := Status{
 		ID: fmt.Sprintf("%016x", g.id), Version: Version(), Since: g.began.UTC().Truncate(time.Second), Data: g.config.Data,
 		Addresses: g.addresses, Health: g.health(), Clock: g.clockStatus(), Log: g.logStatus(), Disk: g.diskStatus(),
-		Streams: g.streamStatus(), Deliveries: g.deliveryStatus(),
+		Streams: g.streamStatus(), Site: g.siteStatus(), Deliveries: g.deliveryStatus(),
 		API: APIStatus{Door: g.door.Stats(), Kinesis: g.kinesis.Stats()},
 	}
 	if g.mqtt != nil {
@@ -182,6 +183,17 @@ func (g *Gateway) warnings(s Status) []string {
 	add(s.Clock.Mark != "synced", "the clock is %s: records are stamped by uptime since the last known moment", s.Clock.Mark)
 	add(g.config.Open, "open: nobody is asked for credentials (loopback only)")
 	add(g.config.InsecureLAN, "insecure_lan: plain listeners beyond loopback")
+	if site := s.Site; site != nil {
+		add(site.Spool.Isolated, "isolated since %s: no majority of the site can be reached, records of devices go to the spool", site.Spool.Since.UTC().Format(time.RFC3339))
+		add(site.Spool.Dropped > 0, "the spool was full: %d records were given up", site.Spool.Dropped)
+		add(site.Fault != "", "papers of the site: %s", site.Fault)
+		add(site.Severed, "cut off from the peers on purpose: simulate-outage")
+		add(len(site.Members) == 2, "two gateways: the second keeps a copy but has no vote; let a third join")
+		for _, m := range site.Members {
+			add(!m.Reachable, "gateway %s cannot be reached: %s", m.ID, m.Error)
+			add(m.Reachable && m.Error != "", "gateway %s: %s", m.ID, m.Error)
+		}
+	}
 	for _, d := range s.Deliveries {
 		add(d.State == "held", "delivery %s is held: %s", d.Name, d.LastError)
 	}

@@ -38,8 +38,8 @@ const storeFolder = "pebble"
 
 // VerifyFolder walks the blocks of a data folder that no gateway runs on.
 func VerifyFolder(ctx context.Context, data string, progress func(done, total uint64)) (VerifyReport, error) {
-	if _, err := os.Stat(filepath.Join(data, storeFolder)); err != nil {
-		return VerifyReport{}, fmt.Errorf("there is no log in %s: %w", data, err) // opening would make one
+	if err := hasLog(data); err != nil {
+		return VerifyReport{}, err
 	}
 	s, err := store.Open(data, store.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -50,6 +50,14 @@ func VerifyFolder(ctx context.Context, data string, progress func(done, total ui
 		err = e
 	}
 	return report, err
+}
+
+// hasLog wants a log to be in the folder: opening would make one.
+func hasLog(data string) error {
+	if _, err := os.Stat(filepath.Join(data, storeFolder)); err != nil {
+		return fmt.Errorf("there is no log in %s: %w", data, err)
+	}
+	return nil
 }
 
 func verify(ctx context.Context, s *store.Store, progress func(done, total uint64)) (VerifyReport, error) {

@@ -25,6 +25,8 @@ func (g *Gateway) health() Health {
 		return Health{Why: "records have waited for the disk for " + time.Since(w.Oldest).Round(time.Second).String()}
 	case !r.InFlightSince.IsZero() && time.Since(r.InFlightSince) > stuckAfter:
 		return Health{Why: "a commit has taken " + time.Since(r.InFlightSince).Round(time.Second).String()}
+	case g.site != nil && !w.Leading:
+		return g.followerHealth()
 	case !w.Leading:
 		return Health{Alive: true, Why: "no leader yet"}
 	case !g.isMade():
@@ -34,6 +36,23 @@ func (g *Gateway) health() Health {
 	}
 	return Health{Alive: true, Ready: true}
 }
+
+// followerHealth judges a gateway by the leader that it can reach. Without one
+// it is ready all the same once its spool takes what devices send.
+func (g *Gateway) followerHealth() Health {
+	f := g.site.carrier.State()
+	switch {
+	case f.Isolated:
+		return Health{Alive: true, Ready: true, Why: "isolated: records of devices go to the spool, the AWS APIs answer 503"}
+	case g.group.Leader() == "":
+		return Health{Alive: true, Why: "no leader yet"}
+	case !g.isMade():
+		return Health{Alive: true, Why: "the streams of the configuration are being made"}
+	}
+	return Health{Alive: true, Ready: true}
+}
+
+func (g *Gateway) isIsolated() bool { return g.site != nil && g.site.carrier.State().Isolated }
 
 func (g *Gateway) isMade() bool {
 	select {

@@ -95,7 +95,7 @@ func (a *app) announce(g *gateway.Gateway) {
 		_ = a.printLine(at) // serving matters more
 		return
 	}
-	for _, door := range [][2]string{{"Kinesis API", link("http://", at.API)}, {"MQTT", link("mqtt://", at.MQTT)}, {"health, metrics", link("http://", at.Console)}} {
+	for _, door := range [][2]string{{"Kinesis API", link("http://", at.API)}, {"MQTT", link("mqtt://", at.MQTT)}, {"health, metrics", link("http://", at.Console)}, {"peers", at.Peer}} {
 		if door[1] != "" {
 			fmt.Fprintf(a.term.out, "%-16s %s\n", door[0], door[1])
 		}

@@ -63,6 +63,10 @@ func (a *app) printStatus(s gateway.Status) error {
 		{"clock", fmt.Sprintf("%s, stamps %s", s.Clock.Mark, timeText(s.Clock.Stamp))},
 		{"gaps", count(s.Log.Gaps)},
 	}
+	if s.Site != nil {
+		rows = append(rows, [2]string{"site", siteText(*s.Site)})
+		rows = append(rows, spoolRows(*s.Site)...)
+	}
 	if s.MQTT != nil {
 		rows = append(rows, [2]string{"mqtt", fmt.Sprintf("%d connected, %s received, %s acknowledged", s.MQTT.Connections, count(s.MQTT.Received), count(s.MQTT.Acked))})
 	}
@@ -73,11 +77,29 @@ func (a *app) printStatus(s gateway.Status) error {
 		fmt.Fprintln(a.term.out, "!", w)
 	}
 	fmt.Fprintln(a.term.out)
+	if s.Site != nil {
+		if err := a.siteTable(*s.Site); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.term.out)
+	}
 	if err := a.streamTable(s.Streams); err != nil || len(s.Deliveries) == 0 {
 		return err
 	}
 	fmt.Fprintln(a.term.out)
 	return a.deliveryTable(s.Deliveries)
+}
+
+func siteText(s gateway.SiteStatus) string {
+	leader := "no leader"
+	if s.Leader != "" {
+		leader = s.Leader + " leads"
+	}
+	text := fmt.Sprintf("%s, %d gateways, %d of them vote, %s", s.ID, len(s.Members), s.Voters, leader)
+	if s.CatchUp > 0 {
+		text += fmt.Sprintf(", catching up to entry %d", s.CatchUp)
+	}
+	return text
 }
 
 func (a *app) streamTable(all []gateway.StreamStatus) error {

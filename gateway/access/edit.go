@@ -65,6 +65,28 @@ func Revoke(path, id string) error {
 	return err
 }
 
+// Text is the key file at path as it is, secrets included, for the other
+// gateways of a site.
+func Text(path string) ([]byte, error) {
+	text, err := readKeys(path)
+	if err != nil {
+		return nil, fmt.Errorf("read keys: %w", err)
+	}
+	return text, nil
+}
+
+// Replace makes the key file at path the one of another gateway. Kind Invalid
+// when that holds no pair: it would shut everybody out.
+func Replace(path string, text []byte) error {
+	if len(parseKeys(text).secrets) == 0 {
+		return shardlog.Errorf(shardlog.Invalid, "replace keys", "there is no key pair in it")
+	}
+	if err := change(path, func([]byte) ([]byte, error) { return text, nil }); err != nil {
+		return fmt.Errorf("replace keys: %w", err)
+	}
+	return nil
+}
+
 // change rewrites the file while no other process does; what it does not
 // understand stays as it is.
 func change(path string, edit func(text []byte) ([]byte, error)) error {

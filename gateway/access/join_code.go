@@ -114,6 +114,10 @@ func (c JoinCode) Text() string {
 	for _, a := range c.Addresses {
 		b = appendAddress(b, a)
 	}
+	return sealJoinCode(b)
+}
+
+func sealJoinCode(b []byte) string {
 	b = binary.BigEndian.AppendUint32(b, crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
 	return joinPrefix + joinEncoding().EncodeToString(b)
 }

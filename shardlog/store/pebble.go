@@ -28,6 +28,11 @@ func (s *Store) pebbleOptions(o Options) *pebble.Options {
 		BytesPerSync:                1 << 20,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 1 },
 	}
+	// Pebble's own answer to bytes that rotted is to end the process, and the
+	// next, and the one after that.
+	p.EventListener = &pebble.EventListener{DataCorruption: func(info pebble.DataCorruptionInfo) {
+		s.log.Error("store file is damaged", "file", info.Path, "error", info.Details.Error())
+	}}
 	p.Cache = pebble.NewCache(orDefault(o.Cache, 4<<20))
 	p.Experimental.ReadSamplingMultiplier = -1
 	p.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {

@@ -47,7 +47,7 @@ func (s *Store) setAside(p place, stream shardlog.StreamName, cause error) error
 	if _, err := s.Local(key); err == nil {
 		return nil
 	}
-	s.log.Error("block set aside", "stream", stream, "bucket", p.bucket, "index", p.index, "block", p.ord, "error", cause)
+	s.log.Error("block set aside", "stream", stream, "bucket", p.bucket, "index", p.index, "block", p.ord, "error", cause.Error())
 	return s.SetLocal(key, mustJSON(Aside{Stream: stream, Bucket: p.bucket, Index: p.index, Block: p.ord, Why: cause.Error()}))
 }
 

@@ -30,6 +30,9 @@ func (s *Store) salvage(options *pebble.Options, cause error) (*pebble.DB, error
 		return nil, fmt.Errorf("make %s: %w", aside, err)
 	}
 	s.log.Error("store is damaged; keeping what can be read", "folder", s.dir, "aside", aside, "error", cause)
+	if err := s.markAmnesia(fs, cause); err != nil {
+		return nil, err
+	}
 	cut, err := cutLogs(fs, s.pebbleDir(), aside)
 	if err != nil {
 		return nil, err
@@ -42,8 +45,11 @@ func (s *Store) salvage(options *pebble.Options, cause error) (*pebble.DB, error
 		}
 		s.log.Error("cutting the write-ahead log was not enough", "error", err)
 	}
-	if err := fs.Rename(s.pebbleDir(), fs.PathJoin(aside, "store")); err != nil {
-		return nil, fmt.Errorf("set store aside: %w", err)
+	if _, err := moveStore(fs, s.dir, aside); err != nil {
+		return nil, err
+	}
+	if err := s.begin(options); err != nil {
+		return nil, err
 	}
 	s.damage = fmt.Sprintf("the store could not be opened and was set aside in %s: %v", aside, cause)
 	return pebble.Open(s.pebbleDir(), options)

@@ -29,7 +29,8 @@ type Row struct {
 	Bytes []byte
 }
 
-// SpoolStats is what the spool holds. First and Last are zero when it is empty.
+// SpoolStats is what the spool holds. While it is empty, First is the number of
+// the row to come, and Last the one before.
 type SpoolStats struct {
 	Rows, Bytes uint64 // Bytes as given to Append
 	First, Last uint64
@@ -74,6 +75,7 @@ func (sp *Spool) Append(rows [][]byte) (first uint64, err error) {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
 	after := sp.count
+	first = after.next
 	b := sp.s.db.NewBatch()
 	defer b.Close()
 	for _, row := range rows {
@@ -84,9 +86,9 @@ func (sp *Spool) Append(rows [][]byte) (first uint64, err error) {
 		after.bytes += uint64(len(row))
 	}
 	if len(rows) == 0 {
-		return after.next, nil
+		return first, nil
 	}
-	return sp.count.next, sp.commit(b, after, pebble.Sync)
+	return first, sp.commit(b, after, pebble.Sync)
 }
 
 // commit writes the batch together with the counts. The caller holds mu.
@@ -106,9 +108,6 @@ func (sp *Spool) Stats() SpoolStats {
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
 	c := sp.count
-	if c.first == c.next {
-		return SpoolStats{}
-	}
 	return SpoolStats{Rows: c.next - c.first, Bytes: c.bytes, First: c.first, Last: c.next - 1}
 }
 
@@ -169,19 +168,16 @@ func rowBytes(it *pebble.Iterator) uint64 {
 // not there is such an error.
 func (sp *Spool) Read(from uint64, maxBytes int) ([]Row, error) {
 	sp.mu.Lock()
-	r := spoolReading{s: sp.s, next: max(from, sp.count.first), end: sp.count.next, max: maxBytes}
+	r := spoolReading{s: sp.s, db: sp.s.db, next: max(from, sp.count.first), end: sp.count.next, max: maxBytes}
 	sp.mu.Unlock()
-	for r.next < r.end && !r.full {
-		if err := r.walk(); err != nil {
-			return r.rows, err
-		}
-	}
-	return r.rows, r.setAside()
+	return r.run()
 }
 
 // spoolReading is one Read on its way.
 type spoolReading struct {
-	s         *Store
+	s         *Store // where bad rows are noted
+	db        *pebble.DB
+	of        string // the store that was set aside, "" for s itself
 	next, end uint64 // row numbers
 	max       int
 	full      bool
@@ -197,11 +193,20 @@ type badRow struct {
 	kept []byte // nil: nothing could be read
 }
 
+func (r *spoolReading) run() ([]Row, error) {
+	for r.next < r.end && !r.full {
+		if err := r.walk(); err != nil {
+			return r.rows, err
+		}
+	}
+	return r.rows, r.setAside()
+}
+
 // walk reads up to a row that cannot be read, which ends Pebble's iterator.
 // Numbers go on by one, so that damage which hides even the keys is passed
 // row by row.
 func (r *spoolReading) walk() error {
-	it, err := r.s.db.NewIter(&pebble.IterOptions{LowerBound: spoolKey(r.next), UpperBound: spoolKey(r.end)})
+	it, err := r.db.NewIter(&pebble.IterOptions{LowerBound: spoolKey(r.next), UpperBound: spoolKey(r.end)})
 	if err != nil {
 		return shardlog.Errorf(shardlog.Internal, "read spool", "%w", err)
 	}
@@ -255,13 +260,13 @@ func (r *spoolReading) setAside() error {
 	b := r.s.db.NewBatch()
 	defer b.Close()
 	for _, bad := range r.bad {
-		key := localKey(localAside + "spool/" + string(binary.BigEndian.AppendUint64(nil, bad.seq)))
+		key := localKey(localAside + "spool/" + r.of + string(binary.BigEndian.AppendUint64(nil, bad.seq)))
 		if _, err := r.s.value(key); err == nil {
 			continue
 		}
 		err := shardlog.Errorf(shardlog.Corrupt, "read spool", "row %d: %w", bad.seq, bad.why)
 		fresh = append(fresh, err)
-		r.s.log.Error("spool row set aside", "row", bad.seq, "error", bad.why)
+		r.s.log.Error("spool row set aside", "row", bad.seq, "error", bad.why.Error()) // the text: Pebble's errors print their stack
 		if err := b.Set(key, mustJSON(Aside{Why: fmt.Sprintf("spool row %d: %v", bad.seq, bad.why), Kept: bad.kept}), nil); err != nil {
 			return err
 		}

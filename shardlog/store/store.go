@@ -5,9 +5,12 @@
 package store
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -35,8 +38,10 @@ type Store struct {
 	log   *slog.Logger
 	fatal func(error)
 	wakes wakes
-	cold  chan struct{} // one token for each read that may go to the disk
-	heads heads
+	// mender brings back what readers miss; nil: nobody does.
+	mender atomic.Pointer[func(ctx context.Context) error]
+	cold   chan struct{} // one token for each read that may go to the disk
+	heads  heads
 
 	mu    sync.RWMutex // guards state
 	state state
@@ -74,10 +79,12 @@ func Open(dir string, o Options) (*Store, error) {
 		s.db.Close()
 		return nil, fmt.Errorf("load state of %s: %w", dir, err)
 	}
-	return s, s.noteDamage()
+	return s, errors.Join(s.takeAmnesia(), s.noteDamage())
 }
 
-// Damage says what Open had to cut off or set aside, "" when the store was whole.
+// Damage says what Open had to cut off or set aside, "" when the store was
+// whole. It is always about the log or the whole store, never about single
+// blocks; Amnesia says so beyond this opening, and what follows from it.
 func (s *Store) Damage() string { return s.damage }
 
 // noteDamage keeps what Open had to give up among the blocks set aside.

@@ -141,11 +141,12 @@ type persisted struct {
 }
 
 // Persist writes what the snapshot says: the index applied. The sink makes it durable.
-func (p *persisted) Persist(sink raft.SnapshotSink) error {
-	if _, err := sink.Write(content(p.applied)); err != nil {
+func (p *persisted) Persist(to raft.SnapshotSink) error {
+	to.(*sink).own = true
+	if _, err := to.Write(content(p.applied)); err != nil {
 		return err
 	}
-	if err := sink.Close(); err != nil {
+	if err := to.Close(); err != nil {
 		return err
 	}
 	p.fsm.mu.Lock()

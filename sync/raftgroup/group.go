@@ -99,6 +99,7 @@ type Group struct {
 	counted   counters      // guarded by mu
 	engine    *raft.Raft    // guarded by mu, nil while none runs
 	members   []Member      // guarded by mu, of the last engine
+	past      []sample      // guarded by mu, while a steward is at work
 	heartbeat time.Duration // guarded by mu
 	lease     time.Duration // guarded by mu: of the engine
 	ran       bool          // guarded by mu
@@ -122,6 +123,7 @@ func Open(c Config) (*Group, error) {
 	g.fsm = &fsm{machine: c.Machine, every: c.SnapshotBytes, fail: g.fail, broken: g.broken, ripe: ripe}
 	if c.Link != nil {
 		g.door = &door{link: c.Link}
+		g.puller.hangUp = g.door.hangUp
 	}
 	return g, nil
 }

@@ -96,6 +96,16 @@ func (d *door) open(layer *streamLayer) {
 	d.layer = layer
 }
 
+// hangUp closes all connections of the engine and lets it make no more.
+func (d *door) hangUp() {
+	d.mu.Lock()
+	layer := d.layer
+	d.mu.Unlock()
+	if layer != nil {
+		_ = layer.Close()
+	}
+}
+
 // run accepts until the listener is closed. While no engine runs it hangs up.
 func (d *door) run(ctx context.Context) error {
 	for {

@@ -25,8 +25,8 @@ type logStore struct {
 	peers   bool            // somebody may ask for the newest entries
 	ripe    chan<- struct{} // asks for a snapshot
 
-	leader   atomic.Pointer[raft.Raft] // the engine, to ask whether it leads; nil while none runs
-	snapshot atomic.Uint64             // the engine's index of the newest snapshot
+	engine   atomic.Pointer[raft.Raft] // to ask whether it leads; nil while none runs
+	snapshot atomic.Pointer[raft.Log]  // stands for the newest snapshot's last entry, hollow; nil: there is none
 
 	writing sync.Mutex
 	pulling bool // guarded by writing: nothing is appended
@@ -49,7 +49,7 @@ func (l *logStore) GetLog(index uint64, out *raft.Log) error {
 	}
 	e, err := l.journal.Entry(index)
 	if err != nil && shardlog.KindOf(err) == shardlog.NotFound {
-		return raft.ErrLogNotFound
+		return l.edge(index, out)
 	}
 	if err != nil {
 		return fmt.Errorf("read journal entry %d: %w", index, err)
@@ -72,11 +72,10 @@ func (l *logStore) missing(e shardlog.JournalEntry) bool {
 	if !e.Commands || len(e.Data) > 0 {
 		return false
 	}
-	r := l.leader.Load()
-	if r == nil || r.State() != raft.Leader {
+	if !l.leads() {
 		return false
 	}
-	if e.Index <= l.snapshot.Load() {
+	if s := l.snapshot.Load(); s != nil && e.Index <= s.Index {
 		return true
 	}
 	select {
@@ -86,21 +85,43 @@ func (l *logStore) missing(e shardlog.JournalEntry) bool {
 	return false
 }
 
-func (l *logStore) lead(r *raft.Raft) { l.leader.Store(r) }
-
-// covered notes the engine's index of the newest snapshot.
-func (l *logStore) covered(index uint64) { l.snapshot.Store(index) }
-
-// pull keeps entries out until the answer is called: what is pulled must not
-// be appended as well.
-func (l *logStore) pull() (done func()) {
-	set := func(on bool) {
-		l.writing.Lock()
-		defer l.writing.Unlock()
-		l.pulling = on
+// edge lets a follower compare what it is sent with its snapshot's last entry,
+// which the log may have lost. Without it, it would be sent an older snapshot.
+func (l *logStore) edge(index uint64, out *raft.Log) error {
+	s := l.snapshot.Load()
+	if s == nil || s.Index != index || l.leads() {
+		return raft.ErrLogNotFound
 	}
-	set(true)
-	return func() { set(false) }
+	*out = *s
+	return nil
+}
+
+func (l *logStore) lead(r *raft.Raft) { l.engine.Store(r) }
+
+func (l *logStore) leads() bool {
+	r := l.engine.Load()
+	return r != nil && r.State() == raft.Leader
+}
+
+// covered notes the place of the newest snapshot.
+func (l *logStore) covered(index, term uint64) {
+	l.snapshot.Store(&raft.Log{Index: index, Term: term, Type: raft.LogCommand})
+}
+
+// covers is the engine's index of the newest snapshot, zero when there is none.
+func (l *logStore) covers() uint64 {
+	if s := l.snapshot.Load(); s != nil {
+		return s.Index
+	}
+	return 0
+}
+
+// pull keeps entries out, or lets them in again: what is pulled must not be
+// appended as well.
+func (l *logStore) pull(on bool) {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	l.pulling = on
 }
 
 func (l *logStore) StoreLog(log *raft.Log) error { return l.StoreLogs([]*raft.Log{log}) }

@@ -100,3 +100,48 @@ func TestManifestsSurviveAndDamageIsCorrupt(t *testing.T) {
 		}
 	}
 }
+
+func TestHollowEntriesAreNeitherTakenNorApplied(t *testing.T) {
+	j := &ledger{applied: 7}
+	var fatal error
+	fail := func(err error) { fatal = err }
+	l := &logStore{journal: j, machine: j, fail: fail}
+	if err := l.StoreLog(&raft.Log{Index: 8, Type: raft.LogCommand}); shardlog.KindOf(err) != shardlog.Unavailable || fatal != nil {
+		t.Errorf("store: %v, fatal %v", err, fatal)
+	}
+	f := &fsm{machine: j, every: 1, fail: fail, broken: func() bool { return fatal != nil }, ripe: make(chan struct{}, 1)}
+	if err, bad := f.Apply(&raft.Log{Index: 7, Type: raft.LogCommand}).(error); bad {
+		t.Errorf("apply again: %v", err)
+	}
+	if err, bad := f.Apply(&raft.Log{Index: 8, Type: raft.LogCommand}).(error); !bad || shardlog.KindOf(err) != shardlog.Corrupt || fatal == nil {
+		t.Errorf("apply: %v, fatal %v", err, fatal)
+	}
+}
+
+func TestNothingIsAppendedDuringAPull(t *testing.T) {
+	l := &logStore{journal: &ledger{}}
+	log := &raft.Log{Index: 1, Data: []byte{1}}
+	l.pull(true)
+	if err := l.StoreLog(log); shardlog.KindOf(err) != shardlog.Unavailable {
+		t.Errorf("store: %v", err)
+	}
+	l.pull(false)
+	if err := l.StoreLog(log); err != nil {
+		t.Errorf("store: %v", err)
+	}
+}
+
+func TestSnapshotsLastEntryCanBeCompared(t *testing.T) {
+	l := &logStore{journal: &ledger{}}
+	var out raft.Log
+	if err := l.GetLog(5, &out); !errors.Is(err, raft.ErrLogNotFound) {
+		t.Errorf("without a snapshot: %v", err)
+	}
+	l.covered(5, 3)
+	if err := l.GetLog(5, &out); err != nil || out.Index != 5 || out.Term != 3 || !hollow(&out) {
+		t.Errorf("%+v: %v", out, err)
+	}
+	if err := l.GetLog(4, &out); !errors.Is(err, raft.ErrLogNotFound) {
+		t.Errorf("before it: %v", err)
+	}
+}

@@ -11,9 +11,9 @@ import (
 // Fact is what this gateway knows of another.
 type Fact struct {
 	Reachable bool
-	Applied   uint64    // the machine's, at the last contact
+	Applied   uint64    // by its machine
 	Holes     bool      // it lacks blocks, so it may not vote
-	Since     time.Time // of the last contact; zero: there was none
+	Since     time.Time // of the last contact, when it had Applied that; zero: there was none
 	Address   string    // where it says it is found; empty: not known
 }
 
@@ -40,19 +40,28 @@ const (
 	mostVoters  = 3
 	undoAfter   = 30 * time.Second // a site with an even number of voters goes back
 	growthPause = time.Minute      // before it is tried again
+	// A learner has caught up that had applied what the leader had applied so
+	// long before: that is how long writers wait when it becomes a voter.
+	mayLag = 200 * time.Millisecond
 )
 
 // state is what a plan goes by besides the members.
 type state struct {
 	now      time.Time
-	self     string // the leader
-	address  string // its own
-	applied  uint64 // by the leader a moment ago: who has it has caught up
+	self     string   // the leader
+	address  string   // its own
+	past     []sample // of what the leader has applied, oldest first, at least one
 	facts    map[string]Fact
 	began    time.Time     // of this leader's stewardship: who was not heard of since is away since then
 	even     time.Time     // since when the number of voters is even; zero: it is odd
 	held     time.Time     // until then no voter is added to a lone one
 	replaces time.Duration // how long a voter may be away
+}
+
+// sample is what the leader had applied at a time.
+type sample struct {
+	at      time.Time
+	applied uint64
 }
 
 // plan decides the next step towards an odd number of voters, three at most,
@@ -141,7 +150,16 @@ func (s state) candidates(all []Member) []Member {
 
 func (s state) ready(m Member) bool {
 	f := s.facts[m.ID]
-	return f.Reachable && !f.Holes && f.Applied >= s.applied
+	return f.Reachable && !f.Holes && f.Applied >= s.appliedAt(f.Since.Add(-mayLag))
+}
+
+// appliedAt is what the leader had applied at a time, as far as it is remembered.
+func (s state) appliedAt(t time.Time) uint64 {
+	i, found := slices.BinarySearchFunc(s.past, t, func(p sample, t time.Time) int { return p.at.Compare(t) })
+	if !found {
+		i = max(i-1, 0)
+	}
+	return s.past[i].applied
 }
 
 // worst is the voter that is missed least: with holes, longest away, furthest
@@ -164,7 +182,8 @@ func (s state) compare(a, b Member) int {
 		}
 		return 0
 	}
-	behind := func(f Fact) uint64 { return s.applied - min(f.Applied, s.applied) }
+	newest := s.past[len(s.past)-1].applied
+	behind := func(f Fact) uint64 { return newest - min(f.Applied, newest) }
 	return cmp.Or(cmp.Compare(s.away(a), s.away(b)), cmp.Compare(holes(f), holes(g)), cmp.Compare(behind(f), behind(g)))
 }
 

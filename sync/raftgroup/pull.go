@@ -39,7 +39,9 @@ type puller struct {
 	locals    Locals
 	snapshots Snapshots
 	logs      *logStore
+	hangUp    func()        // no answer reaches a peer from then on
 	asked     chan struct{} // of capacity 1
+	restart   chan struct{} // of capacity 1: the engine has to be ended
 
 	mu     sync.Mutex
 	want   shardlog.Manifest // guarded by mu: the newest asked for
@@ -50,8 +52,55 @@ type puller struct {
 func newPuller(c Config, logs *logStore) *puller {
 	return &puller{
 		reach: c.Reach, machine: c.Machine, journal: c.Journal, locals: c.Locals, snapshots: c.Snapshots,
-		logs: logs, asked: make(chan struct{}, 1), ended: make(chan struct{}),
+		logs: logs, hangUp: func() {}, asked: make(chan struct{}, 1), restart: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
+}
+
+// accept takes a leader's snapshot, whose last entry has the engine's index,
+// when the machine holds what it promises. It is called on the engine's loop,
+// so that no entry is appended meanwhile. Kind Unavailable: the leader has to
+// send it again.
+//
+// The leader's log and this one part before or at the snapshot, so what this
+// log has beyond it was never agreed on, and what it has up to there is in
+// the snapshot. But an engine cannot lose the end of its log while it runs.
+func (p *puller) accept(m shardlog.Manifest, index uint64) error {
+	last, at := p.journal.Last(), p.machine.Applied()
+	switch {
+	case index < p.logs.covers() || index < last && last <= at:
+		return shardlog.Errorf(shardlog.Unavailable, "install snapshot", "up to %d, which is behind this gateway", index)
+	case last > index, last > at && !p.has(m), last == index && !p.isOf(last, m.Term):
+		return p.startOver(m)
+	}
+	return p.ask(m)
+}
+
+// isOf reports whether an entry is of a term.
+func (p *puller) isOf(index, term uint64) bool {
+	if index == 0 {
+		return true
+	}
+	e, err := p.journal.Entry(index)
+	return err == nil && e.Term == term
+}
+
+// startOver ends the engine, to go on without the end of its log. Nothing that
+// the engine says from here on is heard.
+func (p *puller) startOver(m shardlog.Manifest) error {
+	if p.reach == nil && !p.has(m) {
+		return p.nobody(m)
+	}
+	p.logs.pull(true)
+	p.hangUp()
+	if err := p.mark(m); err != nil {
+		p.logs.fail(err)
+		return err
+	}
+	select {
+	case p.restart <- struct{}{}:
+	default:
+	}
+	return shardlog.Errorf(shardlog.Unavailable, "install snapshot", "%w", errTail)
 }
 
 // ask wants what a manifest promises and waits a little. Kind Unavailable:
@@ -71,7 +120,7 @@ func (p *puller) ask(m shardlog.Manifest) error {
 	case <-t.C:
 	}
 	if !p.has(m) {
-		return shardlog.Errorf(shardlog.Unavailable, "restore", "applied up to %d, pulling up to %d", p.machine.Applied(), m.Applied)
+		return shardlog.Errorf(shardlog.Unavailable, "install snapshot", "applied up to %d, pulling up to %d", p.machine.Applied(), m.Applied)
 	}
 	return nil
 }
@@ -119,41 +168,34 @@ func (p *puller) end() {
 }
 
 // run pulls beside an engine, until ctx ends. It ends with errTail when the
-// engine has to be ended first.
+// engine has to be ended.
 func (p *puller) run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-p.restart:
+			return errTail
 		case <-p.asked:
-		}
-		p.mu.Lock()
-		m := p.want
-		p.mu.Unlock()
-		if p.has(m) {
-			continue
-		}
-		if err := p.beside(ctx, m); err != nil {
-			return err
+			p.beside(ctx)
 		}
 	}
 }
 
-// beside pulls while the engine runs, which it may only where the journal
-// holds nothing that is not applied. A pull that fails is asked for again by the leader.
-func (p *puller) beside(ctx context.Context, m shardlog.Manifest) error {
-	done := p.logs.pull()
-	defer done()
-	if p.journal.Last() > p.machine.Applied() {
-		if err := p.mark(m); err != nil {
-			return err
-		}
-		return errTail
+// beside pulls while the engine runs. A pull that fails is asked for again by
+// the leader, and so is one before which something was appended.
+func (p *puller) beside(ctx context.Context) {
+	p.mu.Lock()
+	m := p.want
+	p.mu.Unlock()
+	p.logs.pull(true)
+	defer p.logs.pull(false)
+	if p.has(m) || p.journal.Last() > p.machine.Applied() {
+		return
 	}
 	p.begin(m)
 	defer p.end()
 	_ = p.reach(ctx, m.Applied)
-	return nil
 }
 
 // settle brings the machine to where the log begins before an engine starts:
@@ -190,10 +232,8 @@ func (p *puller) owed() (m shardlog.Manifest, marked, owed bool, err error) {
 func (p *puller) pullOver(ctx context.Context, m shardlog.Manifest) error {
 	p.begin(m)
 	defer p.end()
-	if at := p.machine.Applied(); at < m.Applied && p.journal.Last() > at {
-		if err := p.journal.DropTail(max(at+1, p.journal.First())); err != nil {
-			return fmt.Errorf("cut tail of journal: %w", err)
-		}
+	if err := p.cutTail(m); err != nil {
+		return fmt.Errorf("cut tail of journal: %w", err)
 	}
 	for wait := pullPause; !p.has(m) && ctx.Err() == nil; wait = min(2*wait, pullPauseMost) {
 		if p.reach(ctx, m.Applied) != nil || !p.has(m) {
@@ -201,6 +241,22 @@ func (p *puller) pullOver(ctx context.Context, m shardlog.Manifest) error {
 		}
 	}
 	return nil
+}
+
+// cutTail drops what is not applied, from the snapshot's last entry on if the machine is there.
+func (p *puller) cutTail(m shardlog.Manifest) error {
+	from := p.machine.Applied() + 1
+	if p.has(m) {
+		meta, err := decodeMeta(m)
+		if err != nil {
+			return err
+		}
+		from = max(from, meta.Index)
+	}
+	if p.journal.Last() < from {
+		return nil
+	}
+	return p.journal.DropTail(max(from, p.journal.First()))
 }
 
 // adopt makes the leader's manifest this gateway's, unless its own is newer.

@@ -48,6 +48,7 @@ func (g *Group) rounds(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		g.logs.pull(false)
 		if err := g.round(ctx); !errors.Is(err, errTail) {
 			return err
 		}

@@ -23,8 +23,8 @@ const manifestVersion = 1
 // snapshotStore lends Snapshots to the engine: one manifest, no files.
 type snapshotStore struct {
 	snapshots Snapshots
-	reach     func(m shardlog.Manifest) error // until the machine holds what m promises
-	covered   func(index uint64)              // told of the engine's index of a saved one
+	accept    func(m shardlog.Manifest, index uint64) error // a leader's: until the machine holds what it promises
+	covered   func(index, term uint64)                      // told of the engine's index of a saved one
 	fail      func(error)
 }
 
@@ -74,6 +74,7 @@ type sink struct {
 	store  snapshotStore
 	meta   raft.SnapshotMeta
 	data   []byte
+	own    bool // not a leader's
 	closed sync.Once
 	err    error
 }
@@ -105,15 +106,17 @@ func (s *sink) save() error {
 		return err
 	}
 	m := shardlog.Manifest{Applied: applied, Term: s.meta.Term, Engine: encodeMeta(s.meta)}
-	if err := s.store.reach(m); err != nil {
-		return err
+	if !s.own {
+		if err := s.store.accept(m, s.meta.Index); err != nil {
+			return err
+		}
 	}
 	if err := s.store.snapshots.SaveManifest(m); err != nil {
 		err = fmt.Errorf("save manifest: %w", err)
 		s.store.fail(err)
 		return err
 	}
-	s.store.covered(s.meta.Index)
+	s.store.covered(s.meta.Index, s.meta.Term)
 	return nil
 }
 

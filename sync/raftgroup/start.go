@@ -49,7 +49,7 @@ func (g *Group) start(notify chan<- bool) (*raft.Raft, raft.Transport, error) {
 }
 
 func (g *Group) snapshotStore() snapshotStore {
-	return snapshotStore{g.config.Snapshots, g.puller.ask, g.logs.covered, g.fail}
+	return snapshotStore{g.config.Snapshots, g.puller.accept, g.logs.covered, g.fail}
 }
 
 // align forgets a log that ends before the snapshot: the end that the
@@ -59,7 +59,7 @@ func (g *Group) align(s snapshotStore) error {
 	if err != nil || !ok {
 		return err
 	}
-	g.logs.covered(meta.Index)
+	g.logs.covered(meta.Index, meta.Term)
 	if last := g.config.Journal.Last(); last > 0 && last < meta.Index {
 		return g.logs.dropHead(last)
 	}

@@ -3,28 +3,37 @@ package raftgroup
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"headgate/shardlog"
 )
 
-// stewardPause is how often a steward looks, at most.
-const stewardPause = time.Second
+const (
+	stewardPause = time.Second // how often a steward decides, at most
+	samplePause  = 100 * time.Millisecond
+	samples      = 64
+)
 
 // Steward is the leader's duty to keep the voters odd in number, there, and
 // without holes: it promotes learners, replaces voters that are away, and
 // notes new addresses. Run it with Lead. It returns nil when ctx ends.
 func (g *Group) Steward(ctx context.Context) error {
 	s := steward{group: g, began: time.Now()}
-	tick := time.NewTicker(max(min(g.beat(), stewardPause), 50*time.Millisecond))
+	tick := time.NewTicker(samplePause)
 	defer tick.Stop()
-	for {
-		for ctx.Err() == nil && s.once(ctx) {
-			// A step taken is often half of one.
+	for next := s.began; ; {
+		g.sample()
+		if now := time.Now(); !now.Before(next) {
+			next = now.Add(min(g.beat(), stewardPause))
+			for ctx.Err() == nil && s.once(ctx) {
+				// A step taken is often half of one.
+			}
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
+			g.forgetSamples()
 			return nil
 		}
 	}
@@ -36,8 +45,6 @@ type steward struct {
 	began time.Time
 	even  time.Time
 	held  time.Time
-	past  [3]uint64 // what was applied at the last looks, oldest first
-	looks int
 }
 
 // once decides and takes one step, and reports whether it succeeded.
@@ -48,7 +55,7 @@ func (s *steward) once(ctx context.Context) bool {
 	all := g.Members()
 	next := s.state().plan(all)
 	if next.do == nothing {
-		s.look(all)
+		s.count(all)
 		return false
 	}
 	if err := g.alter(ctx, next); err != nil {
@@ -64,19 +71,7 @@ func (s *steward) once(ctx context.Context) bool {
 func (s *steward) state() state {
 	now := s.group.state(time.Now())
 	now.began, now.even, now.held = s.began, s.even, s.held
-	if s.looks > 0 {
-		now.applied = s.past[len(s.past)-min(s.looks, len(s.past))]
-	}
 	return now
-}
-
-// look remembers what is applied, so that a peer whose report is a moment old
-// can have caught up.
-func (s *steward) look(all []Member) {
-	copy(s.past[:], s.past[1:])
-	s.past[len(s.past)-1] = s.group.config.Machine.Applied()
-	s.looks++
-	s.count(all)
 }
 
 func (s *steward) took(taken step, all []Member) {
@@ -97,11 +92,33 @@ func (s *steward) count(all []Member) {
 // state is what a plan goes by.
 func (g *Group) state(now time.Time) state {
 	s := state{
-		now: now, self: g.config.ID, address: g.config.Address, applied: g.config.Machine.Applied(),
+		now: now, self: g.config.ID, address: g.config.Address, past: g.sampled(),
 		began: now, replaces: g.config.Replace,
 	}
 	if g.config.Facts != nil {
 		s.facts = maps.Clone(g.config.Facts())
 	}
 	return s
+}
+
+// sample remembers what is applied now, so that a peer's report can be judged
+// by when it was made.
+func (g *Group) sample() {
+	now := sample{time.Now(), g.config.Machine.Applied()}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.past = append(g.past[max(len(g.past)-samples+1, 0):], now)
+}
+
+func (g *Group) sampled() []sample {
+	now := sample{time.Now(), g.config.Machine.Applied()}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return append(slices.Clone(g.past), now)
+}
+
+func (g *Group) forgetSamples() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.past = nil
 }

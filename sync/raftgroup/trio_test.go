@@ -22,6 +22,8 @@ type wire struct {
 	address string
 }
 
+func newWire() *wire { return &wire{address: "127.0.0.1:0", open: map[net.Conn]struct{}{}} }
+
 type wireListener struct {
 	net.Listener
 	wire *wire
@@ -116,6 +118,7 @@ type member struct {
 
 type trio struct {
 	t       *testing.T
+	mu      sync.Mutex // held while a member's group is being replaced
 	members []*member
 	weight  uint64
 }
@@ -125,7 +128,7 @@ func newTrio(t *testing.T, snapshotBytes uint64, make func(t *testing.T) ground)
 	s := &trio{t: t, weight: snapshotBytes}
 	var links []*raftgroup.Link
 	for i := range 3 {
-		m := &member{id: fmt.Sprintf("g%d", i), store: make(t), wire: &wire{address: "127.0.0.1:0", open: map[net.Conn]struct{}{}}}
+		m := &member{id: fmt.Sprintf("g%d", i), store: make(t), wire: newWire()}
 		links = append(links, m.wire.link(t))
 		s.members = append(s.members, m)
 	}
@@ -144,7 +147,17 @@ func (s *trio) start(m *member, link *raftgroup.Link) {
 	for _, o := range s.members {
 		c.Servers = append(c.Servers, raftgroup.Server{ID: o.id, Address: o.wire.address})
 	}
-	m.running = run(s.t, c)
+	started := run(s.t, c)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.running = started
+}
+
+// group is a member's at present.
+func (s *trio) group(i int) *raftgroup.Group {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.members[i].Group
 }
 
 // leader waits for one among the members that are not in the exception.
@@ -196,7 +209,7 @@ func (s *trio) write(n int) *writers {
 	for i := range n {
 		w.all.Go(func() {
 			for k := 0; ctx.Err() == nil; k++ {
-				w.one(ctx, s.members[(i+k)%3].Group, fmt.Sprintf("w%d-%d", i, k))
+				w.one(ctx, s.group((i+k)%3), fmt.Sprintf("w%d-%d", i, k))
 			}
 		})
 	}

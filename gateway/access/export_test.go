@@ -1,0 +1,4 @@
+package access
+
+// SealJoinCode makes the text of a code of any bytes.
+var SealJoinCode = sealJoinCode

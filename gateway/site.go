@@ -1,0 +1,306 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"headgate/gateway/access"
+	"headgate/shardlog"
+	"headgate/shardlog/store"
+	"headgate/sync/forward"
+	"headgate/sync/peer"
+	"headgate/sync/raftgroup"
+)
+
+// site is this gateway among the others: its papers, the links to them, and
+// the way to the one that leads. A gateway that has never had a peer has none.
+type site struct {
+	papers  *access.Site
+	links   *peer.Links
+	carrier *forward.Carrier
+	address string // where the others find this gateway
+	founder bool   // it began the site: nobody has to add it
+	before  string // the id that it had before it lost its log, "" when it did not
+}
+
+const (
+	siteFolder  = "site"
+	roleKey     = "site/role" // local: founder
+	roleFounder = "founder"
+)
+
+// protocols are the calls between gateways that this release speaks.
+var protocols = peer.Range{Min: 1, Max: 1}
+
+// openSite finds or makes the papers. fresh says that the store is new: with
+// papers in the folder, the log was lost and the gateway asks to be let in again.
+func (g *Gateway) openSite(fresh bool) error {
+	dir := filepath.Join(g.config.Data, siteFolder)
+	id := g.name()
+	papers, err := access.OpenSite(dir)
+	if err != nil && shardlog.KindOf(err) == shardlog.Corrupt {
+		g.log.Error("papers of the site are damaged", "error", err)
+		papers, err = access.RepairSite(dir, id, g.now())
+	}
+	s := &site{papers: papers}
+	switch {
+	case err == nil:
+		if err := g.remember(s, fresh); err != nil {
+			return err
+		}
+	case shardlog.KindOf(err) != shardlog.NotFound:
+		return fmt.Errorf("open papers of the site: %w", err)
+	case g.config.Join != "":
+		if s.papers, err = g.joinSite(dir); err != nil {
+			return err
+		}
+	case g.config.Peer == off || g.config.Peer == "":
+		return nil // alone
+	default:
+		if s.papers, err = g.foundSite(dir); err != nil {
+			return err
+		}
+	}
+	role, err := g.store.Local(roleKey)
+	s.founder = err == nil && string(role) == roleFounder
+	g.site = s
+	return nil
+}
+
+// foundSite makes the papers of a site of which this gateway is the first.
+func (g *Gateway) foundSite(dir string) (*access.Site, error) {
+	if err := g.store.EndAmnesia(); err != nil { // of the time when it was alone
+		return nil, err
+	}
+	if err := g.store.SetLocal(roleKey, []byte(roleFounder)); err != nil {
+		return nil, err
+	}
+	return access.FoundSite(dir, g.name(), g.now())
+}
+
+// remember takes up papers that were there. The address is the last one unless
+// another is configured.
+func (g *Gateway) remember(s *site, fresh bool) error {
+	neighbours, err := s.papers.Neighbours()
+	if err != nil {
+		return err
+	}
+	if was := s.papers.Gateway(); was != g.name() {
+		if len(neighbours) < 2 { // nobody else knows the site: it begins anew with what is here
+			if err := g.store.SetLocal(roleKey, []byte(roleFounder)); err != nil {
+				return err
+			}
+		}
+		s.before = was
+		if err := s.papers.Adopt(g.name(), g.now()); err != nil {
+			return err
+		}
+	} else if fresh {
+		return shardlog.Errorf(shardlog.Corrupt, "open papers of the site", "they are of this gateway, but its log is not")
+	}
+	if g.config.Peer != off && g.config.Peer != "" {
+		return nil
+	}
+	for _, n := range neighbours {
+		if n.ID == g.name() || n.ID == s.before {
+			g.config.Peer = n.Address
+			return nil
+		}
+	}
+	return Fault{"peer", "this gateway belongs to a site: say with --peer ADDRESS where the others find it"}
+}
+
+// listenPeers opens the port for the others, and says where they find it.
+func (g *Gateway) listenPeers() (net.Listener, error) {
+	l, err := net.Listen("tcp", g.config.Peer)
+	if err != nil {
+		return nil, fmt.Errorf("open peer: %w (choose another with --peer)", err)
+	}
+	g.site.address = g.config.PeerAddress
+	if g.site.address == "" {
+		at := l.Addr().(*net.TCPAddr)
+		if at.IP.IsUnspecified() {
+			return nil, errors.Join(Fault{"peer_address", fmt.Sprintf("%s is every address of this box: say with --peer-address which one the others use", g.config.Peer)}, l.Close())
+		}
+		g.site.address = at.String()
+	}
+	return l, nil
+}
+
+// wireSite makes the links. Nothing runs yet.
+func (g *Gateway) wireSite() error {
+	l, err := g.listenPeers()
+	if err != nil {
+		return err
+	}
+	g.peers = l
+	s := g.site
+	s.links, err = peer.New(peer.Config{
+		ID: g.name(), Protocol: protocols, Listener: l,
+		Certificate: func() *tls.Certificate { return s.papers.Certificate(g.now()) },
+		Verify:      func(raw [][]byte) (string, error) { return s.papers.Verify(g.now(), raw) },
+		Removed:     g.isRemoved, Members: g.neighbours, Hello: g.hello, Handler: g.peerCalls(), Admit: g.admit, Now: g.now, Log: g.log,
+	})
+	return err
+}
+
+// wireCarrier makes the way to the leader, over the write path and the links.
+func (g *Gateway) wireCarrier() (err error) {
+	policies := map[shardlog.StreamName]forward.Policy{}
+	for _, c := range g.config.Streams {
+		if c.Isolated == spoolRefuse {
+			policies[c.Name] = forward.Refuse
+		}
+	}
+	g.site.carrier, err = forward.New(forward.Config{
+		Gateway: g.id, Local: g.streams, Catalog: g.store, States: g.store, Applied: g.store.Applied, Leadership: leadership{g.group, g.name()},
+		Call: func(ctx context.Context, id, path string, body []byte) ([]byte, error) {
+			return g.site.links.Call(ctx, id, http.MethodPost, path, body)
+		},
+		Spool: spoolRows{g.store.Spool()}, Notes: g.store, Random: random,
+		Grace: time.Duration(g.config.Spool.Grace), SpoolBytes: int64(g.config.Spool.Budget), SpoolAge: time.Duration(g.config.Spool.MaxAge),
+		Full: forward.Policy(g.config.Spool.Full), Isolated: func(name shardlog.StreamName) forward.Policy {
+			if p, ok := policies[name]; ok {
+				return p
+			}
+			return forward.Keep
+		},
+		Caller: peer.CallerID, Log: g.log,
+	})
+	return err
+}
+
+// leadership is who leads, as the carrier asks.
+type leadership struct {
+	*raftgroup.Group
+	id string
+}
+
+// Alone reports whether no other gateway has a vote.
+func (l leadership) Alone() bool {
+	own := false
+	for _, m := range l.Members() {
+		switch {
+		case m.Voter && m.ID != l.id:
+			return false
+		case m.Voter:
+			own = true
+		}
+	}
+	return own
+}
+
+// spoolRows is the store's spool as the carrier reads it.
+type spoolRows struct{ *store.Spool }
+
+// Read answers rows from a number on.
+func (s spoolRows) Read(from uint64, maxBytes int) ([]forward.Row, error) {
+	rows, err := s.Spool.Read(from, maxBytes)
+	all := make([]forward.Row, len(rows))
+	for i, r := range rows {
+		all[i] = forward.Row{Number: r.Seq, Bytes: r.Bytes}
+	}
+	return all, err
+}
+
+// Stats is what the spool holds.
+func (s spoolRows) Stats() forward.SpoolStats {
+	st := s.Spool.Stats()
+	return forward.SpoolStats{First: st.First, Last: st.Last, Bytes: int64(st.Bytes)}
+}
+
+// neighbours are the gateways that this one may reach: those of the site as it
+// is agreed on, and as long as that is not known, as it was.
+func (g *Gateway) neighbours() []peer.Member {
+	var all []peer.Member
+	for _, m := range g.group.Members() {
+		all = append(all, peer.Member{ID: m.ID, Address: m.Address})
+	}
+	if len(all) > 0 {
+		return all
+	}
+	kept, err := g.site.papers.Neighbours()
+	if err != nil {
+		g.log.Warn("neighbours are not known", "error", err)
+	}
+	for _, n := range kept {
+		if n.ID != g.site.before {
+			all = append(all, peer.Member{ID: n.ID, Address: n.Address})
+		}
+	}
+	return all
+}
+
+// hello is what this gateway says of itself.
+func (g *Gateway) hello() peer.Hello {
+	r, clock, f := g.group.Stats(), g.streams.Clock(), g.site.carrier.State()
+	h := peer.Hello{
+		Version: Version(), Address: g.site.address, Synced: clock.Synced(),
+		Applied: r.Applied, Last: r.Last, Term: r.Term, Leader: r.Leader, Leading: r.Leading,
+		Holes: g.incomplete(), Isolated: f.Isolated, Spooled: f.Records,
+	}
+	for _, m := range g.group.Members() {
+		h.Voter = h.Voter || m.Voter && m.ID == g.name()
+	}
+	if u, err := g.store.Usage(); err == nil {
+		h.Stored, h.Capacity = u.Stored, u.Stored+u.Free
+	}
+	return h
+}
+
+// facts are what the leader goes by when it makes and replaces voters.
+func (g *Gateway) facts() map[string]raftgroup.Fact {
+	all := map[string]raftgroup.Fact{g.name(): {Reachable: true, Applied: g.store.Applied(), Holes: g.incomplete(), Since: time.Now()}}
+	for _, p := range g.site.links.Peers() {
+		all[p.ID] = raftgroup.Fact{Reachable: p.Reachable && p.Err == nil, Applied: p.Hello.Applied, Holes: p.Hello.Holes, Since: p.Contact, Address: p.Hello.Address}
+	}
+	return all
+}
+
+// keepNeighbours writes down who the others are, for a start without a log.
+func (g *Gateway) keepNeighbours(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		var all []access.Neighbour
+		for _, m := range g.group.Members() {
+			all = append(all, access.Neighbour{ID: m.ID, Address: m.Address})
+		}
+		if len(all) > 0 {
+			if err := g.site.papers.KeepNeighbours(all); err != nil {
+				g.log.Warn("neighbours are not written down", "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// removedSpace holds the gateways that were taken out of the site.
+const removedSpace shardlog.Space = "site.removed"
+
+func (g *Gateway) isRemoved(id string) bool {
+	_, _, err := g.store.Get(context.Background(), removedSpace, id)
+	return err == nil
+}
+
+// name is the gateway's id as the others know it.
+func (g *Gateway) name() string { return fmt.Sprintf("%016x", g.id) }
+
+func mustJSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // a value of ours
+	}
+	return b
+}

@@ -1,0 +1,235 @@
+package peer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"headgate/shardlog"
+)
+
+const (
+	callTime  = 30 * time.Second // of a Call whose context has no end
+	maxHeader = 16 << 10
+)
+
+// Call asks another gateway and answers what it said. Without an end of its
+// own the context gets one of 30 seconds. Kinds: Unavailable when the gateway
+// was certainly not reached, Denied when it or this one was removed, Unknown
+// when the question may have arrived but no answer came back; otherwise the
+// gateway's own error with its Kind.
+func (l *Links) Call(ctx context.Context, id, method, path string, body []byte) ([]byte, error) {
+	if _, ends := ctx.Deadline(); !ends {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, callTime)
+		defer cancel()
+	}
+	r, err := l.ask(ctx, routeKey{id, false}, method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(r.Body, l.c.MaxBody+1))
+	if err != nil {
+		return nil, unanswered(id, err)
+	}
+	if int64(len(answer)) > l.c.MaxBody {
+		return nil, unanswered(id, fmt.Errorf("the answer has more than %d bytes", l.c.MaxBody))
+	}
+	return answer, nil
+}
+
+// Open is Call with an answer of any length, which is read as it comes, over a
+// connection of its own, so that it keeps no other call waiting. The caller
+// closes it; the context ends it. An answer that breaks off ends with an error
+// of Kind Unknown, never with io.EOF.
+func (l *Links) Open(ctx context.Context, id, method, path string, body []byte) (io.ReadCloser, error) {
+	r, err := l.ask(ctx, routeKey{id, true}, method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	return &stream{r.Body, id}, nil
+}
+
+type stream struct {
+	io.ReadCloser
+	id string
+}
+
+func (s *stream) Read(p []byte) (int, error) {
+	n, err := s.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = unanswered(s.id, err)
+	}
+	return n, err
+}
+
+func unanswered(id string, err error) error {
+	return &shardlog.Error{Kind: shardlog.Unknown, Op: "call gateway " + id, Err: err}
+}
+
+// ask sends a question and waits for the beginning of a good answer.
+func (l *Links) ask(ctx context.Context, key routeKey, method, path string, body []byte) (*http.Response, error) {
+	if err := l.speaks(key.id); err != nil {
+		return nil, err
+	}
+	return l.askAnyway(ctx, key, method, path, body, nil)
+}
+
+// askAnyway asks whatever protocol the other speaks. It tells when the
+// question was about to be sent.
+func (l *Links) askAnyway(ctx context.Context, key routeKey, method, path string, body []byte, sent func()) (*http.Response, error) {
+	q, err := l.question(ctx, key.id, method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	client, err := l.client(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	l.counters.calls.Add(1)
+	if sent != nil {
+		sent()
+	}
+	r, err := client.RoundTrip(q)
+	if err != nil {
+		return nil, unanswered(key.id, err)
+	}
+	if r.StatusCode/100 == 2 {
+		return r, nil
+	}
+	refused := readError(r)
+	var house *shardlog.Error
+	if !errors.As(refused, &house) {
+		return nil, unanswered(key.id, refused)
+	}
+	return nil, fmt.Errorf("gateway %s: %w", key.id, refused)
+}
+
+func (l *Links) question(ctx context.Context, id, method, path string, body []byte) (*http.Request, error) {
+	at, err := url.ParseRequestURI(path)
+	if err != nil || !strings.HasPrefix(path, "/") || !validID(id) {
+		return nil, shardlog.Errorf(shardlog.Invalid, "call gateway", "%.80q at %.80q cannot be called", path, id)
+	}
+	at.Scheme, at.Host = "http", id // HTTP is spoken inside TLS and knows nothing of it
+	q, err := http.NewRequestWithContext(ctx, method, at.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, &shardlog.Error{Kind: shardlog.Invalid, Op: "call gateway", Err: err}
+	}
+	q.Header.Set(protocolHeader, l.c.Protocol.String())
+	return q, nil
+}
+
+// routeKey names a connection to another gateway: calls share one, long
+// answers another.
+type routeKey struct {
+	id   string
+	long bool
+}
+
+// route is a connection for calls that is made when it is needed.
+type route struct {
+	place   chan struct{}    // held by whoever uses the rest
+	client  *http.ClientConn // nil before the first
+	address string           // where it leads
+}
+
+// client is a connection to the gateway with a place for one question. One
+// caller makes it while others wait.
+func (l *Links) client(ctx context.Context, key routeKey) (*http.ClientConn, error) {
+	address, err := l.addressOf(key.id)
+	if err != nil {
+		return nil, err
+	}
+	r, err := l.route(key)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case r.place <- struct{}{}:
+	case <-ctx.Done():
+		return nil, unreachable(address, ctx.Err())
+	}
+	defer func() { <-r.place }()
+	if r.client != nil && (r.address != address || r.client.Err() != nil) {
+		r.drop()
+	}
+	if r.client == nil {
+		if r.client, err = l.transport.NewClientConn(withAddress(ctx, address), "http", net.JoinHostPort(key.id, "1")); err != nil {
+			r.client = nil
+			return nil, asUnavailable(address, err)
+		}
+		r.address = address
+	}
+	if err := r.client.Reserve(); err != nil {
+		return nil, &shardlog.Error{Kind: shardlog.Unavailable, Op: "call gateway " + key.id, Err: err}
+	}
+	return r.client, nil
+}
+
+func (r *route) drop() {
+	_ = r.client.Close()
+	r.client = nil
+}
+
+func (l *Links) route(key routeKey) (*route, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.wanted(); err != nil {
+		return nil, err
+	}
+	r := l.routes[key]
+	if r == nil {
+		r = &route{place: make(chan struct{}, 1)}
+		l.routes[key] = r
+	}
+	return r, nil
+}
+
+// asUnavailable keeps the kind that a dial gave.
+func asUnavailable(address string, err error) error {
+	var known *shardlog.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	return unreachable(address, err)
+}
+
+type addressKey struct{}
+
+func withAddress(ctx context.Context, address string) context.Context {
+	return context.WithValue(ctx, addressKey{}, address)
+}
+
+// newTransport speaks HTTP/2 over connections that are TLS already, so for
+// HTTP they are plain.
+func (l *Links) newTransport() *http.Transport {
+	t := &http.Transport{
+		Protocols: new(http.Protocols),
+		DialContext: func(ctx context.Context, _, at string) (net.Conn, error) {
+			id, _, err := net.SplitHostPort(at)
+			if err != nil {
+				return nil, err
+			}
+			address, _ := ctx.Value(addressKey{}).(string)
+			return asConn(l.dialID(ctx, id, address, protoCalls))
+		},
+		DisableCompression:     true, // blocks are compressed, and the rest is small
+		MaxResponseHeaderBytes: maxHeader,
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout:               3 * time.Second,
+			PingTimeout:                   3 * time.Second,
+			MaxReceiveBufferPerConnection: 2 << 20,
+			MaxReceiveBufferPerStream:     1 << 20,
+		},
+	}
+	t.Protocols.SetUnencryptedHTTP2(true)
+	return t
+}
