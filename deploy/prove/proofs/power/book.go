@@ -27,7 +27,7 @@ type book struct {
 	handed map[uint64]digest // by id
 	places map[place]uint64  // what is known to lie where: acknowledged, or read once
 	acked  uint64
-	twice  uint64 // places that were given to two records
+	twice  uint64 // places that two records were said to have
 }
 
 func newBook() *book { return &book{handed: map[uint64]digest{}, places: map[place]uint64{}} }
@@ -54,7 +54,7 @@ func (b *book) know(id uint64, at place) {
 
 // compare holds what was read against what is known, and learns from it: what
 // was read once must not go either.
-func (b *book) compare(records []record, t *tally) {
+func (b *book) compare(records []record) (t tally) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	unread, ids := maps.Clone(b.places), map[uint64]bool{}
@@ -80,7 +80,7 @@ func (b *book) compare(records []record, t *tally) {
 	}
 	t.missing += uint64(len(unread))
 	t.twice += b.twice
-	b.twice = 0
+	return t
 }
 
 // tally is what came of the rounds.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -24,23 +25,26 @@ import (
 // node is a gateway on a disk of its own.
 type node struct {
 	*disk
-	name, headgate string
-	api, mqtt      string // addresses
-	process        *exec.Cmd
-	said           *last
-	ready          chan error // gets one word: takes records, or why not
+	name, headgate  string
+	api, mqtt, peer string // addresses; peer is "off" for a gateway that is alone
+	process         *exec.Cmd
+	said            *last
+	ready           chan error // gets one word: takes records, or why not
 }
 
-func newNode(kind, dir, name, headgate string) (*node, error) {
+func newNode(kind, dir, name string, o options) (*node, error) {
 	d, err := newDisk(kind, dir, name)
 	if err != nil {
 		return nil, err
 	}
-	n := &node{disk: d, name: name, headgate: headgate}
-	for _, at := range []*string{&n.api, &n.mqtt} {
+	n := &node{disk: d, name: name, headgate: o.headgate}
+	for _, at := range []*string{&n.api, &n.mqtt, &n.peer} {
 		if *at, err = freeAddress(); err != nil {
 			return nil, err
 		}
+	}
+	if o.gateways == 1 {
+		n.peer = "off"
 	}
 	return n, nil
 }
@@ -53,10 +57,16 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// start begins a gateway; ready says when it takes records.
-func (n *node) start() error {
-	n.process = exec.Command(n.headgate, "serve", "--data", filepath.Join(n.at, "data"), "--api", n.api, "--mqtt", n.mqtt,
+func (n *node) data() string { return filepath.Join(n.at, "data") }
+
+// start begins a gateway; ready says when it takes records. With a code it
+// joins the site of another.
+func (n *node) start(code string) error {
+	n.process = exec.Command(n.headgate, "serve", "--data", n.data(), "--api", n.api, "--mqtt", n.mqtt, "--peer", n.peer,
 		"--console", "off", "--limits", "off", "--open", "--log-level", "warn")
+	if code != "" {
+		n.process.Args = append(n.process.Args, "--join", code)
+	}
 	n.said = &last{}
 	n.process.Stderr = n.said
 	out, err := n.process.StdoutPipe()
@@ -151,9 +161,55 @@ func (n *node) stop() error {
 	return nil
 }
 
+// status is what `headgate status` says of a site.
+type status struct {
+	Site *struct {
+		Voters   int
+		Rejoined string // who it was before it lost its log, which it must not
+		Spool    struct {
+			Isolated, Draining bool
+			Records            uint64
+		}
+	}
+}
+
+// whole reports whether that many gateways vote and nothing waits for a quorum.
+func (s status) whole(gateways int) bool {
+	return s.Site != nil && s.Site.Voters == gateways && !s.Site.Spool.Isolated && !s.Site.Spool.Draining && s.Site.Spool.Records == 0
+}
+
+// ask runs a command about the gateway.
+func (n *node) ask(ctx context.Context, args ...string) ([]byte, error) {
+	out, err := exec.CommandContext(ctx, n.headgate, append(args, "--data", n.data())...).Output()
+	if err != nil {
+		return nil, fmt.Errorf("headgate %s: %w", args[0], err)
+	}
+	return out, nil
+}
+
+// settled waits until the site is whole.
+func (n *node) settled(ctx context.Context, gateways int) error {
+	var last string
+	for late := time.Now().Add(2 * patience); time.Now().Before(late) && ctx.Err() == nil; time.Sleep(100 * time.Millisecond) {
+		var s status
+		out, err := n.ask(ctx, "status", "-o", "json")
+		if err == nil {
+			last, err = string(out), json.Unmarshal(out, &s)
+		}
+		switch {
+		case err != nil:
+		case s.Site != nil && s.Site.Rejoined != "":
+			return fmt.Errorf("%s has lost its log: %s", n.name, n.said)
+		case s.whole(gateways):
+			return nil
+		}
+	}
+	return errors.Join(ctx.Err(), fmt.Errorf("%s: the site is not whole after %v: %s; %s", n.name, 2*patience, last, n.lives()))
+}
+
 // verify has the gateway's own command check every block.
 func (n *node) verify(ctx context.Context) error {
-	out, err := exec.CommandContext(ctx, n.headgate, "verify", "--data", filepath.Join(n.at, "data")).CombinedOutput()
+	out, err := exec.CommandContext(ctx, n.headgate, "verify", "--data", n.data()).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("verify: %w: %s", err, out)
 	}

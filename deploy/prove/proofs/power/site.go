@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"headgate/firmware-sim/device"
@@ -34,7 +35,7 @@ func newSite(kind string, o options, random *rand.Rand) (*site, error) {
 	}
 	s := &site{dir: dir, random: random, book: newBook()}
 	for i := range o.gateways {
-		n, err := newNode(kind, dir, fmt.Sprintf("gateway%d", i), o.headgate)
+		n, err := newNode(kind, dir, fmt.Sprintf("gateway%d", i+1), o)
 		if err != nil {
 			return nil, errors.Join(err, os.RemoveAll(dir))
 		}
@@ -43,15 +44,45 @@ func newSite(kind string, o options, random *rand.Rand) (*site, error) {
 	return s, nil
 }
 
-// begin mounts and starts everything for the first time.
+// begin mounts and starts everything for the first time: the first gateway
+// invites the others.
 func (s *site) begin(ctx context.Context) error {
-	if err := s.start(ctx); err != nil {
+	for i, n := range s.nodes {
+		code := ""
+		if i > 0 {
+			out, err := s.nodes[0].ask(ctx, "invite")
+			if err != nil {
+				return err
+			}
+			code = strings.TrimSpace(string(out))
+		}
+		if err := errors.Join(n.mount(), n.start(code)); err != nil {
+			return err
+		}
+		if err := n.await(ctx); err != nil {
+			return err
+		}
+	}
+	if err := s.settle(ctx); err != nil {
 		return err
 	}
 	if err := s.makeStreams(ctx); err != nil {
 		return err
 	}
 	return s.publish()
+}
+
+// settle waits until gateways that have peers hold the same.
+func (s *site) settle(ctx context.Context) error {
+	for _, n := range s.nodes {
+		if len(s.nodes) == 1 {
+			break
+		}
+		if err := n.settled(ctx, len(s.nodes)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // publish lets devices publish from now on, through all power cuts: what was
@@ -73,21 +104,14 @@ func (s *site) publish() (err error) {
 
 func (s *site) oracle() string { return filepath.Join(s.dir, "oracle") }
 
-func (s *site) start(ctx context.Context) error {
-	for _, n := range s.nodes {
-		if !n.mounted {
-			if err := n.mount(); err != nil {
-				return err
-			}
-		}
-		if n.process != nil && n.process.ProcessState == nil {
-			continue
-		}
-		if err := n.start(); err != nil {
+// start brings them back.
+func (s *site) start(ctx context.Context, victims []*node) error {
+	for _, n := range victims {
+		if err := errors.Join(n.mount(), n.start("")); err != nil {
 			return err
 		}
 	}
-	for _, n := range s.nodes {
+	for _, n := range victims {
 		if err := n.await(ctx); err != nil {
 			return err
 		}
@@ -102,12 +126,19 @@ func (s *site) round(ctx context.Context) error {
 	rest(ctx, time.Duration(150+s.random.IntN(900))*time.Millisecond)
 	victims := s.victims()
 	err := s.powerCut(victims)
-	load()
+	if len(victims) == len(s.nodes) {
+		load() // otherwise the rest goes on
+		load = func() {}
+	}
 	if err == nil && s.random.IntN(4) == 0 {
 		err = s.cutWhileStarting(ctx, victims)
 	}
 	if err == nil {
-		err = s.start(ctx)
+		err = s.start(ctx, victims)
+	}
+	load()
+	if err == nil {
+		err = s.settle(ctx)
 	}
 	if err != nil {
 		return err
@@ -115,8 +146,15 @@ func (s *site) round(ctx context.Context) error {
 	return s.check(ctx)
 }
 
-// victims are the gateways that lose their power together.
-func (s *site) victims() []*node { return s.nodes }
+// victims are the gateways that lose their power together: of several one, or
+// now and then all.
+func (s *site) victims() []*node {
+	one := s.random.IntN(len(s.nodes))
+	if s.random.IntN(3) == 0 {
+		return s.nodes
+	}
+	return s.nodes[one : one+1]
+}
 
 // powerCut stops them all first, so that none can answer for what another has
 // on a disk that is about to go.
@@ -143,7 +181,7 @@ func (s *site) powerCut(victims []*node) error {
 // cutWhileStarting starts them and cuts the power before they are through.
 func (s *site) cutWhileStarting(ctx context.Context, victims []*node) error {
 	for _, n := range victims {
-		if err := errors.Join(n.mount(), n.start()); err != nil {
+		if err := errors.Join(n.mount(), n.start("")); err != nil {
 			return err
 		}
 	}
@@ -152,17 +190,39 @@ func (s *site) cutWhileStarting(ctx context.Context, victims []*node) error {
 	return s.powerCut(victims)
 }
 
-// check reads everything with the SDK.
+// check reads everything with the SDK, from each gateway.
 func (s *site) check(ctx context.Context) error {
 	for _, n := range s.nodes {
-		records, err := read(ctx, n.reader(), stream)
+		err := s.caughtUp(ctx, n, stream, func(all []record) (uint64, func()) {
+			found := s.book.compare(all)
+			return found.missing, func() { s.tally.add(found) }
+		})
 		if err != nil {
-			return fmt.Errorf("read from %s: %w; %s", n.name, err, n.lives())
+			return err
 		}
-		s.book.compare(records, &s.tally)
 	}
 	s.tally.acked = s.book.count()
 	return nil
+}
+
+// lag is how long a gateway that was away may show less than the others:
+// what a reader does not name, it does not wait for.
+const lag = 10 * time.Second
+
+// caughtUp reads a stream until nothing is missing, or for as long as a lag
+// may take, and then takes what it saw last.
+func (s *site) caughtUp(ctx context.Context, n *node, stream string, look func([]record) (missing uint64, take func())) error {
+	for late := time.Now().Add(lag); ; rest(ctx, 200*time.Millisecond) {
+		all, err := read(ctx, n.reader(), stream)
+		if err != nil {
+			return fmt.Errorf("read from %s: %w; %s", n.name, err, n.lives())
+		}
+		missing, take := look(all)
+		if missing == 0 || len(s.nodes) == 1 || time.Now().After(late) {
+			take()
+			return nil
+		}
+	}
 }
 
 // end stops the devices, counts what they were told, and has every block
@@ -173,15 +233,23 @@ func (s *site) end(ctx context.Context) error {
 		return fmt.Errorf("devices: %w", err)
 	}
 	s.stopping = nil
+	if err := s.settle(ctx); err != nil {
+		return err
+	}
 	acked, err := fleet.ReadOracle(s.oracle())
 	if err != nil {
 		return err
 	}
-	records, err := read(ctx, s.nodes[0].reader(), "telemetry")
-	if err != nil {
-		return fmt.Errorf("read what devices sent: %w; %s", err, s.nodes[0].lives())
+	s.tally.published += acked.Len()
+	for _, n := range s.nodes {
+		err := s.caughtUp(ctx, n, "telemetry", func(all []record) (uint64, func()) {
+			found := devices(acked, all)
+			return found.missing, func() { s.tally.add(found) }
+		})
+		if err != nil {
+			return err
+		}
 	}
-	s.devices(acked, records)
 	for _, n := range s.nodes {
 		if err := errors.Join(n.verify(ctx), n.stop(), n.verify(ctx)); err != nil {
 			return err
@@ -191,7 +259,7 @@ func (s *site) end(ctx context.Context) error {
 }
 
 // devices counts what the devices' messages became.
-func (s *site) devices(acked *fleet.Acked, records []record) {
+func devices(acked *fleet.Acked, records []record) (t tally) {
 	checker, exact := fleet.NewChecker(acked), map[string]bool{}
 	for _, r := range records {
 		checker.Add(r.key, r.data, r.arrived)
@@ -201,16 +269,13 @@ func (s *site) devices(acked *fleet.Acked, records []record) {
 		}
 		name := fmt.Sprint(id, n)
 		if exact[name] {
-			s.tally.twice++ // QoS 2
+			t.twice++ // QoS 2
 		}
 		exact[name] = true
 	}
 	report := checker.Report()
-	s.tally.published += acked.Len()
-	s.tally.read += report.Records
-	s.tally.missing += report.Missing
-	s.tally.altered += report.Altered + report.Foreign
-	s.tally.again += report.Duplicates
+	t.read, t.missing, t.altered, t.again = report.Records, report.Missing, report.Altered+report.Foreign, report.Duplicates
+	return t
 }
 
 // remove takes everything away, whatever happened.
