@@ -207,7 +207,7 @@ func (g *Gateway) wireLog(incarnation uint64) (err error) {
 	clock.Wall = g.now
 	if s := g.site; s != nil {
 		c.Address, c.Join, c.Reach, c.Facts = s.address, !s.founder, g.reach, g.facts
-		c.Link = &raftgroup.Link{Listener: s.links.RaftListener(), Dial: s.links.DialRaft}
+		c.Link = &raftgroup.Link{Listener: s.links.RaftListener(), Dial: g.dialRaft}
 		clock.Peers = s.links.Offset
 	}
 	if g.group, err = raftgroup.Open(c); err != nil {
@@ -240,7 +240,7 @@ func (g *Gateway) wireAPI(limits quota.Limits) error {
 	g.keys, g.firstKey = keys, first
 	c := kinesisapi.Config{Writer: g.writer, Reader: g.store, Catalog: g.store, Control: g.control, States: g.states, Limits: limits, Now: g.now}
 	if g.site != nil {
-		c.Tip, c.Allowance = g.site.carrier.Tip, peerAllowance
+		c.Tip, c.Allowance = g.tip, peerAllowance
 	}
 	g.kinesis, err = kinesisapi.New(c)
 	if err != nil {
@@ -250,6 +250,12 @@ func (g *Gateway) wireAPI(limits quota.Limits) error {
 		Services: []awsapi.Service{g.kinesis.Service()}, Keys: keys, Open: g.config.Open, ClockTrusted: g.clockTrusted, Log: g.log,
 	})
 	return err
+}
+
+// tip is the place behind the last record of a shard, as the leader knows it.
+func (g *Gateway) tip(ctx context.Context, shard shardlog.ShardID) (shardlog.Seq, error) {
+	last, err := g.site.carrier.Tip(ctx, shard)
+	return last + 1, err
 }
 
 // clockTrusted reports whether the age of a signature can be judged.
@@ -322,9 +328,5 @@ func (g *Gateway) Addresses() Addresses { return g.addresses }
 
 // Close closes a Gateway that was never run.
 func (g *Gateway) Close() error {
-	var err error
-	if g.peers != nil {
-		err = g.peers.Close()
-	}
-	return errors.Join(err, g.store.Close())
+	return errors.Join(g.closePeers(), g.store.Close())
 }
