@@ -228,6 +228,7 @@ func (g *Gateway) wireLog(incarnation uint64) (err error) {
 	if err := g.wireCarrier(); err != nil {
 		return err
 	}
+	g.store.SetMender(g.mend)
 	g.writer, g.control, g.states = g.site.carrier.Writer(false), g.site.carrier.Control(), g.site.carrier.States(false)
 	return nil
 }

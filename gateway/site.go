@@ -36,8 +36,8 @@ func (g *Gateway) wireSite() (err error) {
 	s := g.site
 	s.links, err = peer.New(peer.Config{
 		ID: g.name(), Protocol: protocols, Listener: g.peers,
-		Certificate: func() *tls.Certificate { return s.papers.Certificate(g.now()) },
-		Verify:      func(raw [][]byte) (string, error) { return s.papers.Verify(g.now(), raw) },
+		Certificate: func() *tls.Certificate { return s.papers.Certificate(g.latest()) },
+		Verify:      func(raw [][]byte) (string, error) { return s.papers.Verify(g.latest(), raw) },
 		Removed:     g.isRemoved, Members: g.neighbours, Hello: g.hello, Handler: g.peerCalls(), Admit: g.admit, Now: g.now, Log: g.log,
 	})
 	return err

@@ -68,7 +68,7 @@ func (g *Gateway) admit(ctx context.Context, r peer.JoinRequest) (peer.JoinAnswe
 	if err := g.spend(ctx, secret.Hash(), r.ID); err != nil {
 		return peer.JoinAnswer{}, err
 	}
-	papers, err := g.site.papers.Admit(r.ID, r.PublicKey, g.now())
+	papers, err := g.site.papers.Admit(r.ID, r.PublicKey, g.latest())
 	if err != nil {
 		return peer.JoinAnswer{}, err
 	}

@@ -57,7 +57,7 @@ func (g *Gateway) openPapers() (*access.Site, error) {
 	papers, err := access.OpenSite(g.siteDir())
 	if err != nil && shardlog.KindOf(err) == shardlog.Corrupt {
 		g.log.Error("papers of the site are damaged", "error", err)
-		papers, err = access.RepairSite(g.siteDir(), g.name(), g.now())
+		papers, err = access.RepairSite(g.siteDir(), g.name(), g.latest())
 	}
 	return papers, err
 }
@@ -87,7 +87,7 @@ func (g *Gateway) foundSite() (*access.Site, error) {
 	if err := g.store.SetLocal(roleKey, []byte(roleFounder)); err != nil {
 		return nil, err
 	}
-	return access.FoundSite(g.siteDir(), g.name(), g.now())
+	return access.FoundSite(g.siteDir(), g.name(), g.latest())
 }
 
 // remember takes up papers that were there.
@@ -135,7 +135,7 @@ func (g *Gateway) beSomebodyElse(was string, peers bool) error {
 	if err != nil {
 		return err
 	}
-	return g.site.papers.Adopt(g.name(), g.now())
+	return g.site.papers.Adopt(g.name(), g.latest())
 }
 
 // place is where a gateway listens for the others, and where they find it.

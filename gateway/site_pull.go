@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"headgate/shardlog"
@@ -32,7 +33,7 @@ func (g *Gateway) givers(applied uint64) []peer.Peer {
 	var rest, leader []peer.Peer
 	for _, p := range g.site.links.Peers() {
 		switch {
-		case !p.Reachable || p.Hello.Applied < applied || p.Hello.Holes:
+		case !p.Reachable || p.Hello.Applied < applied || applied > 0 && p.Hello.Holes:
 		case p.Hello.Leading:
 			leader = append(leader, p)
 		default:
@@ -57,21 +58,31 @@ const (
 func (g *Gateway) repair(ctx context.Context) error {
 	for {
 		if g.incomplete() {
-			for _, p := range g.givers(g.store.Applied()) {
-				n, err := g.store.RepairFrom(ctx, source{g.site.links, p.ID}, pullRate)
-				if n > 0 {
-					g.log.Info("blocks were fetched from a peer", "gateway", p.ID, "blocks", n)
-				}
-				if err != nil && ctx.Err() == nil {
-					g.log.Warn("blocks are not repaired", "gateway", p.ID, "error", err)
-				}
-				if !g.incomplete() {
-					break
-				}
-			}
+			_ = g.mend(ctx) // it says itself what it cannot do, and is asked again
 		}
 		if pause(ctx, repairEvery) != nil {
 			return nil
 		}
 	}
 }
+
+// mend asks the peers for what this store lacks. It returns nil when it got
+// some of it.
+func (g *Gateway) mend(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, repairEvery)
+	defer cancel()
+	var last error = shardlog.Errorf(shardlog.Unavailable, "repair blocks", "no gateway that has them can be reached")
+	for _, p := range g.givers(0) {
+		n, err := g.store.RepairFrom(ctx, source{g.site.links, p.ID}, pullRate)
+		if n > 0 {
+			g.log.Info("blocks were fetched from a peer", "gateway", p.ID, "blocks", n)
+			return nil
+		}
+		if last = err; err != nil && ctx.Err() == nil && shardlog.KindOf(err) != shardlog.InUse {
+			g.log.Warn("blocks are not repaired", "gateway", p.ID, "error", err)
+		}
+	}
+	return errors.Join(errNothing, last)
+}
+
+var errNothing = errors.New("no block came back")

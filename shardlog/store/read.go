@@ -23,7 +23,11 @@ func (s *Store) Read(ctx context.Context, id shardlog.ShardID, from shardlog.Cur
 	if r.seq < low {
 		r.seq = low
 	}
-	if err := r.run(); err != nil {
+	err = r.run()
+	if errors.Is(err, errMended) {
+		err = r.run() // over what is whole now
+	}
+	if err != nil {
 		return shardlog.Page{}, err
 	}
 	return r.finish(from.Pinned), nil
@@ -66,6 +70,7 @@ type reading struct {
 	pinned bool
 
 	seq   shardlog.Seq // wanted next
+	tried bool         // to mend what was missing
 	bytes int
 	last  time.Time // arrival of the last record taken or passed over
 	page  shardlog.Page
@@ -86,7 +91,7 @@ func (r *reading) run() error {
 	}
 	if err == nil && r.seq < r.view.shard.Next {
 		if err = r.trimmed(); err == nil && r.seq < r.view.shard.Next {
-			r.gapTo(r.view.shard.Next) // the rest cannot be read
+			err = r.passOver(r.view.shard.Next, r.newest()) // the rest cannot be read
 		}
 	}
 	return err
@@ -177,7 +182,9 @@ func (r *reading) takeBlock(p place, at time.Time, run block.Run, load func() ([
 		return r.s.setAside(p, r.view.stream, err)
 	}
 	if run.First > r.seq {
-		r.gapTo(run.First)
+		if err := r.passOver(run.First, keyOf(p).Extent()); err != nil {
+			return err
+		}
 	}
 	i, ok := b.Find(r.view.id.Number)
 	if !ok {
@@ -201,6 +208,38 @@ func (r *reading) takeRecord(rec shardlog.Record) error {
 	r.seq, r.last = rec.Seq+1, rec.Arrived
 	return nil
 }
+
+var errMended = errors.New("what was missing is there now")
+
+// passOver goes on behind records that are not there, unless a peer can give
+// them back: then it answers errMended, once.
+func (r *reading) passOver(next shardlog.Seq, in ExtentKey) error {
+	if mend := r.s.mender.Load(); mend != nil && !r.tried {
+		r.tried = true
+		if _, _, err := r.s.noteHole(in); err != nil {
+			return err
+		}
+		if (*mend)(r.ctx) == nil {
+			return errMended
+		}
+	}
+	r.gapTo(next)
+	return nil
+}
+
+// newest is where the view's last records should lie.
+func (r *reading) newest() ExtentKey {
+	for i := len(r.view.extents) - 1; i >= 0; i-- {
+		if e := r.view.extents[i]; e.reachOf(r.s, r.view.id.Number) > r.seq {
+			return ExtentKey{e.Class, e.Bucket, e.Stream}
+		}
+	}
+	return ExtentKey{}
+}
+
+// SetMender has readers that miss records ask for them, once each, before
+// they pass over a gap. mend returns nil when it has brought something back.
+func (s *Store) SetMender(mend func(ctx context.Context) error) { s.mender.Store(&mend) }
 
 // gapTo passes over records that are not there.
 func (r *reading) gapTo(next shardlog.Seq) {

@@ -5,10 +5,12 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -36,8 +38,10 @@ type Store struct {
 	log   *slog.Logger
 	fatal func(error)
 	wakes wakes
-	cold  chan struct{} // one token for each read that may go to the disk
-	heads heads
+	// mender brings back what readers miss; nil: nobody does.
+	mender atomic.Pointer[func(ctx context.Context) error]
+	cold   chan struct{} // one token for each read that may go to the disk
+	heads  heads
 
 	mu    sync.RWMutex // guards state
 	state state

@@ -51,13 +51,19 @@ func (w *window) bring(ctx context.Context, e *errand) error {
 	}
 }
 
-// hand hands an errand to whoever leads, under its number.
+// hand hands an errand to whoever leads, under its number. Changes alone go
+// with a stream's Puts too, because only those have numbers.
 func (w *window) hand(ctx context.Context, e *errand) (shardlog.Taken, error) {
-	if e.stream == "" {
-		_, err := w.f.order(ctx, order{op: opMutate, changes: e.with})
-		return shardlog.Taken{}, err
+	stream := e.stream
+	if stream == "" {
+		all := w.f.c.Catalog.Streams()
+		if len(all) == 0 {
+			_, err := w.f.order(ctx, order{op: opMutate, changes: e.with})
+			return shardlog.Taken{}, err
+		}
+		stream = all[0].Name
 	}
-	return w.f.hand(ctx, shardlog.Numbered{ID: e.id, Settled: w.settled(e), Stream: e.stream, Entries: e.entries, With: e.with, Drained: true})
+	return w.f.hand(ctx, shardlog.Numbered{ID: e.id, Settled: w.settled(e), Stream: stream, Entries: e.entries, With: e.with, Drained: true})
 }
 
 func (f *Carrier) hand(ctx context.Context, n shardlog.Numbered) (shardlog.Taken, error) {

@@ -76,14 +76,14 @@ func (l *Links) newServer() *http.Server {
 		Protocols:         new(http.Protocols),
 		ReadHeaderTimeout: l.c.Patience,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(l.c.Log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(l.c.Log.Handler(), slog.LevelWarn), // of a handler that panicked
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			return context.WithValue(ctx, callerKey{}, c.(*conn).id)
 		},
 		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams:          250,
+			MaxConcurrentStreams:          maxStreams,
 			MaxReadFrameSize:              64 << 10,
 			SendPingTimeout:               15 * time.Second,
 			PingTimeout:                   15 * time.Second,

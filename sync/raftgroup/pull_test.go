@@ -94,9 +94,7 @@ func TestJoinerPullsWhatTheLogHasLost(t *testing.T) {
 	w := &well{colony: s, self: b}
 	w.dry.Store(true)
 	s.start(b, reaching(w))
-	if err := a.AddLearner(within(t, 5*time.Second), b.id, b.wire.address); err != nil {
-		t.Fatal(err)
-	}
+	s.admit(b)
 	eventually(t, func() bool { return w.asked.Load() >= 3 }) // the leader asks again
 	if b.store.Applied() != 0 || b.Leader() != a.id {
 		t.Errorf("applied %d, leader %q", b.store.Applied(), b.Leader())
@@ -117,9 +115,7 @@ func TestVotersPullAndVoteOn(t *testing.T) {
 	for range 2 {
 		m := s.add()
 		s.start(m, light, reaching(&well{colony: s, self: m}))
-		if err := a.AddLearner(within(t, 5*time.Second), m.id, m.wire.address); err != nil {
-			t.Fatal(err)
-		}
+		s.admit(m)
 		others = append(others, m)
 	}
 	s.voters(a, others[0], others[1])
@@ -326,21 +322,19 @@ func recoverOne(t *testing.T, make func(t *testing.T) ground) {
 		t.Errorf("members %v", all)
 	}
 	if _, ok := lead.store.(*memory); ok {
-		growAgain(t, s, lead)
+		growAgain(t, s)
 	}
 }
 
 // growAgain adds two new gateways to a recovered one.
-func growAgain(t *testing.T, s *colony, lead *member) {
+func growAgain(t *testing.T, s *colony) {
 	for i := range 2 {
 		m := &member{id: fmt.Sprintf("new%d", i), store: s.make(t), wire: newWire()}
 		s.mu.Lock()
 		s.members = append(s.members, m)
 		s.mu.Unlock()
 		s.start(m, reaching(&well{colony: s, self: m}))
-		if err := lead.AddLearner(within(t, 5*time.Second), m.id, m.wire.address); err != nil {
-			t.Fatal(err)
-		}
+		s.admit(m)
 	}
 	s.voters(s.members...)
 	wantEach(t, s.same(), "new", 10)
