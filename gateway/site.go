@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
+<<<<<<< HEAD
 	"path/filepath"
 	"slices"
+=======
+>>>>>>> stories
 	"time"
 
 	"headgate/gateway/access"
@@ -26,6 +28,7 @@ type site struct {
 	papers  *access.Site
 	links   *peer.Links
 	carrier *forward.Carrier
+<<<<<<< HEAD
 	address string   // where the others find this gateway
 	founder bool     // it began the site: nobody has to add it
 	gone    []string // gateways that a recovery gave up: they may not come back as they were
@@ -138,16 +141,21 @@ func (g *Gateway) listenPeers() (net.Listener, error) {
 	return l, nil
 }
 
+=======
+	address string // where the others find this gateway
+	founder bool   // it began the site: nobody has to add it
+	before  string // the id that it had before it lost its log; "" when it did not, or that one has left the site
+}
+
+// protocols are the calls between gateways that this release speaks.
+var protocols = peer.Range{Min: 1, Max: 1}
+
+>>>>>>> stories
 // wireSite makes the links. Nothing runs yet.
-func (g *Gateway) wireSite() error {
-	l, err := g.listenPeers()
-	if err != nil {
-		return err
-	}
-	g.peers = l
+func (g *Gateway) wireSite() (err error) {
 	s := g.site
 	s.links, err = peer.New(peer.Config{
-		ID: g.name(), Protocol: protocols, Listener: l,
+		ID: g.name(), Protocol: protocols, Listener: g.peers,
 		Certificate: func() *tls.Certificate { return s.papers.Certificate(g.latest()) },
 		Verify:      func(raw [][]byte) (string, error) { return s.papers.Verify(g.latest(), raw) },
 		Removed:     g.isRemoved, Members: g.neighbours, Hello: g.hello, Handler: g.peerCalls(), Admit: g.admit, Now: g.now, Log: g.log,
@@ -179,6 +187,14 @@ func (g *Gateway) wireCarrier() (err error) {
 		Caller: peer.CallerID, Log: g.log,
 	})
 	return err
+}
+
+// dialRaft connects to the consensus of another gateway.
+func (g *Gateway) dialRaft(ctx context.Context, address string) (net.Conn, error) {
+	if raftgroup.Nowhere(address) {
+		return nil, shardlog.Errorf(shardlog.Unavailable, "reach gateway", "the one at %s has lost its log and comes back as another", address)
+	}
+	return g.site.links.DialRaft(ctx, address)
 }
 
 // leadership is who leads, as the carrier asks.
@@ -225,7 +241,9 @@ func (s spoolRows) Stats() forward.SpoolStats {
 func (g *Gateway) neighbours() []peer.Member {
 	var all []peer.Member
 	for _, m := range g.group.Members() {
-		all = append(all, peer.Member{ID: m.ID, Address: m.Address})
+		if !raftgroup.Nowhere(m.Address) {
+			all = append(all, peer.Member{ID: m.ID, Address: m.Address})
+		}
 	}
 	if len(all) > 0 {
 		return all
@@ -274,7 +292,7 @@ func (g *Gateway) keepNeighbours(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		var all []access.Neighbour
-		for _, m := range g.group.Members() {
+		for _, m := range g.neighbours() {
 			all = append(all, access.Neighbour{ID: m.ID, Address: m.Address})
 		}
 		if len(all) > 0 {
@@ -293,12 +311,32 @@ func (g *Gateway) keepNeighbours(ctx context.Context) error {
 // removedSpace holds the gateways that were taken out of the site.
 const removedSpace shardlog.Space = "site.removed"
 
+// removedRow is what the site keeps of a gateway that was taken out.
+type removedRow struct {
+	At  time.Time `json:"at"`
+	For string    `json:"for,omitempty"` // the id under which it came back, having lost its log
+}
+
+func (g *Gateway) removedRow(id string) (r removedRow, ok bool) {
+	b, _, err := g.store.Get(context.Background(), removedSpace, id)
+	if err != nil {
+		return r, false
+	}
+	_ = json.Unmarshal(b, &r) // removed, whatever else it says
+	return r, true
+}
+
 func (g *Gateway) isRemoved(id string) bool {
+<<<<<<< HEAD
 	if slices.Contains(g.site.gone, id) {
 		return true
 	}
 	_, _, err := g.store.Get(context.Background(), removedSpace, id)
 	return err == nil
+=======
+	_, ok := g.removedRow(id)
+	return ok
+>>>>>>> stories
 }
 
 // readGone reads which gateways a recovery has given up.
