@@ -7,11 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-<<<<<<< HEAD
-	"path/filepath"
 	"slices"
-=======
->>>>>>> stories
 	"time"
 
 	"headgate/gateway/access"
@@ -28,129 +24,15 @@ type site struct {
 	papers  *access.Site
 	links   *peer.Links
 	carrier *forward.Carrier
-<<<<<<< HEAD
 	address string   // where the others find this gateway
 	founder bool     // it began the site: nobody has to add it
 	gone    []string // gateways that a recovery gave up: they may not come back as they were
-	before  string   // the id that it had before it lost its log, "" when it did not
-}
-
-const (
-	siteFolder  = "site"
-	roleKey     = "site/role" // local: founder
-	roleFounder = "founder"
-	goneKey     = "site/gone" // local: ids that a recovery gave up
-)
-
-// protocols are the calls between gateways that this release speaks.
-var protocols = peer.Range{Min: 1, Max: 1}
-
-// openSite finds or makes the papers. fresh says that the store is new: with
-// papers in the folder, the log was lost and the gateway asks to be let in again.
-func (g *Gateway) openSite(fresh bool) error {
-	dir := filepath.Join(g.config.Data, siteFolder)
-	id := g.name()
-	papers, err := access.OpenSite(dir)
-	if err != nil && shardlog.KindOf(err) == shardlog.Corrupt {
-		g.log.Error("papers of the site are damaged", "error", err)
-		papers, err = access.RepairSite(dir, id, g.latest())
-	}
-	s := &site{papers: papers}
-	switch {
-	case err == nil:
-		if err := g.remember(s, fresh); err != nil {
-			return err
-		}
-	case shardlog.KindOf(err) != shardlog.NotFound:
-		return fmt.Errorf("open papers of the site: %w", err)
-	case g.config.Join != "":
-		if s.papers, err = g.joinSite(dir); err != nil {
-			return err
-		}
-	case g.config.Peer == off || g.config.Peer == "":
-		return nil // alone
-	default:
-		if s.papers, err = g.foundSite(dir); err != nil {
-			return err
-		}
-	}
-	role, err := g.store.Local(roleKey)
-	s.founder = err == nil && string(role) == roleFounder
-	g.site = s
-	s.gone, err = g.readGone()
-	return err
-}
-
-// foundSite makes the papers of a site of which this gateway is the first.
-func (g *Gateway) foundSite(dir string) (*access.Site, error) {
-	if err := g.store.EndAmnesia(); err != nil { // of the time when it was alone
-		return nil, err
-	}
-	if err := g.store.SetLocal(roleKey, []byte(roleFounder)); err != nil {
-		return nil, err
-	}
-	return access.FoundSite(dir, g.name(), g.latest())
-}
-
-// remember takes up papers that were there. The address is the last one unless
-// another is configured.
-func (g *Gateway) remember(s *site, fresh bool) error {
-	neighbours, err := s.papers.Neighbours()
-	if err != nil {
-		return err
-	}
-	if was := s.papers.Gateway(); was != g.name() {
-		if len(neighbours) < 2 { // nobody else knows the site: it begins anew with what is here
-			if err := g.store.SetLocal(roleKey, []byte(roleFounder)); err != nil {
-				return err
-			}
-		}
-		s.before = was
-		if err := s.papers.Adopt(g.name(), g.latest()); err != nil {
-			return err
-		}
-	} else if fresh {
-		return shardlog.Errorf(shardlog.Corrupt, "open papers of the site", "they are of this gateway, but its log is not")
-	}
-	if g.config.Peer != off && g.config.Peer != "" {
-		return nil
-	}
-	for _, n := range neighbours {
-		if n.ID == g.name() || n.ID == s.before {
-			g.config.Peer = n.Address
-			return nil
-		}
-	}
-	return Fault{"peer", "this gateway belongs to a site: say with --peer ADDRESS where the others find it"}
-}
-
-// listenPeers opens the port for the others, and says where they find it.
-func (g *Gateway) listenPeers() (net.Listener, error) {
-	l, err := net.Listen("tcp", g.config.Peer)
-	if err != nil {
-		return nil, fmt.Errorf("open peer: %w (choose another with --peer)", err)
-	}
-	g.site.address = g.config.PeerAddress
-	if g.site.address == "" {
-		at := l.Addr().(*net.TCPAddr)
-		if at.IP.IsUnspecified() {
-			return nil, errors.Join(Fault{"peer_address", fmt.Sprintf("%s is every address of this box: say with --peer-address which one the others use", g.config.Peer)}, l.Close())
-		}
-		g.site.address = at.String()
-	}
-	return l, nil
-}
-
-=======
-	address string // where the others find this gateway
-	founder bool   // it began the site: nobody has to add it
-	before  string // the id that it had before it lost its log; "" when it did not, or that one has left the site
+	before  string   // the id that it had before it lost its log; "" when it did not, or that one has left the site
 }
 
 // protocols are the calls between gateways that this release speaks.
 var protocols = peer.Range{Min: 1, Max: 1}
 
->>>>>>> stories
 // wireSite makes the links. Nothing runs yet.
 func (g *Gateway) wireSite() (err error) {
 	s := g.site
@@ -327,16 +209,11 @@ func (g *Gateway) removedRow(id string) (r removedRow, ok bool) {
 }
 
 func (g *Gateway) isRemoved(id string) bool {
-<<<<<<< HEAD
 	if slices.Contains(g.site.gone, id) {
 		return true
 	}
-	_, _, err := g.store.Get(context.Background(), removedSpace, id)
-	return err == nil
-=======
 	_, ok := g.removedRow(id)
 	return ok
->>>>>>> stories
 }
 
 // readGone reads which gateways a recovery has given up.
