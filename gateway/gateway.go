@@ -217,7 +217,7 @@ func (g *Gateway) wireLog(incarnation uint64) (err error) {
 	clock.Wall = g.now
 	if s := g.site; s != nil {
 		c.Address, c.Join, c.Reach, c.Facts = s.address, !s.founder, g.reach, g.facts
-		c.Link = &raftgroup.Link{Listener: s.links.RaftListener(), Dial: s.links.DialRaft}
+		c.Link = &raftgroup.Link{Listener: s.links.RaftListener(), Dial: g.dialRaft}
 		clock.Peers = s.links.Offset
 	}
 	if g.group, err = raftgroup.Open(c); err != nil {
@@ -263,7 +263,7 @@ func (g *Gateway) wireAPI(limits quota.Limits) error {
 	return err
 }
 
-// tip is the place behind the last record that the leader has of a shard.
+// tip is the place behind the last record of a shard, as the leader knows it.
 func (g *Gateway) tip(ctx context.Context, shard shardlog.ShardID) (shardlog.Seq, error) {
 	last, err := g.site.carrier.Tip(ctx, shard)
 	return last + 1, err
@@ -339,9 +339,5 @@ func (g *Gateway) Addresses() Addresses { return g.addresses }
 
 // Close closes a Gateway that was never run.
 func (g *Gateway) Close() error {
-	var err error
-	if g.peers != nil {
-		err = g.peers.Close()
-	}
-	return errors.Join(err, g.store.Close())
+	return errors.Join(g.closePeers(), g.store.Close())
 }
