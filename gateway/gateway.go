@@ -111,22 +111,32 @@ func (g *Gateway) openStore() error {
 		return explainOpen(g.config.Data, err)
 	}
 	if g.store = s; !s.Amnesia() || !g.hasPeers() {
-		return nil
+		return g.adoptSpools()
 	}
 	g.log.Error("the log may have lost what it acknowledged: set aside, the peers have it", "damage", s.Damage())
 	if err := s.Close(); err != nil {
 		return err
 	}
-	aside, err := store.SetAside(g.config.Data, nil)
-	if err != nil {
+	if _, err := store.SetAside(g.config.Data, nil); err != nil {
 		return err
 	}
 	if g.store, err = store.Open(g.config.Data, options); err != nil {
 		return explainOpen(g.config.Data, err)
 	}
-	n, err := g.store.AdoptSpool(aside)
-	if err == nil && n > 0 {
+	return g.adoptSpools()
+}
+
+// adoptSpools takes along what this gateway acknowledged alone and a store
+// that was set aside, now or earlier, holds. What cannot be read of it does
+// not keep the gateway from starting.
+func (g *Gateway) adoptSpools() error {
+	n, err := g.store.AdoptSpools()
+	if n > 0 {
 		g.log.Info("the spool was taken along", "rows", n)
+	}
+	if err != nil && shardlog.KindOf(err) == shardlog.Corrupt {
+		g.log.Error("spooled records are lost", "error", err.Error())
+		return nil
 	}
 	return err
 }
