@@ -49,6 +49,7 @@ var rooms = []struct {
 	{"deploy/lab/site", []string{"deploy/lab"}},
 	{"deploy/prove/proofs/*", []string{"firmware-sim/*", "deploy/lab", "deploy/prove/proofs/histories/history"}}, // proofs use the binary, as users do
 	{"deploy/prove/proofs/histories/history", nil},
+	{"deploy/prove/simulation", nil}, // a test alone
 }
 
 // libraries says which package imports which third-party module. A module has
