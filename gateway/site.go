@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"headgate/gateway/access"
@@ -23,9 +24,10 @@ type site struct {
 	papers  *access.Site
 	links   *peer.Links
 	carrier *forward.Carrier
-	address string // where the others find this gateway
-	founder bool   // it began the site: nobody has to add it
-	before  string // the id that it had before it lost its log; "" when it did not, or that one has left the site
+	address string   // where the others find this gateway
+	founder bool     // it began the site: nobody has to add it
+	gone    []string // gateways that a recovery gave up: they may not come back as they were
+	before  string   // the id that it had before it lost its log; "" when it did not, or that one has left the site
 }
 
 // protocols are the calls between gateways that this release speaks.
@@ -38,7 +40,7 @@ func (g *Gateway) wireSite() (err error) {
 		ID: g.name(), Protocol: protocols, Listener: g.peers,
 		Certificate: func() *tls.Certificate { return s.papers.Certificate(g.latest()) },
 		Verify:      func(raw [][]byte) (string, error) { return s.papers.Verify(g.latest(), raw) },
-		Removed:     g.isRemoved, Members: g.neighbours, Hello: g.hello, Handler: g.peerCalls(), Admit: g.admit, Now: g.now, Log: g.log,
+		Removed:     g.isRemoved, Members: g.neighbours, Hello: g.hello, Handler: g.peerCalls(), Admit: g.admit, MaxBody: forward.MaxMessage, Now: g.now, Log: g.log,
 	})
 	return err
 }
@@ -207,8 +209,27 @@ func (g *Gateway) removedRow(id string) (r removedRow, ok bool) {
 }
 
 func (g *Gateway) isRemoved(id string) bool {
+	if slices.Contains(g.site.gone, id) {
+		return true
+	}
 	_, ok := g.removedRow(id)
 	return ok
+}
+
+// readGone reads which gateways a recovery has given up.
+func (g *Gateway) readGone() ([]string, error) {
+	text, err := g.store.Local(goneKey)
+	if err != nil {
+		if shardlog.KindOf(err) == shardlog.NotFound {
+			err = nil
+		}
+		return nil, err
+	}
+	var gone []string
+	if err := json.Unmarshal(text, &gone); err != nil {
+		return nil, shardlog.Errorf(shardlog.Corrupt, "read gateways given up", "%w", err)
+	}
+	return gone, nil
 }
 
 // name is the gateway's id as the others know it.

@@ -18,6 +18,7 @@ const (
 	roleKey     = "site/role" // local: founder
 	roleFounder = "founder"
 	placeKey    = "site/place"  // local: place
+	goneKey     = "site/gone"   // local: ids that a recovery gave up
 	beforeKey   = "site/before" // local: the id that it had, until that one has left the site
 )
 
@@ -45,7 +46,8 @@ func (g *Gateway) openSite(fresh bool) error {
 	}
 	role, err := g.store.Local(roleKey)
 	g.site.founder = err == nil && string(role) == roleFounder
-	return nil
+	g.site.gone, err = g.readGone()
+	return err
 }
 
 // wantsPeers reports whether an address for the others is configured.

@@ -3,7 +3,6 @@ package block
 import (
 	"encoding/binary"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -25,18 +24,21 @@ type Block struct {
 	size    int
 }
 
-// decoders keeps what Open decompresses with. Blocks are opened one by one in
-// several rooms that share no value which could own a decoder, and a decoder
-// of its own would cost each block some 60 KB of garbage, more than what it
-// holds. The garbage collector empties the pool, and no caller can notice it.
-var decoders = sync.Pool{New: func() any {
-	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxMemory(MaxFrame), zstd.WithDecodeAllCapLimit(true))
+// decoder is what Open decompresses with, safe for concurrent use; a few blocks
+// at once, others wait. Blocks are opened one by one in several rooms that
+// share no value which could own a decoder, and a decoder of its own would cost
+// each block some 60 KB of garbage, more than what it holds. It is made before
+// anything runs: it holds a channel, and one made inside a test's synctest
+// bubble could not be used in the next.
+var decoder = newDecoder()
+
+func newDecoder() *zstd.Decoder {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(MaxFrame), zstd.WithDecodeAllCapLimit(true))
 	if err != nil {
 		panic("block: options of the decoder: " + err.Error())
 	}
 	return d
-}}
+}
 
 // Open verifies a block and decompresses it. It keeps no reference to b.
 // What does not fit is Corrupt, whatever the bytes; a block that claims more
@@ -64,9 +66,7 @@ func decompress(codec byte, payload []byte) ([]byte, error) {
 	if err := z.Decode(payload); err != nil || z.Skippable || !z.HasFCS || z.FrameContentSize > MaxFrame {
 		return nil, corrupt("compressed frame does not say an allowed size")
 	}
-	d := decoders.Get().(*zstd.Decoder)
-	defer decoders.Put(d)
-	frame, err := d.DecodeAll(payload, make([]byte, 0, z.FrameContentSize))
+	frame, err := decoder.DecodeAll(payload, make([]byte, 0, z.FrameContentSize))
 	if err != nil || uint64(len(frame)) != z.FrameContentSize {
 		return nil, corrupt("decompress %d bytes: %v", len(payload), err)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -106,9 +105,9 @@ func SetAside(dir string, disk *Disk) (string, error) {
 		return "", &shardlog.Error{Kind: shardlog.Unavailable, Op: "set store aside", Err: err}
 	}
 	defer lock.Close()
-	aside := fs.PathJoin(dir, lostAndFound, time.Now().UTC().Format("20060102-150405.000"))
-	if err := fs.MkdirAll(aside, 0o700); err != nil {
-		return "", fmt.Errorf("make %s: %w", aside, err)
+	aside, err := makeAside(fs, dir)
+	if err != nil {
+		return "", err
 	}
 	to, err := moveStore(fs, dir, aside)
 	if err != nil {

@@ -76,8 +76,9 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, err
 	}
 	if err := s.load(); err != nil {
-		s.db.Close()
-		return nil, fmt.Errorf("load state of %s: %w", dir, err)
+		if err = s.startOver(o, err); err != nil {
+			return nil, fmt.Errorf("load state of %s: %w", dir, err)
+		}
 	}
 	return s, errors.Join(s.takeAmnesia(), s.noteDamage())
 }

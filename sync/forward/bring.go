@@ -30,6 +30,9 @@ func (w *window) bring(ctx context.Context, e *errand) error {
 		switch {
 		case err == nil:
 			again, left := judge(e.entries, taken.Results, refused >= refusals)
+			if !again && len(e.with) == 0 && !e.second {
+				return w.second(ctx, e, left)
+			}
 			if !again {
 				return w.orphan(ctx, e, left)
 			}
@@ -50,6 +53,22 @@ func (w *window) bring(ctx context.Context, e *errand) error {
 		}
 	}
 }
+
+// second brings entries that were refused under the errand's number: when that
+// was tried before isolation their shard was throttled, and now they have been
+// acknowledged. Their number is the same in another series that follows from
+// the first, so that after a crash it is found again.
+func (w *window) second(ctx context.Context, e *errand, left []shardlog.Entry) error {
+	if len(left) == 0 {
+		return nil
+	}
+	again := *e
+	again.entries, again.second = left, true
+	again.id.Incarnation ^= secondSeries
+	return w.bring(ctx, &again)
+}
+
+const secondSeries = 0x9e3779b97f4a7c15
 
 // hand hands an errand to whoever leads, under its number. Changes alone go
 // with a stream's Puts too, because only those have numbers.

@@ -145,6 +145,7 @@ type errand struct {
 	item
 	of     *transit
 	before []*errand // must be done first
+	second bool      // the second series of its numbers
 	done   chan struct{}
 }
 
@@ -254,7 +255,11 @@ func (w *window) settled(e *errand) uint64 {
 	defer w.mu.Unlock()
 	for _, t := range w.rows {
 		for i := range t.row.items {
-			if it := &t.row.items[i]; it.id.Incarnation == e.id.Incarnation && it.id.Gateway == e.id.Gateway {
+			of := e.id.Incarnation
+			if e.second {
+				of ^= secondSeries
+			}
+			if it := &t.row.items[i]; it.id.Incarnation == of && it.id.Gateway == e.id.Gateway {
 				return it.settled
 			}
 		}

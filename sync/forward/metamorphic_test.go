@@ -23,9 +23,9 @@ import (
 // restarted. What was acknowledged is in the log exactly once, and in order;
 // what was certainly refused is put again; what is in doubt at most once.
 func TestAcknowledgedIsStoredOnceAndInOrder(t *testing.T) {
-	seeds := 40
+	seeds := 12
 	if testing.Short() {
-		seeds = 5
+		seeds = 3
 	}
 	for seed := range seeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {

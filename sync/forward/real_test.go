@@ -169,7 +169,8 @@ func (s storeLog) List(ctx context.Context, space shardlog.Space, prefix string)
 func TestOverTheWritePath(t *testing.T) {
 	s, over := newSite(t), openGround(t)
 	quick := func(c *forward.Config) { c.Grace = 60 * time.Millisecond }
-	gateways := []*real{s.startReal(t, "a", over, quick), s.startReal(t, "bb", over, quick)}
+	spooling := func(c *forward.Config) { quick(c); c.Spool, c.Notes = realSpool{over.Spool()}, over.Store }
+	gateways := []*real{s.startReal(t, "a", over, quick), s.startReal(t, "bb", over, spooling)}
 	lead := func(n int) {
 		for i, g := range gateways {
 			g.reign(i == n)
@@ -263,6 +264,122 @@ func TestOverTheWritePath(t *testing.T) {
 	t.Logf("%d stored, %d of them from the spool; %+v", total, spooled, gateways[1].Stats())
 	if spooled == 0 || total == spooled {
 		t.Error("the test shows nothing")
+	}
+}
+
+// realSpool is a store's spool, as the gateway's assembly adapts it.
+type realSpool struct{ *store.Spool }
+
+func (s realSpool) Read(from uint64, most int) (all []forward.Row, err error) {
+	rows, err := s.Spool.Read(from, most)
+	for _, r := range rows {
+		all = append(all, forward.Row{Number: r.Seq, Bytes: r.Bytes})
+	}
+	return all, err
+}
+
+func (s realSpool) Stats() forward.SpoolStats {
+	st := s.Spool.Stats()
+	return forward.SpoolStats{First: st.First, Last: st.Last, Bytes: int64(st.Bytes)}
+}
+
+// A spool on the disk that is full gives up its oldest, and what it gave up is
+// conceded, also when the gateway is started again in between.
+func TestAFullSpoolOnTheDisk(t *testing.T) {
+	s, over := newSite(t), openGround(t)
+	a := s.startReal(t, "a", over, nil)
+	a.reign(true)
+	s.elect("a")
+	if err := a.Control().CreateStream(t.Context(), shardlog.StreamSpec{Name: "s", Shards: 1}); err != nil {
+		t.Fatal(err)
+	}
+	change := func(c *forward.Config) {
+		c.Grace, c.SpoolBytes, c.Full = 30*time.Millisecond, 20000, forward.DropOldest
+		c.Spool, c.Notes = realSpool{over.Spool()}, over.Store
+	}
+	s.part("bb", true)
+	b := s.startReal(t, "bb", over, change)
+	const puts = 100
+	for i := range puts {
+		if _, err := b.Writer(true).Put(t.Context(), "s", []shardlog.Entry{{Key: "k", Data: noise(1000)}}); err != nil {
+			t.Fatal(err)
+		}
+		if st := b.State(); st.Bytes > 20000 || i > 30 && st.Bytes < 15000 {
+			t.Fatalf("%d bytes are spooled after %d", st.Bytes, i)
+		}
+		if i == puts/2 {
+			b.gateway.stop()
+			b = s.startReal(t, "bb", over, change)
+		}
+	}
+	s.part("bb", false)
+	for i := 0; b.State().Rows > 0 || b.State().Owed > 0; i++ {
+		if wait(10 * time.Millisecond); i > 2000 {
+			t.Fatalf("%+v", b.State())
+		}
+	}
+	stream, _ := over.Stream("s")
+	stored, lost := uint64(stream.Shards[0].Next-1), uint64(0)
+	for g, err := range over.Gaps(t.Context()) {
+		if err != nil || g.Stream != "s" || g.Reason != shardlog.SpoolFull {
+			t.Fatalf("%+v %v", g, err)
+		}
+		lost += g.Records
+	}
+	if lost == 0 || stored+lost != puts {
+		t.Errorf("%d are stored and %d conceded of %d", stored, lost, puts)
+	}
+}
+
+func noise(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(rand.IntN(256))
+	}
+	return b
+}
+
+// What was throttled by an attempt whose answer was lost, and was acknowledged
+// by the spool after that, belongs into its stream.
+func TestAThrottledPutInDoubtIsStoredAsAWhole(t *testing.T) {
+	s, over := newSite(t), openGround(t)
+	a := s.startReal(t, "a", over, nil)
+	b := s.startReal(t, "bb", over, func(c *forward.Config) { c.Grace = 200 * time.Millisecond })
+	a.reign(true)
+	s.elect("a")
+	if err := a.Control().CreateStream(t.Context(), shardlog.StreamSpec{Name: "s", Shards: 1}); err != nil {
+		t.Fatal(err)
+	}
+	s.mu.Lock()
+	s.fate = func(string) (bool, bool) { return true, false }
+	s.mu.Unlock()
+	var entries []shardlog.Entry
+	for i := range 1500 {
+		entries = append(entries, one("k", i)...)
+	}
+	if results, err := b.Writer(true).Put(t.Context(), "s", entries); err != nil || results[1499].Err != nil {
+		t.Fatal(err)
+	}
+	stream, _ := over.Stream("s")
+	if n := stream.Shards[0].Next - 1; n < 1000 || n >= 1500 {
+		t.Fatalf("%d were stored at first", n)
+	}
+	s.mu.Lock()
+	s.fate = nil
+	s.mu.Unlock()
+	for i := 0; b.State().Rows > 0; i++ {
+		if wait(10 * time.Millisecond); i > 2000 {
+			t.Fatal("the spool is not drained")
+		}
+	}
+	page, err := over.Read(t.Context(), stream.Shards[0].ID, shardlog.Cursor{}, shardlog.Budget{Records: 10000, Bytes: 1 << 20})
+	if err != nil || len(page.Records) != 1500 {
+		t.Fatalf("%d are stored: %v", len(page.Records), err)
+	}
+	for i, r := range page.Records {
+		if string(r.Data) != fmt.Sprint("k ", i) {
+			t.Fatalf("record %d is %s", i, r.Data)
+		}
 	}
 }
 

@@ -184,6 +184,7 @@ func TestNumbersAreForgottenAfterABurst(t *testing.T) {
 	bubble(t, func(t *testing.T, s *site, a *gateway) {
 		b := s.start("bb", newDisk(), nil)
 		defer b.stop()
+		s.log.pace = 25 * time.Millisecond
 		var group sync.WaitGroup
 		for i := range 50 {
 			group.Go(func() {

@@ -2,7 +2,9 @@ package forward
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"reflect"
 	"strings"
 	"testing"
@@ -176,9 +178,14 @@ func FuzzDecodeRow(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(bytes)
-	f.Fuzz(func(t *testing.T, bytes []byte) {
-		r, err := decodeRow(bytes)
+	size, n := binary.Uvarint(bytes[1:])
+	head := 1 + n
+	f.Add(bytes[head:head+int(size)], bytes[head+int(size)+4:])
+	f.Fuzz(func(t *testing.T, head, blocks []byte) {
+		w := encoder{[]byte{rowVersion}} // the checksum is right, so that the rest is reached
+		w.bytes(head)
+		w.b = binary.LittleEndian.AppendUint32(w.b, crc32.Checksum(head, castagnoli))
+		r, err := decodeRow(append(w.b, blocks...))
 		if err != nil {
 			return
 		}

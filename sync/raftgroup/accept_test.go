@@ -63,7 +63,8 @@ func TestLeadersSnapshotIsTakenRefusedOrStartsOver(t *testing.T) {
 		want              string
 	}{
 		{"empty", 0, 0, 0, 0, "pull"},
-		{"behind, all of it applied", 20, 20, 10, 2, "pull"},
+		{"behind, all of it applied", 20, 20, 10, 2, "over"},
+		{"behind, without a log", 0, 20, 20, 0, "pull"},
 		{"behind, with a tail", 20, 15, 10, 2, "over"},
 		{"a tail beyond the snapshot", 60, 15, 10, 2, "over"},
 		{"the machine is there, a tail beyond", 60, 49, 10, 2, "over"},

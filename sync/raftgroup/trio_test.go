@@ -94,6 +94,8 @@ type ground interface {
 	list() []string // keys that were set
 	cuts() int      // tails that were cut
 	again() ground  // the same after a crash
+	forgetState()   // another crash
+	pull(ctx context.Context, from ground) error
 }
 
 // grounds are what every story of three is told on.

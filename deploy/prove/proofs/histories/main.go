@@ -29,6 +29,7 @@ type options struct {
 	rounds   int
 	faults   []string
 	out      string // folder for histories that break a law
+	keep     bool   // the others too
 	level    string // of the gateways' logs
 }
 
@@ -43,6 +44,7 @@ func main() {
 	flag.DurationVar(&o.span, "for", 20*time.Second, "how long each round's clients and faults last")
 	flag.IntVar(&o.rounds, "rounds", 1, "rounds, each on a new site, seeds counting up")
 	flag.StringVar(&o.out, "out", ".", "folder for a history that breaks a law, with the gateways' logs")
+	flag.BoolVar(&o.keep, "keep", false, "write histories that keep the laws too")
 	flag.StringVar(&o.level, "level", "warn", "of the gateways' logs")
 	flag.Parse()
 	if o.seed == 0 {

@@ -43,7 +43,7 @@ func (r *round) run(ctx context.Context) (err error) {
 	}
 	faults := r.recorder.history.Check()
 	r.figures.count(&r.recorder, s)
-	if all = errors.Join(all, s.fell(), broken(faults)); all != nil {
+	if all = errors.Join(all, s.fell(), broken(faults)); all != nil || r.o.keep {
 		all = errors.Join(all, r.keep(s, faults))
 	}
 	return all
