@@ -46,10 +46,14 @@ type box struct {
 func grown(t *testing.T, n int, flags ...string) *trio {
 	t.Helper()
 	s := &trio{t: t, flags: flags}
+	began := time.Now()
 	s.add(s.box())
+	first := time.Since(began)
 	s.id, s.secret = s.all[0].KeyID, s.all[0].SecretKey
 	s.join(n - 1)
+	joined := time.Since(began)
 	s.settled(n)
+	t.Logf("the first of %d took %v, all of them %v, to vote %v", n, first, joined, time.Since(began))
 	return s
 }
 
@@ -74,6 +78,9 @@ func (s *trio) join(n int) []*box {
 		fresh = append(fresh, s.box("--join", s.up()[0].invite()))
 	}
 	together(fresh, (*box).start)
+	if s.t.Failed() {
+		s.t.FailNow()
+	}
 	s.all = append(s.all, fresh...)
 	return fresh
 }
