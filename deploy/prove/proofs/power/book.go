@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"time"
 )
 
 // place is where a record lies.
@@ -26,22 +27,24 @@ type book struct {
 	last   uint64
 	handed map[uint64]digest // by id
 	places map[place]uint64  // what is known to lie where: acknowledged, or read once
-	acked  uint64
-	twice  uint64 // places that two records were said to have
+	told   map[uint64]bool   // acknowledged, by id; the rest of places was only read
+	twice  uint64            // places that two records were said to have
 }
 
-func newBook() *book { return &book{handed: map[uint64]digest{}, places: map[place]uint64{}} }
+func newBook() *book {
+	return &book{handed: map[uint64]digest{}, places: map[place]uint64{}, told: map[uint64]bool{}}
+}
 
 func (b *book) count() uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.acked
+	return uint64(len(b.told))
 }
 
 func (b *book) acknowledged(id uint64, at place) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.acked++
+	b.told[id] = true
 	b.know(id, at)
 }
 
@@ -78,7 +81,9 @@ func (b *book) compare(records []record) (t tally) {
 			delete(unread, r.place)
 		}
 	}
-	t.missing += uint64(len(unread))
+	for at, id := range unread {
+		t.miss("record %d, acknowledged: %v, at %s %s", id, b.told[id], at.shard, at.number)
+	}
 	t.twice += b.twice
 	return t
 }
@@ -89,11 +94,23 @@ type tally struct {
 	acked, published, read  uint64
 	missing, altered, twice uint64
 	again                   uint64
+	lag                     time.Duration // the longest that a gateway showed less than it must
+	examples                []string      // of what is missing
+}
+
+// few is how many examples are named.
+const few = 5
+
+func (t *tally) miss(format string, args ...any) {
+	if t.missing++; len(t.examples) < few {
+		t.examples = append(t.examples, fmt.Sprintf(format, args...))
+	}
 }
 
 func (t *tally) add(o tally) {
 	t.cuts, t.starting, t.smeared = t.cuts+o.cuts, t.starting+o.starting, t.smeared+o.smeared
 	t.acked, t.published, t.read = t.acked+o.acked, t.published+o.published, t.read+o.read
+	t.examples, t.lag = append(t.examples, o.examples...), max(t.lag, o.lag)
 	t.missing, t.altered, t.twice, t.again = t.missing+o.missing, t.altered+o.altered, t.twice+o.twice, t.again+o.again
 }
 
@@ -101,6 +118,10 @@ func (t tally) faults() uint64 { return t.missing + t.altered + t.twice }
 
 // String is the figures.
 func (t tally) String() string {
-	return fmt.Sprintf("power cuts %d (%d during a start, %d with some unsynced pages kept), acknowledged %d puts and %d messages, read %d, missing %d, altered %d, numbered twice %d (QoS 1 sent again %d)",
+	text := fmt.Sprintf("power cuts %d (%d during a start, %d with some unsynced pages kept), acknowledged %d puts and %d messages, read %d, missing %d, altered %d, numbered twice %d (QoS 1 sent again %d)",
 		t.cuts, t.starting, t.smeared, t.acked, t.published, t.read, t.missing, t.altered, t.twice, t.again)
+	if t.lag >= 100*time.Millisecond {
+		text += fmt.Sprintf(", caught up within %.1f s", t.lag.Seconds())
+	}
+	return text
 }

@@ -29,6 +29,7 @@ type options struct {
 	gateways int
 	seed     uint64
 	dir      string
+	keep     string // where the disks go when something is wrong
 }
 
 func main() {
@@ -41,6 +42,7 @@ func main() {
 	flag.IntVar(&o.gateways, "gateways", 1, "gateways, each on a disk of its own: with three, one of them or all lose their power")
 	flag.Uint64Var(&o.seed, "seed", 0, "fixes what is written and when the power goes; 0: a new one")
 	flag.StringVar(&o.dir, "dir", "", "folder of the disks' images; the default is the system's for temporary files")
+	flag.StringVar(&o.keep, "keep", "", "folder that the disks' content is copied to when something is wrong")
 	flag.Parse()
 	if *full {
 		o.rounds = 100
@@ -118,7 +120,7 @@ func prove(ctx context.Context, o options) error {
 
 // proveOn uses up disks until there were enough power cuts.
 func proveOn(ctx context.Context, kind string, o options, random *rand.Rand) (total tally, err error) {
-	for total.cuts < o.rounds && err == nil {
+	for total.cuts < o.rounds && err == nil && total.faults() == 0 {
 		var t tally
 		t, err = live(ctx, kind, o, min(o.life, o.rounds-total.cuts), random)
 		total.add(t)
@@ -137,12 +139,17 @@ func live(ctx context.Context, kind string, o options, cuts int, random *rand.Ra
 		return t, err
 	}
 	began := time.Now()
-	for s.tally.cuts < cuts {
-		if err := s.round(ctx); err != nil {
-			return s.tally, fmt.Errorf("after power cut %d: %w", s.tally.cuts, err)
+	for s.tally.cuts < cuts && err == nil && s.tally.faults() == 0 {
+		if err = s.round(ctx); err != nil {
+			err = fmt.Errorf("after power cut %d: %w", s.tally.cuts, err)
 		}
 	}
-	err = s.end(ctx)
+	if err == nil && s.tally.faults() == 0 {
+		err = s.end(ctx)
+	}
+	if (err != nil || s.tally.faults() > 0) && o.keep != "" {
+		err = errors.Join(err, s.save(o.keep))
+	}
 	fmt.Printf("%s, %.0f s: %v\n", kind, time.Since(began).Seconds(), s.tally)
 	return s.tally, err
 }

@@ -193,10 +193,7 @@ func (s *site) cutWhileStarting(ctx context.Context, victims []*node) error {
 // check reads everything with the SDK, from each gateway.
 func (s *site) check(ctx context.Context) error {
 	for _, n := range s.nodes {
-		err := s.caughtUp(ctx, n, stream, func(all []record) (uint64, func()) {
-			found := s.book.compare(all)
-			return found.missing, func() { s.tally.add(found) }
-		})
+		err := s.caughtUp(ctx, n, stream, s.book.compare)
 		if err != nil {
 			return err
 		}
@@ -206,20 +203,26 @@ func (s *site) check(ctx context.Context) error {
 }
 
 // lag is how long a gateway that was away may show less than the others:
-// what a reader does not name, it does not wait for.
-const lag = 10 * time.Second
+// what a reader does not name, it does not wait for, and a leader that could
+// not reach a gateway for a while tries it again within ten seconds only.
+const lag = time.Minute
 
 // caughtUp reads a stream until nothing is missing, or for as long as a lag
-// may take, and then takes what it saw last.
-func (s *site) caughtUp(ctx context.Context, n *node, stream string, look func([]record) (missing uint64, take func())) error {
-	for late := time.Now().Add(lag); ; rest(ctx, 200*time.Millisecond) {
+// may take, and then counts what it saw last.
+func (s *site) caughtUp(ctx context.Context, n *node, stream string, look func([]record) tally) error {
+	for began := time.Now(); ; rest(ctx, 200*time.Millisecond) {
+		waited := time.Since(began)
 		all, err := read(ctx, n.reader(), stream)
 		if err != nil {
 			return fmt.Errorf("read from %s: %w; %s", n.name, err, n.lives())
 		}
-		missing, take := look(all)
-		if missing == 0 || len(s.nodes) == 1 || time.Now().After(late) {
-			take()
+		found := look(all)
+		if found.missing == 0 || len(s.nodes) == 1 || waited > lag {
+			found.lag = waited
+			s.tally.add(found)
+			if found.faults() > 0 {
+				fmt.Printf("power cut %d, %s of %s: %v\n  %s\n", s.tally.cuts, stream, n.name, found, strings.Join(found.examples, "\n  "))
+			}
 			return nil
 		}
 	}
@@ -242,10 +245,7 @@ func (s *site) end(ctx context.Context) error {
 	}
 	s.tally.published += acked.Len()
 	for _, n := range s.nodes {
-		err := s.caughtUp(ctx, n, "telemetry", func(all []record) (uint64, func()) {
-			found := devices(acked, all)
-			return found.missing, func() { s.tally.add(found) }
-		})
+		err := s.caughtUp(ctx, n, "telemetry", func(all []record) tally { return devices(acked, all) })
 		if err != nil {
 			return err
 		}
@@ -274,8 +274,21 @@ func devices(acked *fleet.Acked, records []record) (t tally) {
 		exact[name] = true
 	}
 	report := checker.Report()
+	t.examples = report.Examples
 	t.read, t.missing, t.altered, t.again = report.Records, report.Missing, report.Altered+report.Foreign, report.Duplicates
 	return t
+}
+
+// save ends all gateways and copies what lies on their disks, and what the
+// devices know, for whoever looks for the reason.
+func (s *site) save(folder string) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	for _, n := range s.nodes {
+		n.kill()
+	}
+	return call("cp", "-a", s.dir, folder)
 }
 
 // remove takes everything away, whatever happened.
