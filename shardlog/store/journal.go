@@ -64,14 +64,20 @@ func (j *Journal) Last() uint64 {
 	return j.s.heads.last
 }
 
-// Append adds entries and returns when they are on the disk. A failed write
-// ends the process. Kind Corrupt: an entry that should hold commands does not.
+// Append adds entries and returns when they are on the disk. An empty journal
+// may begin with any. A failed write ends the process. Kind Corrupt: an entry
+// that should hold commands does not.
 func (j *Journal) Append(entries []shardlog.JournalEntry) error {
 	if len(entries) == 0 {
 		return nil
 	}
 	b := j.s.db.NewBatch()
 	defer b.Close()
+	if j.First() == 0 { // the marker may lie behind: a pull goes beyond the log
+		if err := b.Set(localKey(localFirst), numberValue(entries[0].Index), nil); err != nil {
+			return err
+		}
+	}
 	for _, e := range entries {
 		if err := setEntry(b, e); err != nil {
 			return err
