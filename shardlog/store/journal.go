@@ -78,8 +78,9 @@ func (j *Journal) Append(entries []shardlog.JournalEntry) error {
 			return err
 		}
 	}
+	applied := j.s.Applied()
 	for _, e := range entries {
-		if err := setEntry(b, e); err != nil {
+		if err := setEntry(b, e, e.Index > applied); err != nil {
 			return err
 		}
 	}
@@ -98,9 +99,10 @@ func (j *Journal) Append(entries []shardlog.JournalEntry) error {
 
 const entryCommands = 1 // flag of a journal row: its data are the head of commands
 
-// setEntry writes the row (flags, type, term, time, extensions, data) and the
-// blocks that belong to the entry.
-func setEntry(b *pebble.Batch, e shardlog.JournalEntry) error {
+// setEntry writes the row (flags, type, term, time, extensions, data) and, if
+// the entry is new, the blocks that belong to it. Those of one that is applied
+// lie here already, or were given up and must not come back.
+func setEntry(b *pebble.Batch, e shardlog.JournalEntry, fresh bool) error {
 	data, flags := e.Data, byte(0)
 	if e.Commands {
 		head, blocks, err := shardlog.SplitCommands(e.Data)
@@ -109,6 +111,9 @@ func setEntry(b *pebble.Batch, e shardlog.JournalEntry) error {
 		}
 		data, flags = head, entryCommands
 		for i, r := range blocks {
+			if !fresh {
+				break
+			}
 			key := place{r.Class, r.Bucket, r.Stream, e.Index, uint16(i)}.key()
 			if err := b.Set(key, r.Bytes, nil); err != nil {
 				return err
