@@ -43,7 +43,7 @@ var rooms = []struct {
 	{"cmd/firmware-sim", []string{"firmware-sim/*"}},
 	{"firmware-sim/*", []string{"firmware-sim/*"}},
 	{"deploy/bench/*", []string{"shardlog*", "shardlog/*", "sync/*", "firmware-sim/*", "deploy/bench/internal/*"}}, // benches measure rooms from outside
-	{"deploy/bench/internal/*", nil},
+	{"deploy/bench/internal/*", []string{"shardlog/store", "sync/raftgroup"}},
 	{"deploy/fixture", nil},
 	{"deploy/lab", nil},
 	{"deploy/lab/site", []string{"deploy/lab"}},
@@ -71,7 +71,7 @@ var libraries = []struct {
 	{"github.com/spf13/cobra", []string{"cmd/*"}},
 	{"github.com/spf13/pflag", []string{"cmd/*"}},
 	{"github.com/eclipse/paho.mqtt.golang", []string{"firmware-sim/fleet", "deploy/bench/*", "deploy/fixture"}},
-	{"golang.org/x/sync", []string{"shardlog/*", "sync/*", "ingest/*", "firehose/*", "gateway", "gateway/*", "firmware-sim/*", "cmd/*", "deploy/bench/*", "deploy/prove/proofs/*"}}, // errgroup: how every Run owns its goroutines
+	{"golang.org/x/sync", []string{"shardlog/*", "sync/*", "ingest/*", "firehose/*", "gateway", "gateway/*", "firmware-sim/*", "cmd/*", "deploy/bench/*", "deploy/bench/internal/*", "deploy/prove/proofs/*"}}, // errgroup: how every Run owns its goroutines
 	{"github.com/anishathalye/porcupine", []string{"deploy/prove/proofs/histories/history"}},
 	{"golang.org/x/sys", []string{"shardlog/store", "gateway", "deploy/lab", "deploy/prove/proofs/*"}}, // what package syscall lacks
 }
