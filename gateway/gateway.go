@@ -95,50 +95,14 @@ func New(c Config) (*Gateway, error) {
 	if err := g.openStore(); err != nil {
 		return nil, err
 	}
-	if err := g.wire(); err != nil {
+	err := g.adoptSpools()
+	if err == nil {
+		err = g.wire()
+	}
+	if err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
 	return g, nil
-}
-
-// openStore opens the log. One that may have forgotten what it acknowledged
-// is set aside when others have it: this gateway begins anew as a learner, and
-// only takes its spool along.
-func (g *Gateway) openStore() error {
-	options := store.Options{Log: g.log, Fatal: g.die}
-	s, err := store.Open(g.config.Data, options)
-	if err != nil {
-		return explainOpen(g.config.Data, err)
-	}
-	if g.store = s; !s.Amnesia() || !g.hasPeers() {
-		return nil
-	}
-	g.log.Error("the log may have lost what it acknowledged: set aside, the peers have it", "damage", s.Damage())
-	if err := s.Close(); err != nil {
-		return err
-	}
-	aside, err := store.SetAside(g.config.Data, nil)
-	if err != nil {
-		return err
-	}
-	if g.store, err = store.Open(g.config.Data, options); err != nil {
-		return explainOpen(g.config.Data, err)
-	}
-	n, err := g.store.AdoptSpool(aside)
-	if err == nil && n > 0 {
-		g.log.Info("the spool was taken along", "rows", n)
-	}
-	return err
-}
-
-// hasPeers reports whether papers in the folder tell of other gateways.
-func (g *Gateway) hasPeers() bool {
-	papers, err := access.OpenSite(filepath.Join(g.config.Data, siteFolder))
-	if err != nil {
-		return false
-	}
-	kept, err := papers.Neighbours()
-	return err == nil && len(kept) > 1
 }
 
 // die reports a disk failure. It does not return: whoever called it must not

@@ -1,8 +1,11 @@
 package gateway_test
 
 import (
+	"bytes"
+	"crypto/rand"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
@@ -48,6 +51,49 @@ func TestAGatewayThatLostItsLogComesBackAsAnother(t *testing.T) {
 	s.settled(3)
 }
 
+// TestASpoolOutlivesItsLog damages the log of an isolated gateway behind what
+// is in its spool. The spool is drained under the gateway's new id.
+func TestASpoolOutlivesItsLog(t *testing.T) {
+	t.Parallel()
+	s := grown(t, 3, "--spool-grace", "1s")
+	lonely, others := s.all[2], s.all[:2]
+	together(others, (*box).stop)
+	device := lonely.device("lonely")
+	publish(t, device, "kept", 40)
+	for range 8 { // Pebble takes damage in the last 32 KiB for the end of its log
+		publish(t, device, string(incompressible(16<<10)), 1)
+	}
+	was := lonely.name
+	lonely.kill()
+	data, err := os.ReadFile(newestLog(t, lonely))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(bytes.TrimRight(data, "\x00"))-80<<10] ^= 0x55
+	if err := os.WriteFile(newestLog(t, lonely), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lonely.start()
+	together(others, (*box).start)
+	s.cameBack(lonely, was)
+	drained(t, lonely)
+	var got []string
+	for _, r := range lonely.tail() {
+		if r.Key == "lonely" && len(got) < 40 {
+			got = append(got, string(r.Data))
+		}
+	}
+	if want := names("kept", 40); !slices.Equal(got, want) {
+		t.Errorf("%d of 40 records are there: %.500v", len(got), got)
+	}
+}
+
+func incompressible(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b) // never fails
+	return b
+}
+
 // cameBack waits until a gateway votes under a new id and its old one is gone.
 // While the old one has the vote, the new one has none.
 func (s *trio) cameBack(b *box, was string) {
@@ -72,11 +118,16 @@ func (s *trio) cameBack(b *box, was string) {
 // damageLog spoils the middle of the newest write-ahead log of a gateway.
 func damageLog(t *testing.T, b *box) {
 	t.Helper()
+	spoil(t, newestLog(t, b))
+}
+
+func newestLog(t *testing.T, b *box) string {
+	t.Helper()
 	logs, err := filepath.Glob(filepath.Join(b.data, "pebble", "*.log"))
 	if err != nil || len(logs) == 0 {
 		t.Fatalf("no log: %v", err)
 	}
-	spoil(t, logs[len(logs)-1])
+	return logs[len(logs)-1]
 }
 
 // spoil changes bytes in the middle of a file.
