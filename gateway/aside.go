@@ -1,10 +1,6 @@
 package gateway
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
-
 	"headgate/gateway/access"
 	"headgate/shardlog"
 	"headgate/shardlog/store"
@@ -20,7 +16,7 @@ func (g *Gateway) openStore() error {
 		return explainOpen(g.config.Data, err)
 	}
 	if g.store = s; !s.Amnesia() || !g.hasPeers() {
-		return nil
+		return g.adoptSpools()
 	}
 	g.log.Error("the log may have lost what it acknowledged: set aside, the peers have it", "damage", s.Damage())
 	if err := s.Close(); err != nil {
@@ -32,7 +28,7 @@ func (g *Gateway) openStore() error {
 	if g.store, err = store.Open(g.config.Data, options); err != nil {
 		return explainOpen(g.config.Data, err)
 	}
-	return nil
+	return g.adoptSpools()
 }
 
 // hasPeers reports whether papers in the folder tell of other gateways.
@@ -41,38 +37,17 @@ func (g *Gateway) hasPeers() bool {
 	return err == nil && len(kept) > 1
 }
 
-// spoolAdopted is a file beside a store that was set aside: its spool is in a
-// later store.
-const spoolAdopted = "spool-adopted"
-
-// adoptSpools takes over the spools of stores that were set aside, by this
-// start or one that ended before it had done so: nobody else has acknowledged
-// what they hold. One that cannot be read keeps no gateway from starting.
+// adoptSpools takes along what this gateway acknowledged alone and a store
+// that was set aside, now or earlier, holds. What cannot be read of it does
+// not keep the gateway from starting.
 func (g *Gateway) adoptSpools() error {
-	if !g.hasPeers() {
+	n, err := g.store.AdoptSpools()
+	if n > 0 {
+		g.log.Info("the spool was taken along", "rows", n)
+	}
+	if err != nil && shardlog.KindOf(err) == shardlog.Corrupt {
+		g.log.Error("spooled records are lost", "error", err.Error())
 		return nil
 	}
-	asides, err := filepath.Glob(filepath.Join(g.config.Data, "lost+found", "*", "store"))
-	if err != nil {
-		return fmt.Errorf("look for stores set aside: %w", err)
-	}
-	for _, aside := range asides {
-		mark := filepath.Join(filepath.Dir(aside), spoolAdopted)
-		if _, err := os.Stat(mark); err == nil {
-			continue
-		}
-		n, err := g.store.AdoptSpool(aside)
-		switch {
-		case err != nil && shardlog.KindOf(err) != shardlog.Corrupt:
-			return err
-		case err != nil:
-			g.log.Error("the spool of a store that was set aside cannot be read, or not all of it", "store", aside, "rows", n, "error", err)
-		case n > 0:
-			g.log.Info("the spool was taken along", "store", aside, "rows", n)
-		}
-		if err := os.WriteFile(mark, nil, 0o600); err != nil {
-			return fmt.Errorf("note that a spool was taken along: %w", err)
-		}
-	}
-	return nil
+	return err
 }

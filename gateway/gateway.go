@@ -95,11 +95,7 @@ func New(c Config) (*Gateway, error) {
 	if err := g.openStore(); err != nil {
 		return nil, err
 	}
-	err := g.adoptSpools()
-	if err == nil {
-		err = g.wire()
-	}
-	if err != nil {
+	if err := g.wire(); err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
 	return g, nil

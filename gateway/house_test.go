@@ -50,6 +50,7 @@ var rooms = []struct {
 	{"deploy/prove/internal/*", []string{"firmware-sim/*"}},
 	{"deploy/prove/proofs/*", []string{"firmware-sim/*", "deploy/lab", "deploy/prove/proofs/histories/history", "deploy/prove/internal/*"}}, // proofs use the binary, as users do
 	{"deploy/prove/proofs/histories/history", nil},
+	{"deploy/prove/simulation", nil}, // a test alone
 }
 
 // libraries says which package imports which third-party module. A module has

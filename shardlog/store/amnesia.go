@@ -29,7 +29,7 @@ const (
 // and Damage says that something is missing. One that has peers must not vote
 // and must not count as a holder of anything: the caller closes the store,
 // calls SetAside, opens a new one, joins as a new member and takes the spool
-// over with AdoptSpool. Blocks that cannot be read are no amnesia (see Holes).
+// over with AdoptSpools. Blocks that cannot be read are no amnesia (see Holes).
 func (s *Store) Amnesia() bool {
 	_, err := s.Local(localAmnesia)
 	return err == nil

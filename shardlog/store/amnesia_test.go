@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -116,10 +117,13 @@ func TestSetAsideAndTakeTheSpoolOver(t *testing.T) {
 		t.Fatalf("applied %d, amnesia %v, damage %q", w.s.Applied(), w.s.Amnesia(), w.s.Damage())
 	}
 	for i := range 2 {
-		n, err := w.s.AdoptSpool(to)
+		n, err := w.s.AdoptSpools()
 		if err != nil || n != len(want)*(1-i) {
 			t.Fatalf("%d rows, %v", n, err)
 		}
+	}
+	if n, err := w.s.AdoptSpool(to); n != 0 || err != nil {
+		t.Fatalf("%d rows came twice, %v", n, err)
 	}
 	got := spooled(t, w.s.Spool(), 1<<20)
 	if len(got) != len(want) {
@@ -129,5 +133,53 @@ func TestSetAsideAndTakeTheSpoolOver(t *testing.T) {
 		if string(got[i].Bytes) != string(want[i].Bytes) || got[i].Seq != uint64(i+1) {
 			t.Fatalf("row %d differs", i)
 		}
+	}
+}
+
+// A store whose state rotted is set aside by Open itself; its spool comes too,
+// also when the new one is set aside before it was taken over.
+func TestSpoolOfAStoreWhoseStateRotted(t *testing.T) {
+	dir := t.TempDir()
+	w := open(t, dir, nil)
+	for n := range 300 {
+		w.create(shardlog.StreamName(fmt.Sprint("s", n)), 8)
+	}
+	if _, err := w.s.Spool().Append([][]byte{[]byte("row")}); err != nil {
+		t.Fatal(err)
+	}
+	w.s.Close()
+	tables, err := filepath.Glob(filepath.Join(dir, "pebble", "*.sst"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := 0
+	for _, table := range tables {
+		rotten := t.TempDir()
+		if err := os.CopyFS(rotten, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		flip(t, filepath.Join(rotten, "pebble", filepath.Base(table)))
+		w := open(t, rotten, nil)
+		forgot := w.s.Amnesia()
+		if w.s.Close(); !forgot {
+			continue // not one of the state
+		}
+		tried++
+		if _, err := store.SetAside(rotten, nil); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			w = open(t, rotten, nil)
+			if _, err := w.s.AdoptSpools(); err != nil {
+				t.Fatal(err)
+			}
+			if rows := spooled(t, w.s.Spool(), 100); len(rows) != 1 || string(rows[0].Bytes) != "row" {
+				t.Fatalf("spool holds %s", spoolText(rows))
+			}
+			w.s.Close()
+		}
+	}
+	if tried == 0 {
+		t.Fatalf("no table of %d holds state", len(tables))
 	}
 }
