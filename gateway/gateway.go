@@ -29,9 +29,10 @@ import (
 	"headgate/sync/raftgroup"
 )
 
-// ErrDisk is what Run answers when a write or sync failed: nothing may be
-// acknowledged after it, so the process must end and be started again.
-var ErrDisk = errors.New("the disk refused a write or a sync")
+// ErrDisk is what Run answers when a write or sync failed, or the log turned
+// out to be damaged beyond repair: nothing may be acknowledged after it, so the
+// process must end and be started again.
+var ErrDisk = errors.New("the disk failed")
 
 // Gateway is one gateway, wired. New makes it, Run runs it.
 type Gateway struct {
@@ -57,9 +58,10 @@ type Gateway struct {
 	deliveries []*delivery.Delivery
 	rates      rates
 
-	outage     sync.Mutex   // held while one is simulated
-	uplinkCut  atomic.Bool  // deliveries reach nothing: on purpose
-	clockShift atomic.Int64 // nanoseconds that the wall clock pretends to be off
+	mending    chan struct{} // of capacity 1: in it while blocks are fetched
+	outage     sync.Mutex    // held while one is simulated
+	uplinkCut  atomic.Bool   // deliveries reach nothing: on purpose
+	clockShift atomic.Int64  // nanoseconds that the wall clock pretends to be off
 
 	fatal     chan error    // a disk failure, once
 	made      chan struct{} // closed when the streams of the configuration are there
@@ -86,7 +88,7 @@ func New(c Config) (*Gateway, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	g := &Gateway{config: c, began: time.Now(), fatal: make(chan error, 1), made: make(chan struct{}), ready: make(chan struct{}), level: new(slog.LevelVar)}
+	g := &Gateway{config: c, began: time.Now(), fatal: make(chan error, 1), made: make(chan struct{}), ready: make(chan struct{}), mending: make(chan struct{}, 1), level: new(slog.LevelVar)}
 	g.log = newLogger(c.Log, g.level)
 	g.limitMemory()
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
