@@ -72,8 +72,14 @@ func (j *Journal) Append(entries []shardlog.JournalEntry) error {
 	}
 	b := j.s.db.NewBatch()
 	defer b.Close()
+	if j.First() == 0 { // it begins here, be that before what a pull has brought
+		if err := b.Set(localKey(localFirst), numberValue(entries[0].Index), nil); err != nil {
+			return err
+		}
+	}
+	applied := j.s.Applied()
 	for _, e := range entries {
-		if err := setEntry(b, e); err != nil {
+		if err := setEntry(b, e, e.Index > applied); err != nil {
 			return err
 		}
 	}
@@ -92,9 +98,10 @@ func (j *Journal) Append(entries []shardlog.JournalEntry) error {
 
 const entryCommands = 1 // flag of a journal row: its data are the head of commands
 
-// setEntry writes the row (flags, type, term, time, extensions, data) and the
-// blocks that belong to the entry.
-func setEntry(b *pebble.Batch, e shardlog.JournalEntry) error {
+// setEntry writes the row (flags, type, term, time, extensions, data) and, of
+// an entry that is new, the blocks that belong to it. One that a pull has gone
+// beyond is not: its blocks are here, or were given up.
+func setEntry(b *pebble.Batch, e shardlog.JournalEntry, fresh bool) error {
 	data, flags := e.Data, byte(0)
 	if e.Commands {
 		head, blocks, err := shardlog.SplitCommands(e.Data)
@@ -102,6 +109,9 @@ func setEntry(b *pebble.Batch, e shardlog.JournalEntry) error {
 			return err
 		}
 		data, flags = head, entryCommands
+		if !fresh {
+			blocks = nil
+		}
 		for i, r := range blocks {
 			key := place{r.Class, r.Bucket, r.Stream, e.Index, uint16(i)}.key()
 			if err := b.Set(key, r.Bytes, nil); err != nil {
