@@ -110,25 +110,32 @@ func (g *Gateway) openStore() error {
 	if err != nil {
 		return explainOpen(g.config.Data, err)
 	}
-	if g.store = s; !s.Amnesia() || !g.hasPeers() {
-		return nil
+	if g.store = s; s.Amnesia() && g.hasPeers() {
+		g.log.Error("the log may have lost what it acknowledged: set aside, the peers have it", "damage", s.Damage())
+		if err := s.Close(); err != nil {
+			return err
+		}
+		if _, err := store.SetAside(g.config.Data, nil); err != nil {
+			return err
+		}
+		if g.store, err = store.Open(g.config.Data, options); err != nil {
+			return explainOpen(g.config.Data, err)
+		}
 	}
-	g.log.Error("the log may have lost what it acknowledged: set aside, the peers have it", "damage", s.Damage())
-	if err := s.Close(); err != nil {
-		return err
-	}
-	aside, err := store.SetAside(g.config.Data, nil)
-	if err != nil {
-		return err
-	}
-	if g.store, err = store.Open(g.config.Data, options); err != nil {
-		return explainOpen(g.config.Data, err)
-	}
-	n, err := g.store.AdoptSpool(aside)
-	if err == nil && n > 0 {
+	g.takeSpools()
+	return nil
+}
+
+// takeSpools takes along what stores hold that were set aside, now or at a
+// start that was broken off. What cannot be read does not keep this gateway down.
+func (g *Gateway) takeSpools() {
+	n, err := g.store.AdoptSpools()
+	if n > 0 {
 		g.log.Info("the spool was taken along", "rows", n)
 	}
-	return err
+	if err != nil {
+		g.log.Error("some of the spool was not taken along: it stays in lost+found", "error", err)
+	}
 }
 
 // hasPeers reports whether papers in the folder tell of other gateways.
