@@ -110,7 +110,14 @@ func (g *Gateway) openStore() error {
 	if err != nil {
 		return explainOpen(g.config.Data, err)
 	}
-	if g.store = s; s.Amnesia() && g.hasPeers() {
+	switch g.store = s; {
+	case s.Amnesia() && !g.hasPeers():
+		// It goes on with what there is, and nobody else ever counted on the
+		// rest: what the next ones will find here is whole.
+		if err := s.EndAmnesia(); err != nil {
+			return err
+		}
+	case s.Amnesia():
 		g.log.Error("the log may have lost what it acknowledged: set aside, the peers have it", "damage", s.Damage())
 		if err := s.Close(); err != nil {
 			return err
@@ -138,13 +145,10 @@ func (g *Gateway) takeSpools() {
 	}
 }
 
-// hasPeers reports whether papers in the folder tell of other gateways.
+// hasPeers reports whether the folder tells of other gateways, be its papers
+// damaged or not.
 func (g *Gateway) hasPeers() bool {
-	papers, err := access.OpenSite(filepath.Join(g.config.Data, siteFolder))
-	if err != nil {
-		return false
-	}
-	kept, err := papers.Neighbours()
+	kept, err := access.NeighboursIn(filepath.Join(g.config.Data, siteFolder))
 	return err == nil && len(kept) > 1
 }
 
