@@ -29,9 +29,10 @@ import (
 	"headgate/sync/raftgroup"
 )
 
-// ErrDisk is what Run answers when a write or sync failed: nothing may be
-// acknowledged after it, so the process must end and be started again.
-var ErrDisk = errors.New("the disk refused a write or a sync")
+// ErrDisk is what Run answers when a write or sync failed, or the log turned
+// out to be damaged beyond repair: nothing may be acknowledged after it, so the
+// process must end and be started again.
+var ErrDisk = errors.New("the disk failed")
 
 // Gateway is one gateway, wired. New makes it, Run runs it.
 type Gateway struct {
@@ -57,9 +58,10 @@ type Gateway struct {
 	deliveries []*delivery.Delivery
 	rates      rates
 
-	outage     sync.Mutex   // held while one is simulated
-	uplinkCut  atomic.Bool  // deliveries reach nothing: on purpose
-	clockShift atomic.Int64 // nanoseconds that the wall clock pretends to be off
+	mending    chan struct{} // of capacity 1: in it while blocks are fetched
+	outage     sync.Mutex    // held while one is simulated
+	uplinkCut  atomic.Bool   // deliveries reach nothing: on purpose
+	clockShift atomic.Int64  // nanoseconds that the wall clock pretends to be off
 
 	fatal     chan error    // a disk failure, once
 	made      chan struct{} // closed when the streams of the configuration are there
@@ -86,7 +88,7 @@ func New(c Config) (*Gateway, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	g := &Gateway{config: c, began: time.Now(), fatal: make(chan error, 1), made: make(chan struct{}), ready: make(chan struct{}), level: new(slog.LevelVar)}
+	g := &Gateway{config: c, began: time.Now(), fatal: make(chan error, 1), made: make(chan struct{}), ready: make(chan struct{}), mending: make(chan struct{}, 1), level: new(slog.LevelVar)}
 	g.log = newLogger(c.Log, g.level)
 	g.limitMemory()
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
@@ -99,56 +101,6 @@ func New(c Config) (*Gateway, error) {
 		return nil, errors.Join(err, g.Close())
 	}
 	return g, nil
-}
-
-// openStore opens the log. One that may have forgotten what it acknowledged
-// is set aside when others have it: this gateway begins anew as a learner, and
-// only takes its spool along.
-func (g *Gateway) openStore() error {
-	options := store.Options{Log: g.log, Fatal: g.die}
-	s, err := store.Open(g.config.Data, options)
-	if err != nil {
-		return explainOpen(g.config.Data, err)
-	}
-	if g.store = s; !s.Amnesia() || !g.hasPeers() {
-		return g.adoptSpools()
-	}
-	g.log.Error("the log may have lost what it acknowledged: set aside, the peers have it", "damage", s.Damage())
-	if err := s.Close(); err != nil {
-		return err
-	}
-	if _, err := store.SetAside(g.config.Data, nil); err != nil {
-		return err
-	}
-	if g.store, err = store.Open(g.config.Data, options); err != nil {
-		return explainOpen(g.config.Data, err)
-	}
-	return g.adoptSpools()
-}
-
-// adoptSpools takes along what this gateway acknowledged alone and a store
-// that was set aside, now or earlier, holds. What cannot be read of it does
-// not keep the gateway from starting.
-func (g *Gateway) adoptSpools() error {
-	n, err := g.store.AdoptSpools()
-	if n > 0 {
-		g.log.Info("the spool was taken along", "rows", n)
-	}
-	if err != nil && shardlog.KindOf(err) == shardlog.Corrupt {
-		g.log.Error("spooled records are lost", "error", err.Error())
-		return nil
-	}
-	return err
-}
-
-// hasPeers reports whether papers in the folder tell of other gateways.
-func (g *Gateway) hasPeers() bool {
-	papers, err := access.OpenSite(filepath.Join(g.config.Data, siteFolder))
-	if err != nil {
-		return false
-	}
-	kept, err := papers.Neighbours()
-	return err == nil && len(kept) > 1
 }
 
 // die reports a disk failure. It does not return: whoever called it must not

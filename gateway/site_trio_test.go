@@ -38,6 +38,7 @@ type box struct {
 	*process
 	t     *testing.T
 	data  string
+	name  string // its id when it started last
 	flags []string
 	down  bool
 }
@@ -103,6 +104,7 @@ func (s *trio) up() []*box {
 func (b *box) start() {
 	b.t.Helper()
 	b.process, b.down = begin(b.t, b.command()), false
+	b.name = b.status().ID
 }
 
 func (b *box) command() *exec.Cmd {

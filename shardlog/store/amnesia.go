@@ -35,6 +35,10 @@ func (s *Store) Amnesia() bool {
 	return err == nil
 }
 
+// GiveUp has Amnesia be true from now on: the store is damaged beyond what
+// peers can mend block by block, and they have everything that it holds.
+func (s *Store) GiveUp(why string) error { return s.SetLocal(localAmnesia, []byte(why)) }
+
 // EndAmnesia is for who knows that no vote and no acknowledgement of this
 // store's past matters any more: the operator of a gateway that stands alone,
 // before others join it, or that an operator chose to recover a site from.

@@ -140,8 +140,11 @@ func (f *Carrier) oldest() time.Time {
 }
 
 // giveUp drops the oldest rows until there is room, some more than needed so
-// that it is not done for every row.
+// that it is not done for every row, and none for a row that never fits.
 func (f *Carrier) giveUp(bytes int64, now time.Time) error {
+	if bytes > f.c.SpoolBytes {
+		return &shardlog.Error{Kind: shardlog.Full, Op: "spool", RetryAfter: mostRetry, Err: errSpoolFull}
+	}
 	f.front.Lock()
 	defer f.front.Unlock()
 	stats := f.c.Spool.Stats()
@@ -178,9 +181,6 @@ func (f *Carrier) giveUp(bytes int64, now time.Time) error {
 		g.number = found[0].Number
 		gone = append(gone, g)
 		through, over = found[0].Number, over-size
-	}
-	if over > f.c.SpoolBytes/64 {
-		return &shardlog.Error{Kind: shardlog.Full, Op: "spool", RetryAfter: mostRetry, Err: errSpoolFull}
 	}
 	return f.drop(through, gone)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -610,6 +611,32 @@ func TestAnAbandonedPutIsNotSpooledLater(t *testing.T) {
 		b.drained(t)
 		if all := s.stored("s"); len(all) != 1 {
 			t.Error(all)
+		}
+	})
+}
+
+func TestARowThatNoSpoolHoldsDropsNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site, a *gateway) {
+		b := s.start("bb", newDisk(), func(c *forward.Config) { c.SpoolBytes, c.Full = 4<<10, forward.DropOldest })
+		defer b.stop()
+		b.isolate(t)
+		for i := range 3 {
+			if _, err := b.put(t, true, one("k", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		large := make([]byte, 64<<10)
+		for i := range large {
+			large[i] = byte(rand.Uint32())
+		}
+		if _, err := b.put(t, true, []shardlog.Entry{{Key: "large", Data: large}}); err == nil {
+			t.Fatal("it was taken")
+		} else {
+			wants(t, err, shardlog.Full)
+		}
+		b.drained(t)
+		if n := len(s.stored("s")["k"]); n != 3 || len(s.log.conceded) > 0 || b.Stats().Dropped > 0 {
+			t.Fatalf("%d are stored, %d dropped, gaps %v", n, b.Stats().Dropped, s.log.conceded)
 		}
 	})
 }

@@ -386,7 +386,7 @@ func (r *reader) page(l *life, sh shardlog.Shard) {
 		s.ledger.horizon(sh.ID, sh.Oldest)
 		want := from
 		for _, rec := range page.Records {
-			if rec.Seq > want && !excused(want, rec.Seq, page.Gaps, now.Oldest) {
+			if rec.Seq > want && !s.excused(sh.ID, want, rec.Seq, page.Gaps, now.Oldest) {
 				s.fail("box %d: %v of %d: %d follows %d", l.host(), sh.ID, sh.ID.Stream, rec.Seq, want-1)
 			}
 			if rec.Seq < want {
@@ -403,8 +403,9 @@ func (r *reader) page(l *life, sh shardlog.Shard) {
 	})
 }
 
-// excused reports whether the records from one place to another are gone with notice.
-func excused(from, to shardlog.Seq, gaps []shardlog.Gap, oldest shardlog.Seq) bool {
+// excused reports whether the records from one place to another are gone with
+// notice: they are in a gap, behind the shard's beginning or the horizon.
+func (s *history) excused(id shardlog.ShardID, from, to shardlog.Seq, gaps []shardlog.Gap, oldest shardlog.Seq) bool {
 	for from < to {
 		was := from
 		if oldest > from {
@@ -416,7 +417,10 @@ func excused(from, to shardlog.Seq, gaps []shardlog.Gap, oldest shardlog.Seq) bo
 			}
 		}
 		if from == was {
-			return false
+			if !s.truth.hides(place{id, from}) {
+				return false
+			}
+			from++
 		}
 	}
 	return true

@@ -86,7 +86,7 @@ func (s *history) happen(e event) {
 	case "retention":
 		s.faults.Go(func() { s.retain(e.n) })
 	case "join":
-		s.faults.Go(func() { s.join(boxes[0]) })
+		s.joins.Go(func() { s.join(boxes[0]) })
 	default:
 		panic(e.what)
 	}
@@ -256,13 +256,13 @@ func (s *history) retain(hours int) {
 // join starts a box and has the leader let it in.
 func (s *history) join(b *box) {
 	s.launch(b)
-	for s.spell.Err() == nil {
+	for s.ctx.Err() == nil {
 		if l := s.leader(); l != nil {
 			out, ok := l.visit()
 			if !ok {
 				continue
 			}
-			ctx, cancel := context.WithTimeout(l.with(s.spell), 10*time.Second)
+			ctx, cancel := context.WithTimeout(l.with(s.ctx), 10*time.Second)
 			err := l.group.AddLearner(ctx, b.name(), address(b.host).String())
 			cancel()
 			out()
@@ -271,6 +271,6 @@ func (s *history) join(b *box) {
 				return
 			}
 		}
-		_ = rest(s.spell, 300*time.Millisecond)
+		_ = rest(s.ctx, 300*time.Millisecond)
 	}
 }

@@ -29,6 +29,7 @@ type history struct {
 
 	errands sync.WaitGroup  // what the network has going on
 	faults  sync.WaitGroup  // what was begun by events
+	joins   sync.WaitGroup  // boxes that ask to be let in, however long it takes
 	spell   context.Context // ends with the faults
 	relief  context.CancelFunc
 	lives   sync.WaitGroup
@@ -175,6 +176,7 @@ func (s *history) run() {
 	stop()
 	writing.Wait()
 	s.note("the clients have ended")
+	s.joins.Wait()
 	s.settleAndCheck()
 	for _, b := range s.boxes {
 		b.stop()

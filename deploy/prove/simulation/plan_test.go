@@ -1,8 +1,10 @@
 package simulation_test
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -158,10 +160,10 @@ func (p *plan) writer(r *rand.Rand) writerPlan {
 // befall decides what befalls the site.
 func (p *plan) befall(r *rand.Rand) {
 	weights := map[string]int{"part": 4, "one way": 3, "crash": 4, "crash all": 1, "trap": 4, "restart": 2, "freeze": 3, "drop": 3, "clock": 2, "trim": 2, "retention": 1}
-	for what := range weights { // a history has its own taste
+	order := []string{"part", "one way", "crash", "crash all", "trap", "restart", "freeze", "drop", "clock", "trim", "retention"}
+	for _, what := range order { // a history has its own taste
 		weights[what] *= pick(r, 0, 1, 1, 3)
 	}
-	order := []string{"part", "one way", "crash", "crash all", "trap", "restart", "freeze", "drop", "clock", "trim", "retention"}
 	total := 0
 	for _, what := range order {
 		total += weights[what]
@@ -176,9 +178,8 @@ func (p *plan) befall(r *rand.Rand) {
 			}
 		}
 	}
-	if p.spares > 0 {
-		p.growth(r)
-	}
+	p.growth(r)
+	slices.SortStableFunc(p.events, func(a, b event) int { return cmp.Compare(a.at, b.at) })
 }
 
 func (p *plan) event(r *rand.Rand, at time.Duration, what string) event {

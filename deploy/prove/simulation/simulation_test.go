@@ -90,7 +90,9 @@ func watched(t *testing.T, p *plan) (r result) {
 	dog := time.AfterFunc(stuck, func() {
 		buf := make([]byte, 8<<20)
 		buf = buf[:runtime.Stack(buf, true)]
-		panic(fmt.Sprintf("the history does not end:\n%v\n%s", p, buf))
+		name := fmt.Sprintf("/tmp/stuck.%d", p.seed)
+		_ = os.WriteFile(name, buf, 0o600)
+		panic(fmt.Sprintf("the history does not end, stacks are in %s:\n%v", name, p))
 	})
 	defer dog.Stop()
 	pprof.Do(t.Context(), pprof.Labels("seed", strconv.FormatUint(p.seed, 10)), func(context.Context) { r = tell(t, p) })

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"time"
 
 	"headgate/shardlog"
 	"headgate/shardlog/block"
@@ -21,6 +22,11 @@ type witness struct {
 func (w witness) Apply(index uint64, batch []shardlog.Command) ([]shardlog.Outcome, error) {
 	if index <= w.Applied() {
 		return w.Store.Apply(index, batch)
+	}
+	for _, c := range batch {
+		if t, ok := c.(shardlog.Trim); ok {
+			w.life.sim.truth.trims(t)
+		}
 	}
 	next := w.nexts(batch)
 	out, err := w.Store.Apply(index, batch)
@@ -57,7 +63,9 @@ type truth struct {
 	places  map[uint64][]place                           // of ids
 	names   map[shardlog.StreamID]shardlog.StreamName
 	deleted map[shardlog.StreamID]bool
-	gapped  map[shardlog.StreamName]uint64 // records of gaps without a place
+	gapped  map[shardlog.StreamName]uint64  // records of gaps without a place
+	hidden  map[shardlog.StreamID]time.Time // records that arrived before are not read
+	arrived map[place]time.Time
 }
 
 type agreed struct {
@@ -73,7 +81,8 @@ type place struct {
 
 func newTruth(s *history) *truth {
 	return &truth{sim: s, entries: map[uint64]agreed{}, shards: map[shardlog.ShardID]map[shardlog.Seq]uint64{}, places: map[uint64][]place{},
-		names: map[shardlog.StreamID]shardlog.StreamName{}, deleted: map[shardlog.StreamID]bool{}, gapped: map[shardlog.StreamName]uint64{}}
+		names: map[shardlog.StreamID]shardlog.StreamName{}, deleted: map[shardlog.StreamID]bool{}, gapped: map[shardlog.StreamName]uint64{},
+		hidden: map[shardlog.StreamID]time.Time{}, arrived: map[place]time.Time{}}
 }
 
 // applied takes a gateway's word.
@@ -159,13 +168,15 @@ func (t *truth) block(b shardlog.SealedBlock, next map[shardlog.ShardID]shardlog
 		}
 		next[id] += shardlog.Seq(r.Count)
 		for k := range r.Count {
-			t.record(place{id, r.First + shardlog.Seq(k)}, o.Record(i, int(k)).Meta)
+			rec := o.Record(i, int(k))
+			t.record(place{id, r.First + shardlog.Seq(k)}, rec)
 		}
 	}
 }
 
-func (t *truth) record(p place, meta []byte) {
-	id := idOf(meta)
+func (t *truth) record(p place, rec shardlog.Record) {
+	id := idOf(rec.Meta)
+	t.arrived[p] = rec.Arrived
 	if t.shards[p.shard] == nil {
 		t.shards[p.shard] = map[shardlog.Seq]uint64{}
 	}
@@ -176,6 +187,23 @@ func (t *truth) record(p place, meta []byte) {
 	if id != 0 {
 		t.places[id] = append(t.places[id], p)
 	}
+}
+
+// trims takes note of a Trim that is about to be applied.
+func (t *truth) trims(c shardlog.Trim) {
+	t.sim.mu.Lock()
+	defer t.sim.mu.Unlock()
+	if c.Horizon.After(t.hidden[c.Stream]) {
+		t.hidden[c.Stream] = c.Horizon
+	}
+}
+
+// hides reports whether a record arrived before the horizon.
+func (t *truth) hides(p place) bool {
+	t.sim.mu.Lock()
+	defer t.sim.mu.Unlock()
+	at, known := t.arrived[p]
+	return known && at.Before(t.hidden[p.shard.Stream])
 }
 
 // idOf is the id in a Meta, also in an orphan's; zero: there is none.
