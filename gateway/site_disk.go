@@ -5,6 +5,7 @@ import (
 	"headgate/shardlog/store"
 	"headgate/shardlog/streams"
 	"headgate/sync/forward"
+	"headgate/sync/peer"
 )
 
 // ground is the log that the write path stands on. Where there are peers, its
@@ -21,12 +22,17 @@ func (d ground) Usage() (shardlog.Usage, error) {
 	if err != nil || d.g.site == nil {
 		return u, err
 	}
-	for _, p := range d.g.site.links.Peers() {
+	return worst(u, d.g.site.links.Peers()), nil
+}
+
+// worst is the disk of whoever votes and has least room.
+func worst(u shardlog.Usage, peers []peer.Peer) shardlog.Usage {
+	for _, p := range peers {
 		if h := p.Hello; p.Reachable && h.Voter && h.Volume > 0 {
 			u.Stored, u.Free, u.Volume = max(u.Stored, h.Stored), min(u.Free, h.Free), min(u.Volume, h.Volume)
 		}
 	}
-	return u, nil
+	return u
 }
 
 // budget is the configured one.

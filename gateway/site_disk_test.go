@@ -6,6 +6,7 @@ import (
 	"headgate/shardlog"
 	"headgate/shardlog/store"
 	"headgate/shardlog/streams"
+	"headgate/sync/peer"
 )
 
 // TestASpoolDoesNotFillTheVolume gives a spool less room than the log needs.
@@ -28,5 +29,25 @@ func TestASpoolDoesNotFillTheVolume(t *testing.T) {
 	}
 	if st := rows.Stats(); st.Last != 1 {
 		t.Fatalf("%+v", st)
+	}
+}
+
+// TestTheWorstVoterBoundsTheSite compares disks of voters, learners and of who
+// cannot be reached.
+func TestTheWorstVoterBoundsTheSite(t *testing.T) {
+	own := shardlog.Usage{Stored: 10, Free: 100, Volume: 1000}
+	with := func(reachable, voter bool, stored, free, volume uint64) shardlog.Usage {
+		return worst(own, []peer.Peer{{Reachable: reachable, Hello: peer.Hello{Voter: voter, Stored: stored, Free: free, Volume: volume}}})
+	}
+	if got := with(true, true, 12, 40, 500); got != (shardlog.Usage{Stored: 12, Free: 40, Volume: 500}) {
+		t.Errorf("smaller voter: %+v", got)
+	}
+	for name, got := range map[string]shardlog.Usage{
+		"larger voter": with(true, true, 9, 400, 5000), "learner": with(true, false, 12, 40, 500),
+		"away": with(false, true, 12, 40, 500), "unknown disk": with(true, true, 12, 0, 0),
+	} {
+		if got != own {
+			t.Errorf("%s: %+v", name, got)
+		}
 	}
 }
