@@ -56,6 +56,7 @@ type life struct {
 	dead   atomic.Bool    // the power is cut: what happens from then on did not
 	gate   sync.RWMutex   // held for reading while something becomes known outside
 	trap   atomic.Int64   // changes of the disk until the power is cut; zero or less: none
+	all    atomic.Bool    // the trap is for everybody
 	guests sync.WaitGroup // clients inside
 	users  sync.WaitGroup // peers that read the store
 	using  sync.Mutex
@@ -171,7 +172,7 @@ func (l *life) wire() (err error) {
 	l.peers = newAcquaintances(l)
 	clock.Peers = l.peers.offset
 	c := raftgroup.Config{
-		ID: l.name, Machine: witness{l.store, l}, Journal: l.store.Journal(), Locals: l.store, Snapshots: l.store,
+		ID: l.name, Machine: witness{l.store, l}, Journal: slowJournal{l.store.Journal(), l}, Locals: l.store, Snapshots: l.store,
 		Address: address(b.host).String(), Join: b.joins, Reach: l.reach, Facts: l.facts,
 		Link:      &raftgroup.Link{Listener: &listener{of: l}, Dial: l.dialRaft},
 		Heartbeat: p.heartbeat, SnapshotBytes: p.snapshotBytes, Replace: p.replace, Log: l.logger(),
@@ -197,7 +198,7 @@ func (l *life) wireCarrier() (err error) {
 	p := l.sim.plan
 	l.carrier, err = forward.New(forward.Config{
 		Gateway: l.box.id, Local: l.log, Catalog: l.store, States: l.store, Applied: l.store.Applied,
-		Leadership: leadership{l.group, l.name}, Call: l.carry, Spool: spoolRows{l.store.Spool()}, Notes: l.store, Random: l.sim.random,
+		Leadership: leadership{l.group, l.name}, Call: l.carry, Spool: slowSpool{spoolRows{l.store.Spool()}, l}, Notes: l.store, Random: l.sim.random,
 		Grace: p.grace, SpoolBytes: p.spoolBytes, SpoolAge: p.spoolAge, Full: p.full, Caller: callerOf, Log: l.logger(),
 	})
 	if err == nil {
@@ -210,6 +211,10 @@ func (l *life) wireCarrier() (err error) {
 func (l *life) watch(e store.Event) error {
 	if l.trap.Load() > 0 && l.trap.Add(-1) == 0 {
 		l.sim.note("trap: box %d: power cut before %s %s", l.host(), e.Op, e.Path)
+		if l.all.Load() {
+			l.sim.crash(l.sim.boxes...)
+			return nil
+		}
 		l.powerCut()
 	}
 	return nil
@@ -220,13 +225,14 @@ func (l *life) run(ctx context.Context) {
 	lead := func(duty work) work { return func(ctx context.Context) error { return l.group.Lead(ctx, duty) } }
 	err := nest(ctx,
 		[]work{l.group.Run},
-		[]work{l.carrier.Run, l.peers.run, l.repair, l.keepTime, lead(l.group.Steward)},
+		[]work{l.carrier.Run, l.peers.run, l.repair, l.scrub, l.keepTime, lead(l.group.Steward)},
 		[]work{lead(l.log.Run), lead(l.log.Retain)},
 		[]work{l.doors},
 	)
 	if err != nil && !l.isDead() {
 		l.sim.fail("box %d: %v", l.host(), err)
 	}
+	l.sim.sum(l.carrier.Stats())
 	l.using.Lock()
 	l.closed = true
 	l.using.Unlock()
