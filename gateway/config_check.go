@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"headgate/gateway/access"
 	"headgate/ingest"
 	"headgate/shardlog"
 )
@@ -83,9 +84,17 @@ func (c *Config) checkPeers() error {
 			return Fault{a.name, err.Error()}
 		}
 	}
+	if host, port, _ := net.SplitHostPort(c.PeerAddress); c.PeerAddress != "" && (host == "" || port == "0") {
+		return Fault{"peer_address", fmt.Sprintf("%s is nowhere in particular: name a host and a port", c.PeerAddress)}
+	}
+	_, badCode := access.ParseJoinCode(c.Join)
 	switch {
-	case c.Join != "" && (c.Peer == off || c.Peer == ""):
+	case c.Join != "" && !c.wantsPeers():
 		return Fault{"join", "say with peer (--peer ADDRESS) where the other gateways find this one"}
+	case c.Join != "" && badCode != nil:
+		return Fault{"join", badCode.Error()}
+	case time.Duration(c.Replace) < time.Second || time.Duration(c.Replace) > 30*24*time.Hour:
+		return Fault{"replace", "1s to 30d are allowed"}
 	case c.Spool.Full != spoolRefuse && c.Spool.Full != spoolDrop:
 		return Fault{"spool.full", fmt.Sprintf("%q is not known: write refuse or drop-oldest", c.Spool.Full)}
 	case c.Spool.Budget < minSpool:

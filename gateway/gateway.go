@@ -29,9 +29,10 @@ import (
 	"headgate/sync/raftgroup"
 )
 
-// ErrDisk is what Run answers when a write or sync failed: nothing may be
-// acknowledged after it, so the process must end and be started again.
-var ErrDisk = errors.New("the disk refused a write or a sync")
+// ErrDisk is what Run answers when a write or sync failed, or the log turned
+// out to be damaged beyond repair: nothing may be acknowledged after it, so the
+// process must end and be started again.
+var ErrDisk = errors.New("the disk failed")
 
 // Gateway is one gateway, wired. New makes it, Run runs it.
 type Gateway struct {
@@ -57,9 +58,10 @@ type Gateway struct {
 	deliveries []*delivery.Delivery
 	rates      rates
 
-	outage     sync.Mutex   // held while one is simulated
-	uplinkCut  atomic.Bool  // deliveries reach nothing: on purpose
-	clockShift atomic.Int64 // nanoseconds that the wall clock pretends to be off
+	mending    chan struct{} // of capacity 1: in it while blocks are fetched
+	outage     sync.Mutex    // held while one is simulated
+	uplinkCut  atomic.Bool   // deliveries reach nothing: on purpose
+	clockShift atomic.Int64  // nanoseconds that the wall clock pretends to be off
 
 	fatal     chan error    // a disk failure, once
 	made      chan struct{} // closed when the streams of the configuration are there
@@ -86,7 +88,7 @@ func New(c Config) (*Gateway, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	g := &Gateway{config: c, began: time.Now(), fatal: make(chan error, 1), made: make(chan struct{}), ready: make(chan struct{}), level: new(slog.LevelVar)}
+	g := &Gateway{config: c, began: time.Now(), fatal: make(chan error, 1), made: make(chan struct{}), ready: make(chan struct{}), mending: make(chan struct{}, 1), level: new(slog.LevelVar)}
 	g.log = newLogger(c.Log, g.level)
 	g.limitMemory()
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
@@ -99,46 +101,6 @@ func New(c Config) (*Gateway, error) {
 		return nil, errors.Join(err, g.Close())
 	}
 	return g, nil
-}
-
-// openStore opens the log. One that may have forgotten what it acknowledged
-// is set aside when others have it: this gateway begins anew as a learner, and
-// only takes its spool along.
-func (g *Gateway) openStore() error {
-	options := store.Options{Log: g.log, Fatal: g.die}
-	s, err := store.Open(g.config.Data, options)
-	if err != nil {
-		return explainOpen(g.config.Data, err)
-	}
-	if g.store = s; !s.Amnesia() || !g.hasPeers() {
-		return nil
-	}
-	g.log.Error("the log may have lost what it acknowledged: set aside, the peers have it", "damage", s.Damage())
-	if err := s.Close(); err != nil {
-		return err
-	}
-	aside, err := store.SetAside(g.config.Data, nil)
-	if err != nil {
-		return err
-	}
-	if g.store, err = store.Open(g.config.Data, options); err != nil {
-		return explainOpen(g.config.Data, err)
-	}
-	n, err := g.store.AdoptSpool(aside)
-	if err == nil && n > 0 {
-		g.log.Info("the spool was taken along", "rows", n)
-	}
-	return err
-}
-
-// hasPeers reports whether papers in the folder tell of other gateways.
-func (g *Gateway) hasPeers() bool {
-	papers, err := access.OpenSite(filepath.Join(g.config.Data, siteFolder))
-	if err != nil {
-		return false
-	}
-	kept, err := papers.Neighbours()
-	return err == nil && len(kept) > 1
 }
 
 // die reports a disk failure. It does not return: whoever called it must not
@@ -206,8 +168,8 @@ func (g *Gateway) wireLog(incarnation uint64) (err error) {
 	clock := streams.NewClock()
 	clock.Wall = g.now
 	if s := g.site; s != nil {
-		c.Address, c.Join, c.Reach, c.Facts = s.address, !s.founder, g.reach, g.facts
-		c.Link = &raftgroup.Link{Listener: s.links.RaftListener(), Dial: s.links.DialRaft}
+		c.Address, c.Join, c.Reach, c.Facts, c.Replace = s.address, !s.founder, g.reach, g.facts, time.Duration(g.config.Replace)
+		c.Link = &raftgroup.Link{Listener: s.links.RaftListener(), Dial: g.dialRaft}
 		clock.Peers = s.links.Offset
 	}
 	if g.group, err = raftgroup.Open(c); err != nil {
@@ -228,6 +190,7 @@ func (g *Gateway) wireLog(incarnation uint64) (err error) {
 	if err := g.wireCarrier(); err != nil {
 		return err
 	}
+	g.store.SetMender(g.mend)
 	g.writer, g.control, g.states = g.site.carrier.Writer(false), g.site.carrier.Control(), g.site.carrier.States(false)
 	return nil
 }
@@ -240,7 +203,7 @@ func (g *Gateway) wireAPI(limits quota.Limits) error {
 	g.keys, g.firstKey = keys, first
 	c := kinesisapi.Config{Writer: g.writer, Reader: g.store, Catalog: g.store, Control: g.control, States: g.states, Limits: limits, Now: g.now}
 	if g.site != nil {
-		c.Tip, c.Allowance = g.site.carrier.Tip, peerAllowance
+		c.Tip, c.Allowance = g.tip, peerAllowance
 	}
 	g.kinesis, err = kinesisapi.New(c)
 	if err != nil {
@@ -250,6 +213,12 @@ func (g *Gateway) wireAPI(limits quota.Limits) error {
 		Services: []awsapi.Service{g.kinesis.Service()}, Keys: keys, Open: g.config.Open, ClockTrusted: g.clockTrusted, Log: g.log,
 	})
 	return err
+}
+
+// tip is the place behind the last record of a shard, as the leader knows it.
+func (g *Gateway) tip(ctx context.Context, shard shardlog.ShardID) (shardlog.Seq, error) {
+	last, err := g.site.carrier.Tip(ctx, shard)
+	return last + 1, err
 }
 
 // clockTrusted reports whether the age of a signature can be judged.
@@ -322,9 +291,5 @@ func (g *Gateway) Addresses() Addresses { return g.addresses }
 
 // Close closes a Gateway that was never run.
 func (g *Gateway) Close() error {
-	var err error
-	if g.peers != nil {
-		err = g.peers.Close()
-	}
-	return errors.Join(err, g.store.Close())
+	return errors.Join(g.closePeers(), g.store.Close())
 }

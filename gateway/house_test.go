@@ -43,11 +43,12 @@ var rooms = []struct {
 	{"cmd/firmware-sim", []string{"firmware-sim/*"}},
 	{"firmware-sim/*", []string{"firmware-sim/*"}},
 	{"deploy/bench/*", []string{"shardlog*", "shardlog/*", "sync/*", "firmware-sim/*", "deploy/bench/internal/*"}}, // benches measure rooms from outside
-	{"deploy/bench/internal/*", nil},
+	{"deploy/bench/internal/*", []string{"shardlog/store", "sync/raftgroup"}},
 	{"deploy/fixture", nil},
 	{"deploy/lab", nil},
 	{"deploy/lab/site", []string{"deploy/lab"}},
-	{"deploy/prove/proofs/*", []string{"firmware-sim/*", "deploy/lab", "deploy/prove/proofs/histories/history"}}, // proofs use the binary, as users do
+	{"deploy/prove/internal/*", []string{"firmware-sim/*"}},
+	{"deploy/prove/proofs/*", []string{"firmware-sim/*", "deploy/lab", "deploy/prove/proofs/histories/history", "deploy/prove/internal/*"}}, // proofs use the binary, as users do
 	{"deploy/prove/proofs/histories/history", nil},
 	{"deploy/prove/simulation", nil}, // a test alone
 }
@@ -63,16 +64,16 @@ var libraries = []struct {
 	{"github.com/hashicorp/raft", []string{"sync/raftgroup"}},
 	{"github.com/hashicorp/go-hclog", []string{"sync/raftgroup"}},
 	{"github.com/mochi-mqtt/server/v2", []string{"ingest/mqtt"}},
-	{"github.com/aws/aws-sdk-go-v2", []string{"firehose/sink/s3", "deploy/bench/*", "deploy/bench/internal/*", "deploy/prove/proofs/*", "deploy/fixture"}},
-	{"github.com/aws/smithy-go", []string{"firehose/sink/s3"}},
+	{"github.com/aws/aws-sdk-go-v2", []string{"firehose/sink/s3", "deploy/bench/*", "deploy/bench/internal/*", "deploy/prove/proofs/*", "deploy/prove/internal/*", "deploy/fixture"}},
+	{"github.com/aws/smithy-go", []string{"firehose/sink/s3", "deploy/prove/proofs/*"}},
 	{"github.com/goccy/go-yaml", []string{"gateway"}},
 	{"github.com/prometheus/client_golang", []string{"gateway"}},
 	{"github.com/spf13/cobra", []string{"cmd/*"}},
 	{"github.com/spf13/pflag", []string{"cmd/*"}},
 	{"github.com/eclipse/paho.mqtt.golang", []string{"firmware-sim/fleet", "deploy/bench/*", "deploy/fixture"}},
-	{"golang.org/x/sync", []string{"shardlog/*", "sync/*", "ingest/*", "firehose/*", "gateway", "gateway/*", "firmware-sim/*", "cmd/*", "deploy/bench/*"}}, // errgroup: how every Run owns its goroutines
+	{"golang.org/x/sync", []string{"shardlog/*", "sync/*", "ingest/*", "firehose/*", "gateway", "gateway/*", "firmware-sim/*", "cmd/*", "deploy/bench/*", "deploy/bench/internal/*", "deploy/prove/proofs/*"}}, // errgroup: how every Run owns its goroutines
 	{"github.com/anishathalye/porcupine", []string{"deploy/prove/proofs/histories/history"}},
-	{"golang.org/x/sys", []string{"shardlog/store", "gateway", "deploy/lab"}}, // what package syscall lacks
+	{"golang.org/x/sys", []string{"shardlog/store", "gateway", "deploy/lab", "deploy/prove/proofs/*"}}, // what package syscall lacks
 }
 
 // banned are packages that no code of ours imports outside tests. Templates

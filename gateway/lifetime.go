@@ -83,7 +83,7 @@ func (g *Gateway) carriage() []work {
 	if g.site == nil {
 		return nil
 	}
-	return []work{g.site.carrier.Run, g.keepNeighbours, g.comeBack, g.repair, g.scrub, g.keepTime, g.tuneHeartbeat, g.followKeys,
+	return []work{g.site.carrier.Run, g.keepNeighbours, g.keepPlace, g.repair, g.scrub, g.keepTime, g.tuneHeartbeat, g.followKeys,
 		func(ctx context.Context) error { return g.group.Lead(ctx, g.group.Steward) }}
 }
 

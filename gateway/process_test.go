@@ -23,6 +23,8 @@ type process struct {
 	cmd       *exec.Cmd
 	API       string
 	MQTT      string
+	Console   string
+	Peer      string
 	KeyID     string `json:"accessKeyId"`
 	SecretKey string `json:"secretAccessKey"`
 }
@@ -72,9 +74,9 @@ func (p *process) kill() {
 	}
 }
 
-func (p *process) client(id, secret string) *kinesis.Client {
+func (p *process) client(id, secret string, options ...func(*kinesis.Options)) *kinesis.Client {
 	return kinesis.New(kinesis.Options{BaseEndpoint: aws.String("http://" + p.API), Region: "us-east-1",
-		Credentials: credentials.NewStaticCredentialsProvider(id, secret, "")})
+		Credentials: credentials.NewStaticCredentialsProvider(id, secret, "")}, options...)
 }
 
 // TestAKillLosesNothingAcknowledged puts through the SDK into a real process,

@@ -42,9 +42,6 @@ func Recover(_ context.Context, data string) (r Recovered, err error) {
 	if err != nil {
 		return r, err
 	}
-	if err := g.standAlone(); err != nil {
-		return r, err
-	}
 	r = Recovered{ID: g.name(), Last: lost.LastIndex, Term: lost.LastTerm, Applied: lost.Applied, Spooled: g.store.Spool().Stats().Rows,
 		Loss: fmt.Sprintf("whatever the others stored behind entry %d", lost.LastIndex)}
 	if lost.Pulling > lost.LastIndex {
@@ -55,11 +52,19 @@ func Recover(_ context.Context, data string) (r Recovered, err error) {
 			r.Gone = append(r.Gone, m.ID)
 		}
 	}
-	return r, nil
+	return r, g.standAlone(r.Gone)
 }
 
-// standAlone has the next start not wait for the others.
-func (g *Gateway) standAlone() error {
+// standAlone has the next start not wait for the others, nor let them in as
+// they were: what they stored since is not in this log.
+func (g *Gateway) standAlone(gone []string) error {
+	earlier, err := g.readGone()
+	if err != nil {
+		return err
+	}
+	if err := g.store.SetLocal(goneKey, mustJSON(append(earlier, gone...))); err != nil {
+		return err
+	}
 	if err := g.store.EndAmnesia(); err != nil {
 		return err
 	}

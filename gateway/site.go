@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"path/filepath"
+	"slices"
 	"time"
 
 	"headgate/gateway/access"
@@ -25,128 +25,23 @@ type site struct {
 	papers  *access.Site
 	links   *peer.Links
 	carrier *forward.Carrier
-	address string // where the others find this gateway
-	founder bool   // it began the site: nobody has to add it
-	before  string // the id that it had before it lost its log, "" when it did not
+	address string   // where the others find this gateway
+	founder bool     // it began the site: nobody has to add it
+	gone    []string // gateways that a recovery gave up: they may not come back as they were
+	before  string   // the id that it had before it lost its log; "" when it did not, or that one has left the site
 }
-
-const (
-	siteFolder  = "site"
-	roleKey     = "site/role" // local: founder
-	roleFounder = "founder"
-)
 
 // protocols are the calls between gateways that this release speaks.
 var protocols = peer.Range{Min: 1, Max: 1}
 
-// openSite finds or makes the papers. fresh says that the store is new: with
-// papers in the folder, the log was lost and the gateway asks to be let in again.
-func (g *Gateway) openSite(fresh bool) error {
-	dir := filepath.Join(g.config.Data, siteFolder)
-	id := g.name()
-	papers, err := access.OpenSite(dir)
-	if err != nil && shardlog.KindOf(err) == shardlog.Corrupt {
-		g.log.Error("papers of the site are damaged", "error", err)
-		papers, err = access.RepairSite(dir, id, g.now())
-	}
-	s := &site{papers: papers}
-	switch {
-	case err == nil:
-		if err := g.remember(s, fresh); err != nil {
-			return err
-		}
-	case shardlog.KindOf(err) != shardlog.NotFound:
-		return fmt.Errorf("open papers of the site: %w", err)
-	case g.config.Join != "":
-		if s.papers, err = g.joinSite(dir); err != nil {
-			return err
-		}
-	case g.config.Peer == off || g.config.Peer == "":
-		return nil // alone
-	default:
-		if s.papers, err = g.foundSite(dir); err != nil {
-			return err
-		}
-	}
-	role, err := g.store.Local(roleKey)
-	s.founder = err == nil && string(role) == roleFounder
-	g.site = s
-	return nil
-}
-
-// foundSite makes the papers of a site of which this gateway is the first.
-func (g *Gateway) foundSite(dir string) (*access.Site, error) {
-	if err := g.store.EndAmnesia(); err != nil { // of the time when it was alone
-		return nil, err
-	}
-	if err := g.store.SetLocal(roleKey, []byte(roleFounder)); err != nil {
-		return nil, err
-	}
-	return access.FoundSite(dir, g.name(), g.now())
-}
-
-// remember takes up papers that were there. The address is the last one unless
-// another is configured.
-func (g *Gateway) remember(s *site, fresh bool) error {
-	neighbours, err := s.papers.Neighbours()
-	if err != nil {
-		return err
-	}
-	if was := s.papers.Gateway(); was != g.name() {
-		if len(neighbours) < 2 { // nobody else knows the site: it begins anew with what is here
-			if err := g.store.SetLocal(roleKey, []byte(roleFounder)); err != nil {
-				return err
-			}
-		}
-		s.before = was
-		if err := s.papers.Adopt(g.name(), g.now()); err != nil {
-			return err
-		}
-	} else if fresh {
-		return shardlog.Errorf(shardlog.Corrupt, "open papers of the site", "they are of this gateway, but its log is not")
-	}
-	if g.config.Peer != off && g.config.Peer != "" {
-		return nil
-	}
-	for _, n := range neighbours {
-		if n.ID == g.name() || n.ID == s.before {
-			g.config.Peer = n.Address
-			return nil
-		}
-	}
-	return Fault{"peer", "this gateway belongs to a site: say with --peer ADDRESS where the others find it"}
-}
-
-// listenPeers opens the port for the others, and says where they find it.
-func (g *Gateway) listenPeers() (net.Listener, error) {
-	l, err := net.Listen("tcp", g.config.Peer)
-	if err != nil {
-		return nil, fmt.Errorf("open peer: %w (choose another with --peer)", err)
-	}
-	g.site.address = g.config.PeerAddress
-	if g.site.address == "" {
-		at := l.Addr().(*net.TCPAddr)
-		if at.IP.IsUnspecified() {
-			return nil, errors.Join(Fault{"peer_address", fmt.Sprintf("%s is every address of this box: say with --peer-address which one the others use", g.config.Peer)}, l.Close())
-		}
-		g.site.address = at.String()
-	}
-	return l, nil
-}
-
 // wireSite makes the links. Nothing runs yet.
-func (g *Gateway) wireSite() error {
-	l, err := g.listenPeers()
-	if err != nil {
-		return err
-	}
-	g.peers = l
+func (g *Gateway) wireSite() (err error) {
 	s := g.site
 	s.links, err = peer.New(peer.Config{
-		ID: g.name(), Protocol: protocols, Listener: l,
-		Certificate: func() *tls.Certificate { return s.papers.Certificate(g.now()) },
-		Verify:      func(raw [][]byte) (string, error) { return s.papers.Verify(g.now(), raw) },
-		Removed:     g.isRemoved, Members: g.neighbours, Hello: g.hello, Handler: g.peerCalls(), Admit: g.admit, Now: g.now, Log: g.log,
+		ID: g.name(), Protocol: protocols, Listener: g.peers,
+		Certificate: func() *tls.Certificate { return s.papers.Certificate(g.latest()) },
+		Verify:      func(raw [][]byte) (string, error) { return s.papers.Verify(g.latest(), raw) },
+		Removed:     g.isRemoved, Members: g.neighbours, Hello: g.hello, Handler: g.peerCalls(), Admit: g.admit, MaxBody: forward.MaxMessage, Now: g.now, Log: g.log,
 	})
 	return err
 }
@@ -167,6 +62,9 @@ func (g *Gateway) wireCarrier() (err error) {
 		Spool: spoolRows{g.store.Spool()}, Notes: g.store, Random: random,
 		Grace: time.Duration(g.config.Spool.Grace), SpoolBytes: int64(g.config.Spool.Budget), SpoolAge: time.Duration(g.config.Spool.MaxAge),
 		Full: forward.Policy(g.config.Spool.Full), Isolated: func(name shardlog.StreamName) forward.Policy {
+			if g.wasRemoved() {
+				return forward.Refuse // what the spool took would never reach the log
+			}
 			if p, ok := policies[name]; ok {
 				return p
 			}
@@ -175,6 +73,14 @@ func (g *Gateway) wireCarrier() (err error) {
 		Caller: peer.CallerID, Log: g.log,
 	})
 	return err
+}
+
+// dialRaft connects to the consensus of another gateway.
+func (g *Gateway) dialRaft(ctx context.Context, address string) (net.Conn, error) {
+	if raftgroup.Nowhere(address) {
+		return nil, shardlog.Errorf(shardlog.Unavailable, "reach gateway", "the one at %s has lost its log and comes back as another", address)
+	}
+	return g.site.links.DialRaft(ctx, address)
 }
 
 // leadership is who leads, as the carrier asks.
@@ -221,7 +127,9 @@ func (s spoolRows) Stats() forward.SpoolStats {
 func (g *Gateway) neighbours() []peer.Member {
 	var all []peer.Member
 	for _, m := range g.group.Members() {
-		all = append(all, peer.Member{ID: m.ID, Address: m.Address})
+		if !raftgroup.Nowhere(m.Address) {
+			all = append(all, peer.Member{ID: m.ID, Address: m.Address})
+		}
 	}
 	if len(all) > 0 {
 		return all
@@ -270,7 +178,7 @@ func (g *Gateway) keepNeighbours(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		var all []access.Neighbour
-		for _, m := range g.group.Members() {
+		for _, m := range g.neighbours() {
 			all = append(all, access.Neighbour{ID: m.ID, Address: m.Address})
 		}
 		if len(all) > 0 {
@@ -289,9 +197,56 @@ func (g *Gateway) keepNeighbours(ctx context.Context) error {
 // removedSpace holds the gateways that were taken out of the site.
 const removedSpace shardlog.Space = "site.removed"
 
+// removedRow is what the site keeps of a gateway that was taken out.
+type removedRow struct {
+	At  time.Time `json:"at"`
+	For string    `json:"for,omitempty"` // the id under which it came back, having lost its log
+}
+
+func (g *Gateway) removedRow(id string) (r removedRow, ok bool) {
+	b, _, err := g.store.Get(context.Background(), removedSpace, id)
+	if err != nil {
+		return r, false
+	}
+	_ = json.Unmarshal(b, &r) // removed, whatever else it says
+	return r, true
+}
+
 func (g *Gateway) isRemoved(id string) bool {
-	_, _, err := g.store.Get(context.Background(), removedSpace, id)
-	return err == nil
+	if slices.Contains(g.site.gone, id) {
+		return true
+	}
+	_, ok := g.removedRow(id)
+	return ok
+}
+
+// readGone reads which gateways a recovery has given up.
+func (g *Gateway) readGone() ([]string, error) {
+	text, err := g.store.Local(goneKey)
+	if err != nil {
+		if shardlog.KindOf(err) == shardlog.NotFound {
+			err = nil
+		}
+		return nil, err
+	}
+	var gone []string
+	if err := json.Unmarshal(text, &gone); err != nil {
+		return nil, shardlog.Errorf(shardlog.Corrupt, "read gateways given up", "%w", err)
+	}
+	return gone, nil
+}
+
+// wasRemoved reports whether the others say that this gateway is none of the
+// site any more.
+func (g *Gateway) wasRemoved() bool {
+	removed := false
+	for _, p := range g.site.links.Peers() {
+		if p.Reachable {
+			return false
+		}
+		removed = removed || errors.Is(p.Err, peer.ErrRemoved)
+	}
+	return removed
 }
 
 // name is the gateway's id as the others know it.

@@ -53,6 +53,7 @@ func (g *Gateway) answerEnter(_ http.ResponseWriter, r *http.Request) error {
 type removal struct {
 	ID    string `json:"id"`
 	Force bool   `json:"force,omitempty"`
+	For   string `json:"for,omitempty"` // the id under which it comes back
 }
 
 func (g *Gateway) answerRemove(_ http.ResponseWriter, r *http.Request) error {
@@ -67,18 +68,19 @@ func (g *Gateway) answerRemove(_ http.ResponseWriter, r *http.Request) error {
 func (g *Gateway) removePeer(ctx context.Context, q removal) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	return g.atLeader(ctx, callRemove, mustJSON(q), func(ctx context.Context) error { return g.takeOut(ctx, q.ID, q.Force) })
+	return g.atLeader(ctx, callRemove, mustJSON(q), func(ctx context.Context) error { return g.takeOut(ctx, q) })
 }
 
-func (g *Gateway) takeOut(ctx context.Context, id string, force bool) error {
+func (g *Gateway) takeOut(ctx context.Context, q removal) error {
 	remove := g.group.Remove
-	if force {
+	if q.Force {
 		remove = g.group.RemoveForced
 	}
-	if err := remove(ctx, id); err != nil {
+	if err := remove(ctx, q.ID); err != nil {
 		return err
 	}
-	return g.streams.Mutate(ctx, shardlog.Mutation{Space: removedSpace, Key: id, Value: mustJSON(g.streams.Clock().Stamp().At)})
+	row := removedRow{At: g.streams.Clock().Stamp().At, For: q.For}
+	return g.streams.Mutate(ctx, shardlog.Mutation{Space: removedSpace, Key: q.ID, Value: mustJSON(row)})
 }
 
 // question reads what a gateway sent.

@@ -68,7 +68,7 @@ func (g *Gateway) admit(ctx context.Context, r peer.JoinRequest) (peer.JoinAnswe
 	if err := g.spend(ctx, secret.Hash(), r.ID); err != nil {
 		return peer.JoinAnswer{}, err
 	}
-	papers, err := g.site.papers.Admit(r.ID, r.PublicKey, g.now())
+	papers, err := g.site.papers.Admit(r.ID, r.PublicKey, g.latest())
 	if err != nil {
 		return peer.JoinAnswer{}, err
 	}
@@ -123,15 +123,25 @@ type entrance struct {
 	Before  string `json:"before,omitempty"`
 }
 
-// letIn makes a gateway a learner; only the leader can, so another asks it.
+// letIn makes a gateway a learner; only the leader can, so another asks it. One
+// that lost its log takes the place of the one that it was; that one keeps its
+// vote until somebody can vote in its place: until then the answer is Invalid.
 func (g *Gateway) letIn(ctx context.Context, e entrance) error {
 	return g.atLeader(ctx, callEnter, mustJSON(e), func(ctx context.Context) error {
-		if e.Before != "" && e.Before != e.ID {
-			if err := g.takeOut(ctx, e.Before, true); err != nil && shardlog.KindOf(err) != shardlog.NotFound {
-				return err
-			}
+		if e.Before == "" || e.Before == e.ID {
+			return g.group.AddLearner(ctx, e.ID, e.Address)
 		}
-		return g.group.AddLearner(ctx, e.ID, e.Address)
+		if r, ok := g.removedRow(e.Before); ok && r.For != e.ID {
+			return shardlog.Errorf(shardlog.Denied, "enter", "gateway %s was removed from the site", e.Before)
+		}
+		if err := g.group.Supersede(ctx, e.Before, e.ID, e.Address); err != nil {
+			return err
+		}
+		err := g.takeOut(ctx, removal{ID: e.Before, For: e.ID})
+		if err != nil && shardlog.KindOf(err) == shardlog.NotFound {
+			return nil
+		}
+		return err
 	})
 }
 
@@ -154,12 +164,8 @@ func (g *Gateway) atLeader(ctx context.Context, path string, body []byte, do fun
 	}
 }
 
-// joinSite joins the site of the configuration's code. The log must be empty:
-// what it holds would be in nobody else's.
-func (g *Gateway) joinSite(dir string) (*access.Site, error) {
-	if g.store.Journal().Last() > 0 {
-		return nil, Fault{"join", fmt.Sprintf("%s holds records of its own: join with a new folder (--data), and copy them with headgate tail and put", g.config.Data)}
-	}
+// joinSite joins the site of the configuration's code.
+func (g *Gateway) joinSite() (*access.Site, error) {
 	code, err := access.ParseJoinCode(g.config.Join)
 	if err != nil {
 		return nil, Fault{"join", err.Error()}
@@ -168,10 +174,7 @@ func (g *Gateway) joinSite(dir string) (*access.Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	address := g.config.PeerAddress
-	if address == "" {
-		address = g.config.Peer
-	}
+	address := g.site.address
 	ctx, cancel := context.WithTimeout(context.Background(), joinTime)
 	defer cancel()
 	answer, err := peer.Join(ctx, peer.Invitation{Addresses: code.Addresses, Authority: code.Authority[:], Secret: code.Secret[:]},
@@ -184,7 +187,7 @@ func (g *Gateway) joinSite(dir string) (*access.Site, error) {
 			return nil, err
 		}
 	}
-	papers, err := newcomer.Enter(dir, access.Papers{Site: answer.Site, Certificate: answer.Certificate, Authority: answer.Authority,
+	papers, err := newcomer.Enter(g.siteDir(), access.Papers{Site: answer.Site, Certificate: answer.Certificate, Authority: answer.Authority,
 		AuthorityKey: answer.AuthorityKey}, code.Authority)
 	if err != nil {
 		return nil, err
@@ -199,34 +202,14 @@ func (g *Gateway) joinSite(dir string) (*access.Site, error) {
 }
 
 // Join joins a site and ends; Run of a Gateway on the same folder takes part.
-func Join(_ context.Context, c Config) (Joined, error) {
+// Kind InUse: the folder belongs to a site already.
+func Join(c Config) (Joined, error) {
+	if _, err := access.OpenSite(filepath.Join(c.Data, siteFolder)); shardlog.KindOf(err) != shardlog.NotFound || err == nil {
+		return Joined{}, shardlog.Errorf(shardlog.InUse, "join", "%s belongs to a site already: join with a new folder (--data)", c.Data)
+	}
 	g, err := New(c)
 	if err != nil {
 		return Joined{}, err
 	}
 	return Joined{ID: g.name(), Site: g.site.papers.ID()}, g.Close()
-}
-
-// comeBack asks to be let in again when this gateway has lost its log. The
-// papers say that it belongs here; its new id says that it forgot its votes.
-func (g *Gateway) comeBack(ctx context.Context) error {
-	body := mustJSON(entrance{ID: g.name(), Address: g.site.address, Before: g.site.before})
-	for g.site.before != "" && len(g.group.Members()) == 0 {
-		for _, n := range g.neighbours() {
-			asked, cancel := context.WithTimeout(ctx, 10*time.Second)
-			_, err := g.site.links.Call(asked, n.ID, http.MethodPost, callEnter, body)
-			cancel()
-			if err == nil {
-				g.log.Info("the log was lost: taking part as a new gateway", "before", g.site.before, "now", g.name())
-				<-ctx.Done()
-				return nil
-			}
-			g.log.Warn("asking to be let in again", "gateway", n.ID, "error", err)
-		}
-		if pause(ctx, time.Second) != nil {
-			return nil
-		}
-	}
-	<-ctx.Done()
-	return nil
 }

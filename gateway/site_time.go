@@ -11,6 +11,16 @@ import (
 	"headgate/shardlog/store"
 )
 
+// latest is the wall clock, or the newest record's time when that is later: a
+// board that wakes up in 1970 must not make papers of that year.
+func (g *Gateway) latest() time.Time {
+	now := g.now()
+	if stamp := g.store.Tail().Stamp; stamp.After(now) {
+		return stamp
+	}
+	return now
+}
+
 // keepTime has this gateway follow the time that the leader stamps, so that
 // it goes on from there should it lead.
 func (g *Gateway) keepTime(ctx context.Context) error {

@@ -49,9 +49,9 @@ headgate serve --data DIR takes part; it remembers the address.`,
 			if err := c.Validate(); err != nil {
 				return usageError{err}
 			}
-			joined, err := gateway.Join(cmd.Context(), c)
+			joined, err := gateway.Join(c)
 			if err != nil {
-				return err
+				return faulty(err)
 			}
 			if a.json() {
 				return a.printJSON(joined)

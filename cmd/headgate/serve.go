@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -60,7 +61,7 @@ func given(cmd *cobra.Command) map[string]string {
 func (a *app) run(ctx context.Context, c gateway.Config) error {
 	g, err := gateway.New(c)
 	if err != nil {
-		return err
+		return faulty(err)
 	}
 	a.showKey(g)
 	running, stop := context.WithCancel(ctx)
@@ -76,6 +77,16 @@ func (a *app) run(ctx context.Context, c gateway.Config) error {
 	})
 	defer stop()
 	return g.Run(ctx)
+}
+
+// faulty makes what is wrong with the configuration a fault of usage, although
+// it showed only when it was put to use.
+func faulty(err error) error {
+	var fault gateway.Fault
+	if errors.As(err, &fault) {
+		return usageError{err}
+	}
+	return err
 }
 
 // showKey prints the key pair of a first start before anything can go wrong,

@@ -45,12 +45,12 @@ func TestLoss(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	for range 2000 {
+	seen := func() uint64 { s := l.Stats(1, 2); return s.Packets + s.Lost }
+	for sent := 0; seen() < 2000 && sent < 1_000_000; sent++ { // the host's own queue drops some
 		if _, err := c.Write([]byte("x")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	until(t, "all packets left", func() bool { s := l.Stats(1, 2); return s.Packets+s.Lost >= 1500 })
 	s := l.Stats(1, 2)
 	share := float64(s.Lost) / float64(s.Lost+s.Packets)
 	t.Logf("lost %d of %d packets: %.3f", s.Lost, s.Lost+s.Packets, share)

@@ -274,3 +274,28 @@ func TestWaitReturnsAtTheNextRecord(t *testing.T) {
 	}
 	w.s.Close()
 }
+
+func TestAnOriginThatIsForgottenAndComesBackInOneEntryStays(t *testing.T) {
+	dir := t.TempDir()
+	w := open(t, dir, nil)
+	w.create("s", 1)
+	of := func(incarnation, number uint64) shardlog.Bundle {
+		return shardlog.Bundle{ID: shardlog.BundleID{Gateway: 7, Incarnation: incarnation, Number: number}, Places: []uint32{0}}
+	}
+	for incarnation := range uint64(32) {
+		if out := w.append("s", []shardlog.Bundle{of(incarnation+1, 1)}); out.Err != nil {
+			t.Fatal(out.Err)
+		}
+	}
+	if out := w.append("s", []shardlog.Bundle{of(33, 1), of(1, 2)}); out.Err != nil {
+		t.Fatal(out.Err)
+	}
+	for range 2 {
+		if _, known, err := w.s.Memo(of(1, 2).ID); err != nil || !known {
+			t.Fatalf("it is forgotten: %v", err)
+		}
+		w.s.Close()
+		w = open(t, dir, nil)
+	}
+	w.s.Close()
+}

@@ -7,6 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
+
+	"headgate/shardlog"
 )
 
 func TestDamagedLogIsCutAndTheRestServed(t *testing.T) {
@@ -51,6 +54,49 @@ func TestStoreThatCannotBeOpenedIsSetAside(t *testing.T) {
 		t.Fatal("the old store is not kept")
 	}
 	w.s.Close()
+}
+
+// Whichever file rots, the gateway starts, and takes records.
+func TestAnyFileMayRot(t *testing.T) {
+	dir := t.TempDir()
+	w := open(t, dir, nil)
+	for i := range 3 {
+		name := shardlog.StreamName(fmt.Sprint("s", i))
+		w.create(name, 1)
+		for n := range 300 {
+			w.put(name, uint32(1+i), w.s.LastBundle(1, 1)+1, noise(n))
+		}
+	}
+	w.s.Close()
+	files, err := os.ReadDir(filepath.Join(dir, "pebble"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	forgot := 0
+	for _, f := range files {
+		if info, err := f.Info(); err != nil || info.Size() == 0 {
+			continue
+		}
+		rotten := t.TempDir()
+		if err := os.CopyFS(rotten, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		flip(t, filepath.Join(rotten, "pebble", f.Name()))
+		w := open(t, rotten, nil)
+		if (w.s.Damage() != "") != w.s.Amnesia() {
+			t.Errorf("%s: damage %q, amnesia %v", f.Name(), w.s.Damage(), w.s.Amnesia())
+		}
+		if w.s.Amnesia() {
+			forgot++
+		}
+		w.at = stamp.Add(time.Hour)
+		w.create("new", 1)
+		if out := w.put("new", 10, w.s.LastBundle(1, 1)+1, "goes on"); out.Err != nil {
+			t.Errorf("%s: %v", f.Name(), out.Err)
+		}
+		w.s.Close()
+	}
+	t.Logf("%d files, %d times the store forgot", len(files), forgot)
 }
 
 func TestCorruptBlockIsPassedOverAsAGap(t *testing.T) {

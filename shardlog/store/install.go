@@ -160,7 +160,7 @@ func (i *Install) Finish(applied uint64) error {
 	if err := i.write(pebble.NoSync); err != nil {
 		return err
 	}
-	return i.s.switchState(applied)
+	return i.s.switchState(staged)
 }
 
 func (i *Install) ready(applied uint64) error {
@@ -173,18 +173,27 @@ func (i *Install) ready(applied uint64) error {
 	return nil
 }
 
-// staged is the state that was staged, as far as it says which blocks belong to it.
+// staged loads the state that was staged, as a start would. Kind Corrupt.
 func (s *Store) staged() (*state, error) {
-	st := &state{byName: map[shardlog.StreamName]*stream{}, byID: map[shardlog.StreamID]*stream{}}
-	for _, rows := range []struct {
-		kind byte
-		load func(key, value []byte) error
-	}{{stateApplied, st.loadApplied}, {stateStream, st.loadStream}, {stateExtent, st.loadExtent}} {
-		if err := eachRow(s.db, []byte{prefixPulled, rows.kind}, rows.load); err != nil {
-			return nil, shardlog.Errorf(shardlog.Corrupt, "install", "%w", err)
-		}
+	st := &state{}
+	if err := st.load(stagedRows{s.db}); err != nil {
+		return nil, shardlog.Errorf(shardlog.Corrupt, "install", "the staged state cannot be loaded: %w", err)
 	}
 	return st, nil
+}
+
+// stagedRows shows the staged rows under the prefix of the state.
+type stagedRows struct{ *pebble.DB }
+
+func (r stagedRows) NewIter(o *pebble.IterOptions) (*pebble.Iterator, error) {
+	staged := *o
+	staged.LowerBound = stagedBound(o.LowerBound)
+	staged.UpperBound = stagedBound(o.UpperBound)
+	return r.DB.NewIter(&staged)
+}
+
+func stagedBound(b []byte) []byte {
+	return append([]byte{b[0] - prefixState + prefixPulled}, b[1:]...)
 }
 
 // noteHoles notes the extents of the staged state, from the bucket on where
@@ -223,26 +232,23 @@ func (s *Store) held(e ExtentKey, applied uint64) (uint64, error) {
 // switchRow says that the staged state is whole and to be taken.
 type switchRow struct{ Applied uint64 }
 
-func (s *Store) switchState(applied uint64) error {
+// switchState takes the staged state, on the disk and in memory.
+func (s *Store) switchState(staged *state) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state.applied >= applied {
-		return shardlog.Errorf(shardlog.Expired, "install", "%d is applied, %d is offered", s.state.applied, applied)
+	if s.state.applied >= staged.applied {
+		return shardlog.Errorf(shardlog.Expired, "install", "%d is applied, %d is offered", s.state.applied, staged.applied)
 	}
 	if err := s.flushState(nil); err != nil {
 		return err
 	}
-	if err := s.must(s.db.Set(localKey(localSwitch), mustJSON(switchRow{applied}), pebble.Sync)); err != nil {
+	if err := s.must(s.db.Set(localKey(localSwitch), mustJSON(switchRow{staged.applied}), pebble.Sync)); err != nil {
 		return err
 	}
 	if err := s.doSwitch(); err != nil {
-		return err
+		s.die(err) // half of each state is on the disk: a start does it over
 	}
-	var fresh state
-	if err := fresh.load(s.db); err != nil {
-		return err
-	}
-	s.state = fresh
+	s.state = *staged
 	s.heads.mu.Lock()
 	s.heads.first, s.heads.last = 0, 0
 	s.heads.mu.Unlock()

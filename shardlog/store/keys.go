@@ -84,8 +84,12 @@ func skipKey(stream shardlog.StreamID, bucket uint32, index uint64) []byte {
 	return binary.BigEndian.AppendUint64(stateKey(stateSkip, uint32(stream), bucket), index)
 }
 
-func originKey(o origin) []byte {
-	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64([]byte{prefixState, stateOrigin}, o.gateway), o.incarnation)
+func originKey(o origin) []byte { return keyOfOrigin(stateOrigin, o) }
+
+func bundleKey(o origin) []byte { return keyOfOrigin(stateBundle, o) }
+
+func keyOfOrigin(kind byte, o origin) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64([]byte{prefixState, kind}, o.gateway), o.incarnation)
 }
 
 func gapKey(index uint64, ord uint32) []byte {

@@ -168,10 +168,17 @@ func (a *applying) origin(o origin) *bundles {
 	return b
 }
 
+// forget forgets an origin, unless the same entry names it again, and the row
+// that the release before peers had of it.
 func (a *applying) forget(o origin) {
 	delete(a.st.origins, o)
-	key := originKey(o)
-	a.st.pending.ops = append(a.st.pending.ops, func(b *pebble.Batch) error { return b.Delete(key, nil) })
+	key, st := originKey(o), a.st
+	a.st.pending.ops = append(a.st.pending.ops, func(b *pebble.Batch) error {
+		if err := b.Delete(bundleKey(o), nil); err != nil || st.origins[o] != nil {
+			return err
+		}
+		return b.Delete(key, nil)
+	})
 }
 
 // value is the row of kind stateOrigin: settled, last, used, then by number

@@ -78,6 +78,9 @@ func (p *pulling) run(ctx context.Context) error {
 			return err
 		}
 		gone, err := p.fetch(ctx)
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil {
 			return err
 		}

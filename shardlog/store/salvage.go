@@ -13,6 +13,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/record"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"headgate/shardlog"
 )
 
 // A store that Pebble refuses to open must not keep the gateway down: nobody
@@ -25,9 +27,9 @@ const lostAndFound = "lost+found"
 
 func (s *Store) salvage(options *pebble.Options, cause error) (*pebble.DB, error) {
 	fs := options.FS
-	aside := fs.PathJoin(s.dir, lostAndFound, time.Now().UTC().Format("20060102-150405.000"))
-	if err := fs.MkdirAll(aside, 0o700); err != nil {
-		return nil, fmt.Errorf("make %s: %w", aside, err)
+	aside, err := makeAside(fs, s.dir)
+	if err != nil {
+		return nil, err
 	}
 	s.log.Error("store is damaged; keeping what can be read", "folder", s.dir, "aside", aside, "error", cause)
 	if err := s.markAmnesia(fs, cause); err != nil {
@@ -53,6 +55,45 @@ func (s *Store) salvage(options *pebble.Options, cause error) (*pebble.DB, error
 	}
 	s.damage = fmt.Sprintf("the store could not be opened and was set aside in %s: %v", aside, cause)
 	return pebble.Open(s.pebbleDir(), options)
+}
+
+// startOver sets a store aside whose state cannot be read, and begins a new
+// one. Errors other than corruption are returned.
+func (s *Store) startOver(o Options, cause error) error {
+	if err := s.db.Close(); err != nil {
+		s.log.Error("close damaged store", "error", err.Error())
+	}
+	if shardlog.KindOf(cause) != shardlog.Corrupt && !pebble.IsCorruptionError(cause) {
+		return cause
+	}
+	fs := s.disk.fs()
+	if err := s.markAmnesia(fs, cause); err != nil {
+		return err
+	}
+	aside, err := makeAside(fs, s.dir)
+	if err != nil {
+		return err
+	}
+	to, err := moveStore(fs, s.dir, aside)
+	if err != nil {
+		return err
+	}
+	s.log.Error("store is damaged; its state cannot be read, beginning a new one", "folder", s.dir, "aside", to, "error", cause.Error())
+	if err := s.openPebble(o); err != nil {
+		return err
+	}
+	s.damage = fmt.Sprintf("the state could not be read, the store was set aside in %s: %v", to, cause)
+	s.state, s.heads = state{}, heads{}
+	return s.load()
+}
+
+// makeAside makes a folder for what is set aside now.
+func makeAside(fs vfs.FS, dir string) (string, error) {
+	aside := fs.PathJoin(dir, lostAndFound, time.Now().UTC().Format("20060102-150405.000"))
+	if err := fs.MkdirAll(aside, 0o700); err != nil {
+		return "", fmt.Errorf("make %s: %w", aside, err)
+	}
+	return aside, nil
 }
 
 // cutLogs cuts the first log that has a bad record in its middle behind its

@@ -2,8 +2,12 @@ package store
 
 import (
 	"errors"
+	"fmt"
+	"io"
+	"io/fs"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"headgate/shardlog"
 )
@@ -12,6 +16,65 @@ const localAdopted = "adopted/" // + where the other store lies: how far its spo
 
 // adoptBytes is how much one synced write takes over.
 const adoptBytes = 1 << 20
+
+// adoptedFile lies beside a store set aside once its spool has been taken
+// over, or cannot be: not in the store that took it, which may be set aside
+// itself.
+const adoptedFile = "adopted"
+
+// AdoptSpools is AdoptSpool of every store that was ever set aside in the
+// store's folder, each once. It is called at every start, because the power
+// may have gone between setting a store aside and taking its spool over. An
+// error of kind Corrupt names what could not be taken over, once; whoever
+// starts a gateway says so and goes on.
+func (s *Store) AdoptSpools() (int, error) {
+	fsys := s.disk.fs()
+	all := fsys.PathJoin(s.dir, lostAndFound)
+	names, err := fsys.List(all)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("look for stores set aside: %w", err)
+	}
+	count := 0
+	var bad []error
+	for _, name := range names {
+		aside := fsys.PathJoin(all, name)
+		if _, err := fsys.Stat(fsys.PathJoin(aside, "store")); err != nil {
+			continue
+		}
+		if _, err := fsys.Stat(fsys.PathJoin(aside, adoptedFile)); err == nil {
+			continue
+		}
+		n, err := s.AdoptSpool(fsys.PathJoin(aside, "store"))
+		count += n
+		if err != nil && shardlog.KindOf(err) != shardlog.Corrupt {
+			return count, err
+		}
+		bad = append(bad, err)
+		if err := noteAdopted(fsys, aside, n, err); err != nil {
+			return count, err
+		}
+	}
+	return count, errors.Join(bad...)
+}
+
+func noteAdopted(fsys vfs.FS, aside string, rows int, bad error) error {
+	f, err := fsys.Create(fsys.PathJoin(aside, adoptedFile), vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return fmt.Errorf("note adopted spool: %w", err)
+	}
+	text := fmt.Sprintf("%d spool rows were taken over\n", rows)
+	if bad != nil {
+		text += bad.Error() + "\n"
+	}
+	_, err = io.WriteString(f, text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("note adopted spool: %w", err)
+	}
+	return syncDir(fsys, aside)
+}
 
 // AdoptSpool takes over what the spool of a store holds that was set aside
 // (SetAside says where), behind what this spool holds: this gateway alone has

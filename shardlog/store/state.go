@@ -70,7 +70,7 @@ type cell struct {
 	version shardlog.Version
 }
 
-func (st *state) load(db *pebble.DB) error {
+func (st *state) load(db pebble.Reader) error {
 	st.byName = map[shardlog.StreamName]*stream{}
 	st.byID = map[shardlog.StreamID]*stream{}
 	st.origins = map[origin]*bundles{}

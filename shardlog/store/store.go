@@ -5,10 +5,12 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -36,8 +38,11 @@ type Store struct {
 	log   *slog.Logger
 	fatal func(error)
 	wakes wakes
-	cold  chan struct{} // one token for each read that may go to the disk
-	heads heads
+	// mender brings back what readers miss; nil: nobody does.
+	mender atomic.Pointer[func(ctx context.Context) error]
+	rotten sync.Map      // names of files that are damaged, as they were logged
+	cold   chan struct{} // one token for each read that may go to the disk
+	heads  heads
 
 	mu    sync.RWMutex // guards state
 	state state
@@ -72,8 +77,9 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, err
 	}
 	if err := s.load(); err != nil {
-		s.db.Close()
-		return nil, fmt.Errorf("load state of %s: %w", dir, err)
+		if err = s.startOver(o, err); err != nil {
+			return nil, fmt.Errorf("load state of %s: %w", dir, err)
+		}
 	}
 	return s, errors.Join(s.takeAmnesia(), s.noteDamage())
 }

@@ -19,13 +19,16 @@ type writer struct {
 	at    time.Time
 }
 
+// stamp is when every story begins.
+var stamp = time.UnixMilli(1_764_000_000_000).UTC()
+
 func open(t *testing.T, dir string, d *store.Disk) *writer {
 	t.Helper()
 	s, err := store.Open(dir, store.Options{Disk: d, Memtable: 256 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &writer{t: t, s: s, at: time.UnixMilli(1_764_000_000_000).UTC()}
+	w := &writer{t: t, s: s, at: stamp}
 	j := s.Journal()
 	for w.index = s.Applied(); w.index < j.Last(); {
 		w.index++

@@ -290,6 +290,10 @@ func (c *cycle) finish(now time.Time) {
 		if p.failed && !p.abandoned {
 			l.pool.remove(p)
 		}
+		if p.abandoned && !p.failed && p.next < len(p.entries) {
+			// Who joined it must not take the rest, which went with its caller, for stored.
+			p.fail(p.next, &shardlog.Error{Kind: shardlog.Unknown, Op: "put", Stream: p.name, Err: errAbandoned})
+		}
 		if p.abandoned || p.failed || p.next == len(p.entries) {
 			l.forget(p)
 			close(p.done)

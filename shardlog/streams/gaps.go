@@ -44,6 +44,9 @@ func (l *Log) copyGaps(ctx context.Context) error {
 			return err
 		}
 		key := fmt.Sprintf("%08x/%08x/%016x-%016x", uint32(g.Shard.Stream), g.Shard.Number, uint64(g.First), uint64(g.Last))
+		if g.First == 0 { // records that never had a place
+			key += fmt.Sprintf("@%d", g.At.UnixMilli())
+		}
 		if _, _, err := l.Get(ctx, gapSpace, key); err == nil || seen[key] {
 			continue
 		} else if shardlog.KindOf(err) != shardlog.NotFound {

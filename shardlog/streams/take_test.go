@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"headgate/shardlog"
@@ -152,4 +153,36 @@ func TestWhoDoesNotLeadTakesNothing(t *testing.T) {
 	if _, err := s.Take(context.Background(), bundle(1, entries("x")...)); err == nil || shardlog.KindOf(err) != shardlog.Unavailable {
 		t.Fatalf("taken without leading: %v", err)
 	}
+}
+
+func TestWhoJoinedAPutIsToldOnlyWhatIsStored(t *testing.T) {
+	inBubble(t, 50*time.Millisecond, noQuota, func(t *testing.T, m *machine, l *streams.Log) {
+		all := many(30, 100<<10) // three commands
+		ctx, leave := context.WithCancel(t.Context())
+		var first sync.WaitGroup
+		first.Go(func() { _, _ = l.Take(ctx, bundle(1, all...)) })
+		time.Sleep(20 * time.Millisecond) // the first of them is under way
+		var second sync.WaitGroup
+		var joined shardlog.Taken
+		var err error
+		second.Go(func() { joined, err = l.Take(t.Context(), bundle(1, all...)) })
+		synctest.Wait()
+		leave() // before the others are
+		first.Wait()
+		second.Wait()
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := 0
+		for _, r := range joined.Results {
+			if r.Err == nil {
+				told++
+			}
+		}
+		if stored := m.count(); told != stored {
+			t.Fatalf("%d entries are acknowledged, %d are stored", told, stored)
+		}
+		again, err := l.Take(t.Context(), bundle(1, all...))
+		check(t, m, all, again.Results, err)
+	})
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
 	"time"
 
 	"headgate/shardlog"
@@ -30,6 +29,9 @@ func (w *window) bring(ctx context.Context, e *errand) error {
 		switch {
 		case err == nil:
 			again, left := judge(e.entries, taken.Results, refused >= refusals)
+			if !again && len(e.with) == 0 && !e.second {
+				return w.second(ctx, e, left)
+			}
 			if !again {
 				return w.orphan(ctx, e, left)
 			}
@@ -51,13 +53,35 @@ func (w *window) bring(ctx context.Context, e *errand) error {
 	}
 }
 
-// hand hands an errand to whoever leads, under its number.
-func (w *window) hand(ctx context.Context, e *errand) (shardlog.Taken, error) {
-	if e.stream == "" {
-		_, err := w.f.order(ctx, order{op: opMutate, changes: e.with})
-		return shardlog.Taken{}, err
+// second brings entries that were refused under the errand's number: when that
+// was tried before isolation their shard was throttled, and now they have been
+// acknowledged. Their number is the same in another series that follows from
+// the first, so that after a crash it is found again.
+func (w *window) second(ctx context.Context, e *errand, left []shardlog.Entry) error {
+	if len(left) == 0 {
+		return nil
 	}
-	return w.f.hand(ctx, shardlog.Numbered{ID: e.id, Settled: w.settled(e), Stream: e.stream, Entries: e.entries, With: e.with, Drained: true})
+	again := *e
+	again.entries, again.second = left, true
+	again.id.Incarnation ^= secondSeries
+	return w.bring(ctx, &again)
+}
+
+const secondSeries = 0x9e3779b97f4a7c15
+
+// hand hands an errand to whoever leads, under its number. Changes alone go
+// with a stream's Puts too, because only those have numbers.
+func (w *window) hand(ctx context.Context, e *errand) (shardlog.Taken, error) {
+	stream := e.stream
+	if stream == "" {
+		all := w.f.c.Catalog.Streams()
+		if len(all) == 0 {
+			_, err := w.f.order(ctx, order{op: opMutate, changes: e.with})
+			return shardlog.Taken{}, err
+		}
+		stream = all[0].Name
+	}
+	return w.f.hand(ctx, shardlog.Numbered{ID: e.id, Settled: w.settled(e), Stream: stream, Entries: e.entries, With: e.with, Drained: true})
 }
 
 func (f *Carrier) hand(ctx context.Context, n shardlog.Numbered) (shardlog.Taken, error) {
@@ -76,7 +100,7 @@ func judge(entries []shardlog.Entry, results []shardlog.Result, patient bool) (a
 		}
 		switch shardlog.KindOf(r.Err) {
 		case shardlog.Invalid:
-			if check(&entries[i]) == nil { // else whoever put it has been told
+			if entries[i].Check() == nil { // else whoever put it has been told
 				refused = append(refused, entries[i])
 			}
 		case shardlog.NotFound:
@@ -215,7 +239,7 @@ type orphan struct {
 
 func orphanMeta(stream shardlog.StreamName, meta []byte) []byte {
 	o := orphan{Stream: stream, Meta: meta}
-	if len(meta) > maxMeta/2 {
+	if len(meta) > shardlog.MaxMeta/2 {
 		o.Meta = nil
 	}
 	b, _ := json.Marshal(o) // a struct of a string and bytes
@@ -258,34 +282,36 @@ func (f *Carrier) spent(r row) {
 // settleRetired lets the log forget the origins that the spool has drained.
 func (f *Carrier) settleRetired(ctx context.Context) {
 	f.mu.Lock()
-	var all []*origin
+	var last []shardlog.BundleID // a number that nothing else has, of each
 	if !f.queue.some() {
 		for k, o := range f.retired {
-			if len(o.open) == 0 {
-				all = append(all, o)
-				delete(f.retired, k)
+			if len(o.open) > 0 {
+				continue
+			}
+			delete(f.retired, k)
+			if o.next > 1 {
+				n := o.take()
+				o.settle(n)
+				last = append(last, o.id(f.c.Gateway, n))
 			}
 		}
 	}
 	f.mu.Unlock()
-	slices.SortFunc(all, func(a, b *origin) int { return int(int64(a.next) - int64(b.next)) })
-	for _, o := range all {
-		if o.next > 1 {
-			f.settleAll(ctx, o.id(f.c.Gateway, o.next))
-		}
+	for _, id := range last {
+		f.settleAll(ctx, id, id.Number)
 	}
 }
 
-// settleAll tells the log that all numbers below this one have had their
-// answer, by a change of state that changes nothing. That it may fail is no
-// matter: the log bounds what it remembers.
-func (f *Carrier) settleAll(ctx context.Context, id shardlog.BundleID) {
+// settleAll tells the log that all numbers below one have had their answer, by
+// a change of state that changes nothing. That it may fail is no matter: the
+// log bounds what it remembers.
+func (f *Carrier) settleAll(ctx context.Context, id shardlog.BundleID, below uint64) {
 	streams := f.c.Catalog.Streams()
 	if len(streams) == 0 {
 		return
 	}
 	nothing := shardlog.Mutation{Space: givenSpace, Key: "nothing"}
-	n := shardlog.Numbered{ID: id, Settled: id.Number, Stream: streams[0].Name, With: []shardlog.Mutation{nothing}, Drained: true}
+	n := shardlog.Numbered{ID: id, Settled: below, Stream: streams[0].Name, With: []shardlog.Mutation{nothing}, Drained: true}
 	if _, err := f.hand(ctx, n); err != nil {
 		f.c.Log.Debug("settle an origin", "error", err)
 	}

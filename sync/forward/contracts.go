@@ -51,7 +51,8 @@ type Spool interface {
 	// Rows are all kept or, with an error, none. Kind Full: no room.
 	Append(rows [][]byte) (first uint64, err error)
 	// Read answers rows from that number on, at least one if there is one and
-	// then no more than maxBytes.
+	// then no more than maxBytes. Rows that are damaged may be left out; an
+	// error of Kind Corrupt says so and leaves the others good.
 	Read(from uint64, maxBytes int) ([]Row, error)
 	// Drop forgets the rows up to and including that number.
 	Drop(through uint64) error

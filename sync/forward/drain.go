@@ -93,23 +93,24 @@ func (f *Carrier) drainRows(ctx context.Context, next, last uint64) error {
 	}
 	f.draining.Store(true)
 	defer f.draining.Store(false)
-	w := &window{f: f, after: map[uint64]*errand{}, seed: maphash.MakeSeed()}
+	w := &window{f: f, after: map[uint64]*errand{}, seed: maphash.MakeSeed(), total: f.before()}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(drainWidth)
 	for next <= last && ctx.Err() == nil {
-		found, err := f.c.Spool.Read(next, readBytes)
-		if err != nil || len(found) == 0 {
+		found, err := f.read(next, readBytes)
+		if err != nil {
 			_ = g.Wait()
-			if err == nil {
-				err = shardlog.Errorf(shardlog.Corrupt, "drain spool", "row %d of %d is missing", next, last)
-			}
 			return err
+		}
+		if len(found) == 0 {
+			w.vanish(next, last, f.total())
+			break
 		}
 		for _, r := range found {
 			if r.Number > last || ctx.Err() != nil {
 				break
 			}
-			for _, e := range w.open(r) {
+			for _, e := range w.open(next, r) {
 				g.Go(func() error { return w.run(ctx, e) })
 			}
 			next = r.Number + 1
@@ -126,6 +127,7 @@ type window struct {
 	f     *Carrier
 	seed  maphash.Seed
 	after map[uint64]*errand // owned by the reader: the last errand with a key or cell
+	total uint64             // owned by the reader: records of all rows read, as the last one has it
 
 	mu   sync.Mutex
 	rows []*transit // guarded by mu, in order
@@ -143,17 +145,22 @@ type errand struct {
 	item
 	of     *transit
 	before []*errand // must be done first
+	second bool      // the second series of its numbers
 	done   chan struct{}
 }
 
-// open makes the errands of a row. One that cannot be read is given up.
-func (w *window) open(found Row) []*errand {
-	t := &transit{number: found.Number}
+// open makes the errands of a row, which should be the next. One that cannot
+// be read is given up, and so are those before it that are missing.
+func (w *window) open(next uint64, found Row) []*errand {
 	r, err := decodeRow(found.Bytes)
 	if err != nil {
 		r = w.salvage(found, err)
 	}
-	t.row, t.left = r, len(r.items)
+	if found.Number > next {
+		w.vanish(next, found.Number-1, max(r.total, r.records())-r.records())
+	}
+	w.total = max(w.total, r.total)
+	t := &transit{number: found.Number, row: r, left: len(r.items)}
 	w.mu.Lock()
 	w.rows = append(w.rows, t)
 	w.mu.Unlock()
@@ -248,12 +255,61 @@ func (w *window) settled(e *errand) uint64 {
 	defer w.mu.Unlock()
 	for _, t := range w.rows {
 		for i := range t.row.items {
-			if it := &t.row.items[i]; it.id.Incarnation == e.id.Incarnation && it.id.Gateway == e.id.Gateway {
+			of := e.id.Incarnation
+			if e.second {
+				of ^= secondSeries
+			}
+			if it := &t.row.items[i]; it.id.Incarnation == of && it.id.Gateway == e.id.Gateway {
 				return it.settled
 			}
 		}
 	}
 	return e.settled
+}
+
+// vanish accounts for rows that the spool does not have any more. total is
+// the count of records behind them.
+func (w *window) vanish(from, to, total uint64) {
+	f := w.f
+	records := uint64(0)
+	if total > w.total && f.counted() {
+		records = total - w.total
+	}
+	w.total = max(w.total, total)
+	f.c.Log.Error("rows of the spool are missing", "from", from, "to", to, "records", records)
+	w.mu.Lock()
+	if !slices.Contains(f.given.Damaged, to) {
+		f.give(lost{Stream: unreadable, Reason: shardlog.Quarantined, Records: records, At: time.Now()})
+		f.given.Damaged = append(f.given.Damaged, to)
+		if err := f.saveGiven(); err != nil {
+			f.c.Log.Error("note what is missing", "error", err)
+		}
+	}
+	w.rows = append(w.rows, &transit{number: to, row: row{total: w.total}})
+	w.mu.Unlock()
+	w.finish()
+}
+
+// unreadable stands for the stream of entries of which nobody can tell any more.
+const unreadable shardlog.StreamName = "_spool"
+
+func (f *Carrier) counted() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.queue.counted
+}
+
+func (f *Carrier) total() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.queue.total
+}
+
+// before is the count of records before the first row.
+func (f *Carrier) before() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.queue.dropped
 }
 
 // salvage is what can be read of a damaged row; the rest is accounted for.

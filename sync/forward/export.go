@@ -26,10 +26,7 @@ func Export(s Spool) iter.Seq2[Exported, error] {
 		stats := s.Stats()
 		for next := stats.First; next <= stats.Last; {
 			found, err := s.Read(next, readBytes)
-			if err != nil || len(found) == 0 {
-				if err != nil {
-					yield(Exported{Row: next}, err)
-				}
+			if err != nil && !yield(Exported{Row: next}, err) || len(found) == 0 {
 				return
 			}
 			for _, r := range found {

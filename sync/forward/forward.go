@@ -8,6 +8,7 @@ package forward
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -67,11 +68,12 @@ const (
 // and States; Handler is what the other gateways call. Calls are answered
 // while Run runs.
 type Carrier struct {
-	c      Config
-	outbox *outbox
-	desk   *desk
-	guests guests
-	counts counts
+	c       Config
+	handler http.Handler
+	outbox  *outbox
+	desk    *desk
+	guests  guests
+	counts  counts
 
 	mu      sync.Mutex
 	changed chan struct{}      // guarded by mu: closed when those who wait should look again
@@ -112,6 +114,7 @@ func New(c Config) (*Carrier, error) {
 		c.Log = slog.Default()
 	}
 	f := &Carrier{c: c, outbox: newOutbox(), desk: newDesk(), changed: make(chan struct{}), calls: map[*call]struct{}{}, retired: map[uint64]*origin{}}
+	f.handler = f.routes()
 	f.direct = newOrigin(c.Random())
 	f.iso = isolation{grace: c.Grace}
 	if err := f.openSpool(); err != nil {

@@ -140,8 +140,11 @@ func (f *Carrier) oldest() time.Time {
 }
 
 // giveUp drops the oldest rows until there is room, some more than needed so
-// that it is not done for every row.
+// that it is not done for every row, and none for a row that never fits.
 func (f *Carrier) giveUp(bytes int64, now time.Time) error {
+	if bytes > f.c.SpoolBytes {
+		return &shardlog.Error{Kind: shardlog.Full, Op: "spool", RetryAfter: mostRetry, Err: errSpoolFull}
+	}
 	f.front.Lock()
 	defer f.front.Unlock()
 	stats := f.c.Spool.Stats()
@@ -152,11 +155,13 @@ func (f *Carrier) giveUp(bytes int64, now time.Time) error {
 	var gone []glance
 	through := stats.First - 1
 	for through < stats.Last {
-		found, err := f.c.Spool.Read(through+1, 1)
+		found, err := f.read(through+1, 1)
 		if err != nil {
 			return unavailable("spool", "", err)
 		}
-		if len(found) == 0 {
+		if len(found) == 0 { // the rest is damaged and set aside
+			f.give(lost{Stream: unreadable, Reason: shardlog.Quarantined, At: now})
+			gone, through, over = append(gone, glance{}), stats.Last, 0
 			break
 		}
 		size := int64(len(found[0].Bytes))
@@ -169,11 +174,13 @@ func (f *Carrier) giveUp(bytes int64, now time.Time) error {
 		if aged {
 			reason = shardlog.SpoolAge
 		}
-		gone = append(gone, f.giveRow(r, counts, size, reason, now))
+		g := glance{row: r}
+		if !slices.Contains(f.given.Damaged, found[0].Number) { // else it is counted already
+			g = f.giveRow(r, counts, size, reason, now)
+		}
+		g.number = found[0].Number
+		gone = append(gone, g)
 		through, over = found[0].Number, over-size
-	}
-	if over > f.c.SpoolBytes/64 {
-		return &shardlog.Error{Kind: shardlog.Full, Op: "spool", RetryAfter: mostRetry, Err: errSpoolFull}
 	}
 	return f.drop(through, gone)
 }
@@ -185,7 +192,7 @@ func (f *Carrier) giveRow(r row, counts []int, size int64, reason shardlog.Reaso
 		g.heads += uint64(n)
 	}
 	if len(r.items) == 0 {
-		f.give(lost{Reason: shardlog.Quarantined, Bytes: uint64(size), At: now})
+		f.give(lost{Stream: unreadable, Reason: shardlog.Quarantined, Bytes: uint64(size), At: now})
 	}
 	for i, n := range counts {
 		if n > 0 {
@@ -210,10 +217,10 @@ func (f *Carrier) drop(through uint64, gone []glance) error {
 		return unavailable("spool", "", err)
 	}
 	f.c.Log.Warn("the spool gave up its oldest rows", "rows", len(gone), "through", through)
-	first := through - uint64(len(gone)) + 1
-	for i, g := range gone {
-		f.passed(first+uint64(i), g.row)
+	for _, g := range gone {
+		f.passed(g.number, g.row)
 	}
+	f.passed(through, row{})
 	return nil
 }
 

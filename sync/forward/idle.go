@@ -30,16 +30,17 @@ func (f *Carrier) settleIdle(ctx context.Context) error {
 		f.mu.Lock()
 		o := f.direct
 		due := !f.iso.isolated && time.Since(f.idle.at) >= idleAfter && o.settled() >= f.idle.told+idleNumbers
-		number := uint64(0)
+		var number, settled uint64
 		if due {
 			number = o.take()
+			settled = o.settled() // some may take long, and have no answer yet
 			o.settle(number)
-			f.idle.told = o.next
+			f.idle.told = settled
 		}
 		f.mu.Unlock()
 		if due {
 			ctx, stop := context.WithTimeout(ctx, patience)
-			f.settleAll(ctx, o.id(f.c.Gateway, number))
+			f.settleAll(ctx, o.id(f.c.Gateway, number), settled)
 			stop()
 		}
 	}

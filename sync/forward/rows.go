@@ -16,6 +16,7 @@ type rows struct {
 	writing     bool                        // rows are on their way into the spool
 	total       uint64                      // records of all rows ever, as the last row has it
 	dropped     uint64                      // records of all rows before the first
+	counted     bool                        // total and dropped are right
 	oldest      time.Time                   // when the first row was written; zero: not known
 }
 
@@ -58,6 +59,7 @@ func add[K comparable](counts map[K]int, k K, by int) {
 // up rows if that was interrupted.
 func (f *Carrier) openSpool() error {
 	q := &f.queue
+	q.counted = true
 	q.held, q.spaces, q.first = map[shardlog.StreamName]int{}, map[shardlog.Space]int{}, 1
 	if f.c.Spool == nil {
 		return nil
@@ -79,7 +81,7 @@ func (f *Carrier) openSpool() error {
 	}
 	first, ok1 := f.peek(q.first)
 	last, ok2 := f.peek(q.last)
-	if ok1 && ok2 {
+	if q.counted = ok1 && ok2; q.counted {
 		q.total, q.dropped, q.oldest = last.total, first.total-first.heads, first.at
 	}
 	return nil
@@ -88,13 +90,24 @@ func (f *Carrier) openSpool() error {
 // glance is what a row's head says.
 type glance struct {
 	row
-	heads uint64 // records
+	number uint64
+	heads  uint64 // records
+}
+
+// read reads rows. What the spool has set aside because it is damaged is
+// missing among them.
+func (f *Carrier) read(from uint64, most int) ([]Row, error) {
+	found, err := f.c.Spool.Read(from, most)
+	if err != nil && shardlog.KindOf(err) == shardlog.Corrupt {
+		err = nil // the spool said so in the log
+	}
+	return found, err
 }
 
 // peek reads one row's head; false when it cannot be read.
 func (f *Carrier) peek(number uint64) (glance, bool) {
-	found, err := f.c.Spool.Read(number, 1)
-	if err != nil || len(found) == 0 {
+	found, err := f.read(number, 1)
+	if err != nil || len(found) == 0 || found[0].Number != number {
 		return glance{}, false
 	}
 	r, counts, _, err := decodeHead(found[0].Bytes)
@@ -124,7 +137,7 @@ func (f *Carrier) passed(number uint64, r row) {
 	if !q.some() { // and whatever a row held that could not be read
 		clear(q.held)
 		clear(q.spaces)
-		q.dropped = q.total
+		q.dropped, q.counted = q.total, true
 	}
 	f.wake()
 }

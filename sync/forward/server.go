@@ -12,7 +12,9 @@ import (
 // Handler is what other gateways call, on the peers' link: PutsPath,
 // ControlPath and TipPath, by POST. What is refused is said inside of an
 // answer with status 200; any other status means that nothing was done.
-func (f *Carrier) Handler() http.Handler {
+func (f *Carrier) Handler() http.Handler { return f.handler }
+
+func (f *Carrier) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+PutsPath, f.serve(f.servePuts))
 	mux.HandleFunc("POST "+ControlPath, f.serve(f.serveOrder))
@@ -28,7 +30,7 @@ func (f *Carrier) serve(answer func(ctx context.Context, body []byte) []byte) ht
 			caller = f.c.Caller(r.Context())
 		}
 		size := r.ContentLength
-		if size < 0 || size > maxMessage {
+		if size < 0 || size > MaxMessage {
 			http.Error(w, "a length of at most 17 MiB is needed", http.StatusRequestEntityTooLarge)
 			return
 		}

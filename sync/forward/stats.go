@@ -11,9 +11,9 @@ type State struct {
 	Since    time.Time // isolated, or zero
 	Lost     time.Time // since when no leader answers, isolated or not yet; zero: one does
 
-	Rows     uint64 // spooled
-	Bytes    int64  // as stored
-	Records  uint64
+	Rows     uint64    // spooled
+	Bytes    int64     // as stored
+	Records  uint64    // zero while it is not known
 	Oldest   time.Time // when the first of them was taken; zero: none
 	Draining bool
 	Owed     int // concessions that are not in the log yet
@@ -28,7 +28,10 @@ func (f *Carrier) State() State {
 		s.Since = f.iso.since
 	}
 	if q.first <= q.last {
-		s.Rows, s.Records = q.last-q.first+1, q.total-q.dropped
+		s.Rows = q.last - q.first + 1
+		if q.counted {
+			s.Records = q.total - q.dropped
+		}
 	}
 	if f.owes {
 		s.Owed = 1

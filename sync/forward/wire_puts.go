@@ -5,11 +5,13 @@ import "headgate/shardlog"
 // wireVersion begins every message and every answer.
 const wireVersion = 1
 
-// Bounds of a message.
+// MaxMessage is the most bytes of a call between gateways; answers are smaller.
+const MaxMessage = maxPut + 1<<20 // one large Put with its mutations
+
+// What travels together.
 const (
-	messageBytes = 512 << 10          // of Puts that travel together
-	messagePuts  = 256                // that travel together
-	maxMessage   = maxPut + (1 << 20) // one large Put with its mutations
+	messageBytes = 512 << 10 // of Puts, unless one alone is larger
+	messagePuts  = 256
 )
 
 // encodePut is a Put as it lies in a message: a copy, which borrows nothing.

@@ -18,6 +18,10 @@ import (
 const (
 	callTime  = 30 * time.Second // of a Call whose context has no end
 	maxHeader = 16 << 10
+
+	maxStreams = 1000 // that a gateway takes on one connection
+	maxCalls   = 900  // that are made on it; the rest is for hellos
+	firstCalls = 100  // that HTTP/2 allows until the other gateway has spoken
 )
 
 // Call asks another gateway and answers what it said. Without an end of its
@@ -83,14 +87,14 @@ func (l *Links) ask(ctx context.Context, key routeKey, method, path string, body
 	return l.askAnyway(ctx, key, method, path, body, nil)
 }
 
-// askAnyway asks whatever protocol the other speaks. It tells when the
-// question was about to be sent.
+// askAnyway asks whatever protocol the other speaks. A hello wants to know when
+// the question is about to be sent.
 func (l *Links) askAnyway(ctx context.Context, key routeKey, method, path string, body []byte, sent func()) (*http.Response, error) {
 	q, err := l.question(ctx, key.id, method, path, body)
 	if err != nil {
 		return nil, err
 	}
-	client, err := l.client(ctx, key)
+	client, err := l.client(ctx, key, sent != nil)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +147,7 @@ type route struct {
 
 // client is a connection to the gateway with a place for one question. One
 // caller makes it while others wait.
-func (l *Links) client(ctx context.Context, key routeKey) (*http.ClientConn, error) {
+func (l *Links) client(ctx context.Context, key routeKey, hello bool) (*http.ClientConn, error) {
 	address, err := l.addressOf(key.id)
 	if err != nil {
 		return nil, err
@@ -158,25 +162,48 @@ func (l *Links) client(ctx context.Context, key routeKey) (*http.ClientConn, err
 		return nil, unreachable(address, ctx.Err())
 	}
 	defer func() { <-r.place }()
-	if r.client != nil && (r.address != address || r.client.Err() != nil) {
-		r.drop()
-	}
-	if r.client == nil {
-		if r.client, err = l.transport.NewClientConn(withAddress(ctx, address), "http", net.JoinHostPort(key.id, "1")); err != nil {
-			r.client = nil
-			return nil, asUnavailable(address, err)
+	if r.client != nil {
+		under, good := r.client.InFlight(), r.address == address && r.client.Err() == nil
+		if good && under >= maxCalls && !hello {
+			return nil, busy(key.id, under)
 		}
-		r.address = address
+		if good && r.client.Reserve() == nil {
+			return r.client, nil
+		}
+		if good && under >= firstCalls {
+			return nil, busy(key.id, under)
+		}
+		r.retire()
 	}
-	if err := r.client.Reserve(); err != nil {
-		return nil, &shardlog.Error{Kind: shardlog.Unavailable, Op: "call gateway " + key.id, Err: err}
+	client, err := l.transport.NewClientConn(withAddress(ctx, address), "http", net.JoinHostPort(key.id, "1"))
+	if err == nil {
+		err = client.Reserve()
 	}
-	return r.client, nil
+	if err != nil {
+		return nil, asUnavailable(address, err)
+	}
+	r.client, r.address = client, address
+	return client, nil
 }
 
-func (r *route) drop() {
-	_ = r.client.Close()
+func busy(id string, calls int) error {
+	return &shardlog.Error{Kind: shardlog.Unavailable, Op: "call gateway " + id, RetryAfter: 100 * time.Millisecond,
+		Err: fmt.Errorf("%d calls are under way", calls)}
+}
+
+// retire gives a connection up that takes no more calls: it broke, leads
+// elsewhere, was told to go away, or has numbered all its streams. What is
+// under way on it may end.
+func (r *route) retire() {
+	old := r.client
 	r.client = nil
+	end := func(c *http.ClientConn) {
+		if c.Err() != nil || c.InFlight() == 0 {
+			_ = c.Close()
+		}
+	}
+	old.SetStateHook(end)
+	end(old)
 }
 
 func (l *Links) route(key routeKey) (*route, error) {

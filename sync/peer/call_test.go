@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -116,6 +117,38 @@ func TestAnswersThatBreakOff(t *testing.T) {
 	}
 	if _, err := all[0].Call(within(t, 10*time.Second), "g1", "GET", "/whole", nil); shardlog.KindOf(err) != shardlog.Unknown {
 		t.Errorf("an answer that is too long: %v", err)
+	}
+}
+
+func TestCallsAreBoundedAndHellosGoOn(t *testing.T) {
+	leave := make(chan struct{})
+	_, all := three(t, func(c *peer.Config) {
+		c.Handler = peer.HandlerFunc(func(http.ResponseWriter, *http.Request) error { <-leave; return nil })
+	})
+	var calls sync.WaitGroup
+	var refused atomic.Int32
+	for range 1000 {
+		calls.Go(func() {
+			_, err := all[0].Call(within(t, time.Minute), "g1", "POST", "/", nil)
+			if err == nil {
+				return
+			}
+			if shardlog.KindOf(err) != shardlog.Unavailable || shardlog.RetryAfter(err) == 0 {
+				t.Error(err)
+			}
+			refused.Add(1)
+		})
+	}
+	eventually(t, func() bool { return refused.Load() >= 100 })
+	began := time.Now()
+	eventually(t, func() bool { return all[0].peer("g1").Contact.After(began) })
+	if !all[0].peer("g1").Reachable {
+		t.Error("shown as unreachable")
+	}
+	close(leave)
+	calls.Wait()
+	if n := refused.Load(); n > 110 { // hellos take places too
+		t.Errorf("%d refused", n)
 	}
 }
 

@@ -76,14 +76,14 @@ func (l *Links) newServer() *http.Server {
 		Protocols:         new(http.Protocols),
 		ReadHeaderTimeout: l.c.Patience,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(l.c.Log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(l.c.Log.Handler(), slog.LevelWarn), // of a handler that panicked
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			return context.WithValue(ctx, callerKey{}, c.(*conn).id)
 		},
 		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams:          250,
+			MaxConcurrentStreams:          maxStreams,
 			MaxReadFrameSize:              64 << 10,
 			SendPingTimeout:               15 * time.Second,
 			PingTimeout:                   15 * time.Second,
@@ -101,7 +101,7 @@ func (l *Links) serve(w http.ResponseWriter, r *http.Request) {
 	defer l.counters.serving.Add(-1)
 	caller := CallerID(r.Context())
 	if l.c.Removed(caller) {
-		WriteError(w, shardlog.Errorf(shardlog.Denied, "answer call", "gateway %s was removed from the site", caller))
+		WriteError(w, shardlog.Errorf(shardlog.Denied, "answer call", "gateway %s was %w", caller, ErrRemoved))
 		return
 	}
 	if r.URL.Path == helloPath {

@@ -120,11 +120,12 @@ func (l *logStore) covers() uint64 {
 }
 
 // pull keeps entries out, or lets them in again: what is pulled must not be
-// appended as well.
+// appended as well, and takes the place of the newest entries.
 func (l *logStore) pull(on bool) {
 	l.writing <- struct{}{}
 	defer func() { <-l.writing }()
 	l.pulling = on
+	l.forget()
 }
 
 func (l *logStore) StoreLog(log *raft.Log) error { return l.StoreLogs([]*raft.Log{log}) }

@@ -131,6 +131,24 @@ func TestNothingIsAppendedDuringAPull(t *testing.T) {
 	}
 }
 
+func TestRecentEntriesEndWithAPull(t *testing.T) {
+	l := &logStore{journal: &ledger{}, peers: true}
+	for i := range uint64(3) {
+		if err := l.StoreLog(&raft.Log{Index: i + 1, Term: 2, Data: []byte{1}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.pull(true) // which drops the tail and brings other entries in its place
+	l.pull(false)
+	if err := l.StoreLog(&raft.Log{Index: 4, Term: 3, Data: []byte{1}}); err != nil {
+		t.Fatal(err)
+	}
+	var out raft.Log
+	if err := l.GetLog(3, &out); !errors.Is(err, raft.ErrLogNotFound) {
+		t.Errorf("entry 3 of term %d is still handed out: %v", out.Term, err)
+	}
+}
+
 func TestSnapshotsLastEntryCanBeCompared(t *testing.T) {
 	l := &logStore{writing: make(chan struct{}, 1), journal: &ledger{}}
 	var out raft.Log

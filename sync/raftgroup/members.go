@@ -3,6 +3,7 @@ package raftgroup
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -96,6 +97,11 @@ func (g *Group) AddLearner(ctx context.Context, id, address string) error {
 		return err
 	}
 	defer done()
+	return g.addLearner(ctx, id, address)
+}
+
+// addLearner is AddLearner for who has the turn.
+func (g *Group) addLearner(ctx context.Context, id, address string) error {
 	// The new one has to find the leader under its address.
 	if own, ok := find(g.Members(), g.config.ID); ok && g.config.Address != "" && own.Address != g.config.Address {
 		if err := g.alter(ctx, step{move, g.config.ID, g.config.Address}); err != nil {
@@ -104,6 +110,38 @@ func (g *Group) AddLearner(ctx context.Context, id, address string) error {
 	}
 	return g.alter(ctx, step{move, id, address})
 }
+
+// Supersede is AddLearner of a gateway that is where another was that will not
+// come back: one that lost its log. The other one keeps its vote, which nobody
+// casts, and moves to an address that leads nowhere (see Nowhere); Remove it
+// once somebody is ready to vote in its place. Nothing is done when the
+// gateway is there already. Kinds as AddLearner.
+func (g *Group) Supersede(ctx context.Context, before, id, address string) error {
+	done, err := g.turn(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if m, ok := find(g.Members(), id); ok && m.Address == address {
+		return nil
+	}
+	facts := g.state(time.Now()).facts
+	for _, m := range g.Members() {
+		if m.Address != address || m.ID == id || m.ID == g.config.ID || m.ID != before && facts[m.ID].Reachable {
+			continue
+		}
+		if err := g.alter(ctx, step{move, m.ID, m.ID + nowhere}); err != nil {
+			return err
+		}
+	}
+	return g.addLearner(ctx, id, address)
+}
+
+const nowhere = ".invalid:1" // RFC 2606
+
+// Nowhere reports whether an address is that of a gateway that was superseded:
+// it need not be dialled.
+func Nowhere(address string) bool { return strings.HasSuffix(address, nowhere) }
 
 // SetAddress changes where peers find this gateway. Kinds as AddLearner. The
 // steward does it by itself when Config.Address is another than the site knows.

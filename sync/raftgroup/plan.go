@@ -92,7 +92,7 @@ func (s state) moved(all []Member) step {
 			at = s.address
 		}
 		taken := slices.ContainsFunc(all, func(o Member) bool { return o.Address == at })
-		if at != "" && at != m.Address && !taken {
+		if at != "" && at != m.Address && !taken && !Nowhere(m.Address) {
 			return step{move, m.ID, at}
 		}
 	}

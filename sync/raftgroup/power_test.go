@@ -41,11 +41,14 @@ type loaders struct {
 // stream makes the stream, or finds it.
 func (l *loaders) prepare(t *testing.T, g *raftgroup.Group, s *store.Store) {
 	t.Helper()
+	l.at = time.UnixMilli(1_764_000_000_000)
 	if st, ok := s.Stream("s"); ok {
-		l.stream, l.at = st.ID, s.Tail().Stamp
+		l.stream = st.ID
+		if stamp := s.Tail().Stamp; stamp.After(l.at) {
+			l.at = stamp
+		}
 		return
 	}
-	l.at = time.UnixMilli(1_764_000_000_000)
 	o, err := g.Propose(within(t, 10*time.Second), shardlog.CreateStream{At: l.at, Spec: shardlog.StreamSpec{Name: "s", Shards: load, Retention: shardlog.DefaultRetention, Class: shardlog.Telemetry}})
 	if err != nil || o.Err != nil {
 		t.Fatal(err, o.Err)

@@ -63,13 +63,14 @@ func newPuller(c Config, logs *logStore) *puller {
 //
 // The leader's log and this one part before or at the snapshot, so what this
 // log has beyond it was never agreed on, and what it has up to there is in
-// the snapshot. But an engine cannot lose the end of its log while it runs.
+// the snapshot. But an engine cannot lose its log while it runs, and after a crash
+// amid a pull it would have confirmed more than its log and its snapshot tell.
 func (p *puller) accept(m shardlog.Manifest, index uint64) error {
 	last, at := p.journal.Last(), p.machine.Applied()
 	switch {
 	case index < p.logs.covers() || index < last && last <= at:
 		return shardlog.Errorf(shardlog.Unavailable, "install snapshot", "up to %d, which is behind this gateway", index)
-	case last > index, last > at && !p.has(m), last == index && !p.isOf(last, m.Term):
+	case last > index, last > 0 && !p.has(m), last == index && !p.isOf(last, m.Term):
 		return p.startOver(m)
 	}
 	return p.ask(m)
@@ -84,7 +85,7 @@ func (p *puller) isOf(index, term uint64) bool {
 	return err == nil && e.Term == term
 }
 
-// startOver ends the engine, to go on without the end of its log. Nothing that
+// startOver ends the engine, to go on without its log. Nothing that
 // the engine says from here on is heard.
 func (p *puller) startOver(m shardlog.Manifest) error {
 	if p.reach == nil && !p.has(m) {
@@ -196,7 +197,7 @@ func (p *puller) beside(ctx context.Context) {
 	p.mu.Unlock()
 	p.logs.pull(true)
 	defer p.logs.pull(false)
-	if p.has(m) || p.journal.Last() > p.machine.Applied() {
+	if p.has(m) || p.journal.Last() > 0 {
 		return
 	}
 	p.begin(m)

@@ -16,6 +16,8 @@ import (
 type colony struct {
 	t    *testing.T
 	make func(t *testing.T) ground
+	// heartbeat is short where leaders die, and long where one has to stay.
+	heartbeat time.Duration
 
 	mu      sync.Mutex
 	members []*member
@@ -25,7 +27,7 @@ type colony struct {
 }
 
 func newColony(t *testing.T, make func(t *testing.T) ground) *colony {
-	return &colony{t: t, make: make, alive: map[string]bool{}, holes: map[string]bool{}, last: map[string]time.Time{}}
+	return &colony{t: t, make: make, heartbeat: 600 * time.Millisecond, alive: map[string]bool{}, holes: map[string]bool{}, last: map[string]time.Time{}}
 }
 
 // found makes the first gateway.
@@ -42,11 +44,18 @@ func (s *colony) join(edit ...func(c *raftgroup.Config)) *member {
 	s.t.Helper()
 	m := s.add()
 	s.start(m, edit...)
-	lead := s.leader()
-	if err := lead.AddLearner(within(s.t, 10*time.Second), m.id, m.wire.address); err != nil {
-		s.t.Fatal(err)
-	}
+	s.admit(m)
 	return m
+}
+
+// admit adds a gateway to the site, whoever leads it.
+func (s *colony) admit(m *member) {
+	s.t.Helper()
+	var err error
+	eventuallyOr(s.t, func() bool {
+		err = s.leader().AddLearner(within(s.t, 10*time.Second), m.id, m.wire.address)
+		return err == nil
+	}, func() string { return fmt.Sprint("add learner: ", err) })
 }
 
 // trio is a colony of three voters.
@@ -70,7 +79,7 @@ func (s *colony) start(m *member, edit ...func(c *raftgroup.Config)) {
 	link := m.wire.link(s.t)
 	c := raftgroup.Config{
 		ID: m.id, Machine: m.store, Journal: m.store, Locals: m.store, Snapshots: m.store, Log: silent(),
-		Link: link, Address: m.wire.address, Join: true, Heartbeat: 150 * time.Millisecond,
+		Link: link, Address: m.wire.address, Join: true, Heartbeat: s.heartbeat,
 		Facts: s.facts, Replace: 500 * time.Millisecond,
 	}
 	for _, e := range edit {
@@ -224,6 +233,7 @@ func TestSiteGrowsToThreeUnderWrites(t *testing.T) { onEachGround(t, siteGrows) 
 
 func siteGrows(t *testing.T, make func(t *testing.T) ground) {
 	s := newColony(t, make)
+	s.heartbeat = 2 * time.Second
 	a := s.found()
 	stop := mustWrite(t, a)
 	b := s.join()
@@ -294,6 +304,7 @@ func TestVoterWithHolesIsReplaced(t *testing.T) {
 
 func TestRemoveSwapsFirst(t *testing.T) {
 	s := newColony(t, grounds["memory"])
+	s.heartbeat = 2 * time.Second
 	a, b, c := s.trio()
 	ctx := within(t, 20*time.Second)
 	if err := a.Remove(ctx, b.id); shardlog.KindOf(err) != shardlog.Invalid {

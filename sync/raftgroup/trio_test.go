@@ -94,6 +94,8 @@ type ground interface {
 	list() []string // keys that were set
 	cuts() int      // tails that were cut
 	again() ground  // the same after a crash
+	forgetState()   // another crash
+	pull(ctx context.Context, from ground) error
 }
 
 // grounds are what every story of three is told on.
@@ -118,6 +120,7 @@ type member struct {
 
 type trio struct {
 	t       *testing.T
+	mu      sync.Mutex // held while a member's group is being replaced
 	members []*member
 	weight  uint64
 }
@@ -146,7 +149,17 @@ func (s *trio) start(m *member, link *raftgroup.Link) {
 	for _, o := range s.members {
 		c.Servers = append(c.Servers, raftgroup.Server{ID: o.id, Address: o.wire.address})
 	}
-	m.running = run(s.t, c)
+	started := run(s.t, c)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.running = started
+}
+
+// group is a member's at present.
+func (s *trio) group(i int) *raftgroup.Group {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.members[i].Group
 }
 
 // leader waits for one among the members that are not in the exception.
@@ -198,7 +211,7 @@ func (s *trio) write(n int) *writers {
 	for i := range n {
 		w.all.Go(func() {
 			for k := 0; ctx.Err() == nil; k++ {
-				w.one(ctx, s.members[(i+k)%3].Group, fmt.Sprintf("w%d-%d", i, k))
+				w.one(ctx, s.group((i+k)%3), fmt.Sprintf("w%d-%d", i, k))
 			}
 		})
 	}

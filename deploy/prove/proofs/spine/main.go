@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"headgate/deploy/prove/internal/account"
 	"headgate/firmware-sim/fleet"
 )
 
@@ -74,14 +75,14 @@ func prove(ctx context.Context, o options) error {
 		return err
 	}
 	began := time.Now()
-	read, err := s.read(ctx)
+	read, err := account.Read(ctx, account.Client(s.api), "telemetry")
 	if err != nil {
 		return err
 	}
 	took := time.Since(began)
-	found := compare(acked, read)
-	fmt.Printf("devices %d, acknowledged %d, read by the AWS SDK %d in %.1f s, kills %d\n", o.devices, acked.Len(), read.records, took.Seconds(), kills)
-	fmt.Printf("missing %d, altered %d, sequence numbers given twice %d, sent again after a kill %d\n", found.missing, read.altered, read.twice, found.repeated)
+	found := account.Compare(read, acked)
+	fmt.Printf("devices %d, acknowledged %d, read by the AWS SDK %d in %.1f s, kills %d\n", o.devices, acked.Len(), read.Records, took.Seconds(), kills)
+	fmt.Printf("missing %d, altered %d, sequence numbers given twice %d, sent again after a kill %d\n", found.Missing, read.Altered, read.Twice, found.Repeated)
 	delivered, err := s.delivered(ctx, read)
 	if err != nil {
 		return err
@@ -98,7 +99,7 @@ func prove(ctx context.Context, o options) error {
 	if want := uint64(o.devices) * o.messages; acked.Len() != want {
 		err = errors.Join(err, fmt.Errorf("%d of %d messages were acknowledged", acked.Len(), want))
 	}
-	if found.missing+read.altered+read.twice > 0 {
+	if found.Missing+read.Altered+read.Twice > 0 {
 		err = errors.Join(err, errors.New("the stream is not what was acknowledged"))
 	}
 	return err

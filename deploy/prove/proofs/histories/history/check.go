@@ -17,6 +17,7 @@ const (
 	NothingLost  Law = "an acknowledged record is lost"      // or has another number
 	Committed    Law = "a record was read that is not there" // uncommitted, or with another number
 	Forward      Law = "an iterator went back or skipped"    //
+	Newest       Law = "latest was not the latest"           // an iterator began before what was stored, or behind what was not
 	Linearizable Law = "the order is not linearizable"       // of puts, with what reads saw
 	Decided      Law = "linearizability was not decided"     // within Patience
 )
@@ -42,6 +43,7 @@ func (h *History) Check() []Fault {
 		c.copies()
 		c.puts()
 		c.reads()
+		c.latest()
 		c.order()
 		all = append(all, c.faults...)
 	}
@@ -175,6 +177,44 @@ func (c *check) page(r Read, i Iterator, next map[int]int) {
 		}
 		next[i.ID] = place + 1
 	}
+}
+
+// latest looks where iterators of that kind began: behind every record that
+// was stored before their call, and behind none that was put after it.
+func (c *check) latest() {
+	puts := c.byPlace()
+	first := map[int]Record{}
+	for _, r := range c.h.Reads {
+		if _, begun := first[r.Iterator]; !begun && len(r.Records) > 0 {
+			first[r.Iterator] = r.Records[0]
+		}
+	}
+	for _, i := range c.h.Iterators {
+		place, there := c.places[first[i.ID].Number]
+		if i.Shard != c.shard || i.Start != Latest || !there {
+			continue
+		}
+		for later := place; later < len(puts); later++ {
+			if p := puts[later]; p.Outcome == Stored && p.Ended < i.Called {
+				c.fault(Newest, "iterator %d of %s, called at %v, began at place %d: %s at %d was stored at %v", i.ID, i.Client, i.Called, place, p.Value, later, p.Ended)
+				break
+			}
+		}
+		if place > 0 && puts[place-1].Called > i.Ended {
+			c.fault(Newest, "iterator %d of %s, which was there at %v, began at place %d: %s before it was put at %v", i.ID, i.Client, i.Ended, place, puts[place-1].Value, puts[place-1].Called)
+		}
+	}
+}
+
+// byPlace are the puts of the log's records, in their order.
+func (c *check) byPlace() []Put {
+	puts := make([]Put, len(c.log))
+	for _, p := range c.h.Puts {
+		if place, there := c.values[p.Value]; there && p.Shard == c.shard {
+			puts[place] = p
+		}
+	}
+	return puts
 }
 
 func (c *check) iterators() map[int]Iterator {

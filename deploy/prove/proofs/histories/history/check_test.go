@@ -90,8 +90,9 @@ func TestFaults(t *testing.T) {
 		"a later put came before":             {func(h *history.History) { move(&h.Puts[0], 50, 51) }, history.Linearizable},
 		"a read saw a put before its call":    {func(h *history.History) { h.Reads[0].Called, h.Reads[0].Ended = 1, 2 }, history.Linearizable},
 		"an unknown put came before its call": {func(h *history.History) { h.Puts[1].Called = 65 * time.Millisecond }, history.Linearizable},
-		"latest was not the latest":           {func(h *history.History) { h.Iterators[2].Called, h.Iterators[2].Ended = 1, 2 }, history.Linearizable},
-		"latest missed a record":              {func(h *history.History) { move(&h.Puts[2], 45, 90) }, history.Linearizable},
+		"latest was ahead of its time":        {func(h *history.History) { h.Iterators[2].Called, h.Iterators[2].Ended = 1, 2 }, history.Newest},
+		"latest missed a record":              {func(h *history.History) { move(&h.Puts[2], 45, 90) }, history.Newest},
+		"latest began before what was stored": {func(h *history.History) { h.Reads[4].Records = log("a", "c", "b")[1:] }, history.Newest},
 	} {
 		h := sound()
 		c.spoil(h)

@@ -15,7 +15,6 @@ import (
 //
 //	put    at place p   is possible when the shard has p records, and makes it one more
 //	seen   up to p      is possible when the shard has more than p records: reads may be late, never early
-//	latest before p     is possible when the shard has p records
 //
 // Puts of unknown outcome that are in the log may have happened at any time
 // after their call; the others never happened.
@@ -28,23 +27,18 @@ func (s step) String() string { return fmt.Sprintf("%s %d", s.kind, s.place) }
 
 // kinds of steps.
 const (
-	put    = "put at"
-	seen   = "seen up to"
-	latest = "latest before"
+	put  = "put at"
+	seen = "seen up to"
 )
 
 var model = porcupine.Model{
 	Init: func() any { return 0 },
 	Step: func(state, input, _ any) (bool, any) {
 		has, s := state.(int), input.(step)
-		switch s.kind {
-		case put:
+		if s.kind == put {
 			return has == s.place, has + 1
-		case seen:
-			return has > s.place, has
-		default:
-			return has == s.place, has
 		}
+		return has > s.place, has
 	},
 	DescribeOperation:         func(input, _ any) string { return input.(step).String() },
 	DescribeOperationMetadata: func(info any) string { return fmt.Sprint(info) },
@@ -88,16 +82,12 @@ func (h *History) operations(c *check) (all []porcupine.Operation) {
 			add(p.Client+"?"+p.Value, step{put, place}, p.Called, ever, p.Value) // its client goes on while it is open
 		}
 	}
-	owner, begun := c.iterators(), map[int]bool{}
+	owner := c.iterators()
 	for _, r := range h.Reads {
 		i := owner[r.Iterator]
 		if i.Shard != c.shard || len(r.Records) == 0 {
 			continue
 		}
-		if place, there := c.places[r.Records[0].Number]; there && i.Start == Latest && !begun[i.ID] {
-			add(i.Client, step{latest, place}, i.Called, i.Ended, "")
-		}
-		begun[i.ID] = true
 		if place, there := c.places[r.Records[len(r.Records)-1].Number]; there {
 			add(i.Client, step{seen, place}, r.Called, r.Ended, fmt.Sprintf("gateway %d", r.Gateway))
 		}
@@ -135,14 +125,10 @@ func (c *check) why() string {
 	return "no order explains it"
 }
 
-// rank puts what needs a shard of p records before what makes it longer.
+// rank puts what makes the shard longer before what saw that.
 func rank(o porcupine.Operation) int {
-	switch o.Input.(step).kind {
-	case latest:
+	if o.Input.(step).kind == put {
 		return 0
-	case put:
-		return 1
-	default:
-		return 2
 	}
+	return 1
 }
