@@ -25,13 +25,14 @@ type box struct {
 	joins   bool
 	clock   *hands
 
-	mu     sync.Mutex
-	disk   *store.Disk   // guarded by mu: as the next life finds it
-	now    *life         // guarded by mu: nil while there is none
-	lives  int           // guarded by mu
-	frozen int           // guarded by mu: why its process stands still
-	thawed chan struct{} // guarded by mu: closed at the end of that; nil while it runs
-	gone   bool          // guarded by mu: for good, with its disk
+	mu       sync.Mutex
+	disk     *store.Disk   // guarded by mu: as the next life finds it
+	now      *life         // guarded by mu: nil while there is none
+	lives    int           // guarded by mu
+	starting bool          // guarded by mu
+	frozen   int           // guarded by mu: why its process stands still
+	thawed   chan struct{} // guarded by mu: closed at the end of that; nil while it runs
+	gone     bool          // guarded by mu: for good, with its disk
 }
 
 func (b *box) name() string { return fmt.Sprintf("%016x", b.id) }
@@ -130,21 +131,25 @@ func (b *box) alive() *life {
 // start begins a life on the box's disk. It does nothing when there is one.
 func (b *box) start() error {
 	b.mu.Lock()
-	if b.now != nil || b.gone {
+	if b.now != nil || b.gone || b.starting {
 		b.mu.Unlock()
 		return nil
 	}
+	b.starting = true
 	b.lives++
 	l := &life{box: b, sim: b.sim, name: b.name(), number: b.lives, disk: b.disk,
 		door: make(chan *conn), shut: make(chan struct{}), done: make(chan struct{})}
 	b.mu.Unlock()
 	l.beats, l.lost = context.WithCancel(context.Background())
-	if err := l.wire(); err != nil {
+	err := l.wire()
+	b.mu.Lock()
+	if b.starting = false; err == nil {
+		b.now = l
+	}
+	b.mu.Unlock()
+	if err != nil {
 		return err
 	}
-	b.mu.Lock()
-	b.now = l
-	b.mu.Unlock()
 	b.sim.net.settle(b.host, l)
 	ctx, cancel := context.WithCancel(context.Background())
 	l.cancel = cancel

@@ -285,9 +285,10 @@ func (s *history) join(b *box) {
 			ctx, cancel := context.WithTimeout(l.with(s.ctx), 10*time.Second)
 			err := l.group.AddLearner(ctx, b.name(), address(b.host).String())
 			cancel()
+			heard := l.known(func() {})
 			out()
-			s.note("box %d joins: %v", b.host, err)
-			if err == nil {
+			s.note("box %d joins: %v, heard %v", b.host, err, heard)
+			if err == nil && heard {
 				return
 			}
 		}
@@ -320,9 +321,10 @@ func (s *history) remove(b *box, force bool) {
 				}
 				err := remove(ctx, b.name())
 				cancel()
+				heard := l.known(func() {})
 				out()
-				s.note("box %d is taken out, forced %v: %v", b.host, force, err)
-				if err == nil || shardlog.KindOf(err) == shardlog.NotFound {
+				s.note("box %d is taken out, forced %v: %v, heard %v", b.host, force, err, heard)
+				if heard && (err == nil || shardlog.KindOf(err) == shardlog.NotFound) {
 					return
 				}
 			}
@@ -346,9 +348,10 @@ func (s *history) delete(spec shardlog.StreamSpec, after time.Duration) {
 			ctx, cancel := context.WithTimeout(l.with(ctx), 5*time.Second)
 			err := do(ctx, l.carrier.Control())
 			cancel()
+			heard := l.known(func() {})
 			out()
-			s.note("%s %s by box %d: %v", what, spec.Name, b.host, err)
-			if err == nil {
+			s.note("%s %s by box %d: %v, heard %v", what, spec.Name, b.host, err, heard)
+			if err == nil && heard {
 				return
 			}
 		}

@@ -35,7 +35,7 @@ type history struct {
 	relief  context.CancelFunc
 	lives   sync.WaitGroup
 
-	counts  struct{ puts, acked, spooled, refused, unknown, reads, pulls, repairs, leaders, crashes atomic.Uint64 }
+	counts  struct{ puts, acked, spooled, refused, unknown, reads, pulls, repairs, crashes, replays atomic.Uint64 }
 	carried forward.Stats // guarded by mu: of all lives that have ended
 
 	truth  *truth
@@ -49,12 +49,12 @@ type history struct {
 
 // result is what a history leaves behind.
 type result struct {
-	plan                                                                            *plan
-	failures                                                                        []string
-	notes                                                                           []string
-	lasted                                                                          time.Duration // in its own time
-	carried                                                                         forward.Stats
-	puts, acked, spooled, refused, unknown, reads, pulls, repairs, crashes, records uint64
+	plan                                                                                     *plan
+	failures                                                                                 []string
+	notes                                                                                    []string
+	lasted                                                                                   time.Duration // in its own time
+	carried                                                                                  forward.Stats
+	puts, acked, spooled, refused, unknown, reads, pulls, repairs, crashes, records, replays uint64
 }
 
 func (s *history) now() string { return fmt.Sprintf("%8.3fs", time.Since(s.began).Seconds()) }
@@ -155,7 +155,7 @@ func tell(t *testing.T, p *plan) (r result) {
 		c := &s.counts
 		r = result{plan: p, failures: s.failures, notes: s.notes, carried: s.carried, lasted: time.Since(s.began),
 			puts: c.puts.Load(), acked: c.acked.Load(), spooled: c.spooled.Load(), refused: c.refused.Load(), unknown: c.unknown.Load(),
-			reads: c.reads.Load(), pulls: c.pulls.Load(), repairs: c.repairs.Load(), crashes: c.crashes.Load()}
+			reads: c.reads.Load(), pulls: c.pulls.Load(), repairs: c.repairs.Load(), crashes: c.crashes.Load(), replays: c.replays.Load()}
 		for _, places := range s.truth.places {
 			r.records += uint64(len(places))
 		}

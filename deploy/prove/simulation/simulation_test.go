@@ -158,6 +158,7 @@ func (r *runner) add(h result) {
 	s.repairs += h.repairs
 	s.crashes += h.crashes
 	s.records += h.records
+	s.replays += h.replays
 	s.carried = added(s.carried, h.carried)
 	if r.told%500 == 0 {
 		fmt.Fprintln(os.Stderr, r.line())
@@ -173,9 +174,9 @@ func (r *runner) summary() string {
 func (r *runner) line() string {
 	s := r.sum
 	used := cpu() - r.cpu
-	return fmt.Sprintf("%d histories, %d failed: %v of their time in %v, %.0f ms of CPU each; %d puts; entries: %d acknowledged with a place, %d by a spool or again, %d unsure, %d refused, %d stored; %d pages read, %d pulls, %d repairs, %d crashes; carriers: %+v",
+	return fmt.Sprintf("%d histories, %d failed: %v of their time in %v, %.0f ms of CPU each; %d puts; entries: %d acknowledged with a place, %d by a spool or again, %d unsure, %d refused, %d stored; %d pages read, %d pulls, %d repairs, %d crashes, %d replays; carriers: %+v",
 		r.told, r.failed.Load(), s.lasted.Round(time.Second), time.Since(r.began).Round(time.Second), float64(used.Milliseconds())/float64(max(r.told, 1)),
-		s.puts, s.acked, s.spooled, s.unknown, s.refused, s.records, s.reads, s.pulls, s.repairs, s.crashes, s.carried)
+		s.puts, s.acked, s.spooled, s.unknown, s.refused, s.records, s.reads, s.pulls, s.repairs, s.crashes, s.replays, s.carried)
 }
 
 // cpu is what this process has used.
