@@ -200,7 +200,7 @@ func (f *Carrier) keepChanges(ctx context.Context, m []shardlog.Mutation) (kept 
 			continue
 		case !waits:
 			return false, nil
-		case time.Now().After(patient):
+		case !time.Now().Before(patient):
 			return false, unavailable("mutate", "", errBehind)
 		}
 		if err := pause(ctx, time.Until(patient), changed); err != nil {
