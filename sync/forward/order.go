@@ -2,6 +2,7 @@ package forward
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 
@@ -102,7 +103,7 @@ func (f *Carrier) seen(ctx context.Context, o order, index uint64, err error) er
 		f.catchUp(ctx, index)
 		return err
 	}
-	if e := f.await(ctx, index); e != nil {
+	if e := f.await(ctx, index); e != nil && !errors.Is(e, errIsolated) {
 		return unknown(o.name(), o.spec.Name, e)
 	}
 	return nil
