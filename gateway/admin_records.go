@@ -31,6 +31,7 @@ type TailRecord struct {
 	Number  string     `json:"sequenceNumber"`
 	Shard   string     `json:"shardId"`
 	Arrived time.Time  `json:"arrived"`
+	Origin  time.Time  `json:"origin,omitzero"` // when a gateway without its peers took it, if that was before
 	Gap     *GapDetail `json:"gap,omitempty"`
 }
 
@@ -184,5 +185,5 @@ func (f found) line() TailRecord {
 		return TailRecord{Shard: f.shard.ID.String(), Gap: &detail}
 	}
 	return TailRecord{Key: f.record.Key, Data: f.record.Data, Shard: f.shard.ID.String(), Arrived: f.record.Arrived.UTC(),
-		Number: f.shard.Number(f.record.Seq, f.record.Arrived).String()}
+		Origin: f.record.Origin, Number: f.shard.Number(f.record.Seq, f.record.Arrived).String()}
 }

@@ -17,6 +17,7 @@ type Config struct {
 	Peer        string      `yaml:"peer"`         // address for the other gateways of the site, "off" for none; a gateway that has joined one remembers its own
 	PeerAddress string      `yaml:"peer_address"` // where the others find it, if not at peer itself
 	Join        string      `yaml:"-"`            // code to join a site with, once
+	Replace     Duration    `yaml:"replace"`      // how long a gateway that votes may be away before another takes its place
 	Spool       SpoolConfig `yaml:"spool"`        // what is kept while there is no quorum
 
 	Open        bool    `yaml:"open"`         // development: loopback without credentials
@@ -105,6 +106,7 @@ func Defaults() Config {
 		MQTT:    "127.0.0.1:1883",
 		Console: "127.0.0.1:8080",
 		Peer:    off,
+		Replace: Duration(5 * time.Minute),
 		Spool:   SpoolConfig{Grace: Duration(5 * time.Second), Budget: 1 << 30, Full: spoolRefuse},
 		Profile: ProfileDefault,
 		Limits:  1,

@@ -93,6 +93,8 @@ func (c *Config) checkPeers() error {
 		return Fault{"join", "say with peer (--peer ADDRESS) where the other gateways find this one"}
 	case c.Join != "" && badCode != nil:
 		return Fault{"join", badCode.Error()}
+	case time.Duration(c.Replace) < time.Second || time.Duration(c.Replace) > 30*24*time.Hour:
+		return Fault{"replace", "1s to 30d are allowed"}
 	case c.Spool.Full != spoolRefuse && c.Spool.Full != spoolDrop:
 		return Fault{"spool.full", fmt.Sprintf("%q is not known: write refuse or drop-oldest", c.Spool.Full)}
 	case c.Spool.Budget < minSpool:

@@ -45,6 +45,7 @@ func Settings() []Setting {
 		{"peer", "address for the other gateways of the site, or off", false, text(func(c *Config) *string { return &c.Peer })},
 		{"peer-address", "where the other gateways find this one, if not at --peer itself", false, text(func(c *Config) *string { return &c.PeerAddress })},
 		{"join", "code of headgate invite, to join a site at the first start", false, text(func(c *Config) *string { return &c.Join })},
+		{"replace", "how long a gateway that votes may be away before another takes its place (default 5m)", false, parsed(func(c *Config) *Duration { return &c.Replace }, ParseDuration)},
 		{"spool-budget", "bytes kept while there is no quorum (default 1GiB)", false, parsed(func(c *Config) *Bytes { return &c.Spool.Budget }, ParseBytes)},
 		{"spool-full", "what a full spool does: refuse or drop-oldest", false, text(func(c *Config) *string { return &c.Spool.Full })},
 		{"spool-grace", "how long the quorum may be lost before records go to the spool (default 5s)", false, parsed(func(c *Config) *Duration { return &c.Spool.Grace }, ParseDuration)},

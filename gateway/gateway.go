@@ -29,9 +29,10 @@ import (
 	"headgate/sync/raftgroup"
 )
 
-// ErrDisk is what Run answers when a write or sync failed: nothing may be
-// acknowledged after it, so the process must end and be started again.
-var ErrDisk = errors.New("the disk refused a write or a sync")
+// ErrDisk is what Run answers when a write or sync failed, or the log turned
+// out to be damaged beyond repair: nothing may be acknowledged after it, so the
+// process must end and be started again.
+var ErrDisk = errors.New("the disk failed")
 
 // Gateway is one gateway, wired. New makes it, Run runs it.
 type Gateway struct {
@@ -57,9 +58,10 @@ type Gateway struct {
 	deliveries []*delivery.Delivery
 	rates      rates
 
-	outage     sync.Mutex   // held while one is simulated
-	uplinkCut  atomic.Bool  // deliveries reach nothing: on purpose
-	clockShift atomic.Int64 // nanoseconds that the wall clock pretends to be off
+	mending    chan struct{} // of capacity 1: in it while blocks are fetched
+	outage     sync.Mutex    // held while one is simulated
+	uplinkCut  atomic.Bool   // deliveries reach nothing: on purpose
+	clockShift atomic.Int64  // nanoseconds that the wall clock pretends to be off
 
 	fatal     chan error    // a disk failure, once
 	made      chan struct{} // closed when the streams of the configuration are there
@@ -86,7 +88,7 @@ func New(c Config) (*Gateway, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	g := &Gateway{config: c, began: time.Now(), fatal: make(chan error, 1), made: make(chan struct{}), ready: make(chan struct{}), level: new(slog.LevelVar)}
+	g := &Gateway{config: c, began: time.Now(), fatal: make(chan error, 1), made: make(chan struct{}), ready: make(chan struct{}), mending: make(chan struct{}, 1), level: new(slog.LevelVar)}
 	g.log = newLogger(c.Log, g.level)
 	g.limitMemory()
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
@@ -99,57 +101,6 @@ func New(c Config) (*Gateway, error) {
 		return nil, errors.Join(err, g.Close())
 	}
 	return g, nil
-}
-
-// openStore opens the log. One that may have forgotten what it acknowledged
-// is set aside when others have it: this gateway begins anew as a learner, and
-// only takes its spool along.
-func (g *Gateway) openStore() error {
-	options := store.Options{Log: g.log, Fatal: g.die}
-	s, err := store.Open(g.config.Data, options)
-	if err != nil {
-		return explainOpen(g.config.Data, err)
-	}
-	switch g.store = s; {
-	case s.Amnesia() && !g.hasPeers():
-		// It goes on with what there is, and nobody else ever counted on the
-		// rest: what the next ones will find here is whole.
-		if err := s.EndAmnesia(); err != nil {
-			return err
-		}
-	case s.Amnesia():
-		g.log.Error("the log may have lost what it acknowledged: set aside, the peers have it", "damage", s.Damage())
-		if err := s.Close(); err != nil {
-			return err
-		}
-		if _, err := store.SetAside(g.config.Data, nil); err != nil {
-			return err
-		}
-		if g.store, err = store.Open(g.config.Data, options); err != nil {
-			return explainOpen(g.config.Data, err)
-		}
-	}
-	g.takeSpools()
-	return nil
-}
-
-// takeSpools takes along what stores hold that were set aside, now or at a
-// start that was broken off. What cannot be read does not keep this gateway down.
-func (g *Gateway) takeSpools() {
-	n, err := g.store.AdoptSpools()
-	if n > 0 {
-		g.log.Info("the spool was taken along", "rows", n)
-	}
-	if err != nil {
-		g.log.Error("some of the spool was not taken along: it stays in lost+found", "error", err)
-	}
-}
-
-// hasPeers reports whether the folder tells of other gateways, be its papers
-// damaged or not.
-func (g *Gateway) hasPeers() bool {
-	kept, err := access.NeighboursIn(filepath.Join(g.config.Data, siteFolder))
-	return err == nil && len(kept) > 1
 }
 
 // die reports a disk failure. It does not return: whoever called it must not
@@ -217,7 +168,7 @@ func (g *Gateway) wireLog(incarnation uint64) (err error) {
 	clock := streams.NewClock()
 	clock.Wall = g.now
 	if s := g.site; s != nil {
-		c.Address, c.Join, c.Reach, c.Facts = s.address, !s.founder, g.reach, g.facts
+		c.Address, c.Join, c.Reach, c.Facts, c.Replace = s.address, !s.founder, g.reach, g.facts, time.Duration(g.config.Replace)
 		c.Link = &raftgroup.Link{Listener: s.links.RaftListener(), Dial: g.dialRaft}
 		clock.Peers = s.links.Offset
 	}

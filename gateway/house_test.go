@@ -43,13 +43,14 @@ var rooms = []struct {
 	{"cmd/firmware-sim", []string{"firmware-sim/*"}},
 	{"firmware-sim/*", []string{"firmware-sim/*"}},
 	{"deploy/bench/*", []string{"shardlog*", "shardlog/*", "sync/*", "firmware-sim/*", "deploy/bench/internal/*"}}, // benches measure rooms from outside
-	{"deploy/bench/internal/*", nil},
+	{"deploy/bench/internal/*", []string{"shardlog/store", "sync/raftgroup"}},
 	{"deploy/fixture", nil},
 	{"deploy/lab", nil},
 	{"deploy/lab/site", []string{"deploy/lab"}},
 	{"deploy/prove/internal/*", []string{"firmware-sim/*"}},
 	{"deploy/prove/proofs/*", []string{"firmware-sim/*", "deploy/lab", "deploy/prove/proofs/histories/history", "deploy/prove/internal/*"}}, // proofs use the binary, as users do
 	{"deploy/prove/proofs/histories/history", nil},
+	{"deploy/prove/simulation", nil}, // a test alone
 }
 
 // libraries says which package imports which third-party module. A module has
@@ -70,7 +71,7 @@ var libraries = []struct {
 	{"github.com/spf13/cobra", []string{"cmd/*"}},
 	{"github.com/spf13/pflag", []string{"cmd/*"}},
 	{"github.com/eclipse/paho.mqtt.golang", []string{"firmware-sim/fleet", "deploy/bench/*", "deploy/fixture"}},
-	{"golang.org/x/sync", []string{"shardlog/*", "sync/*", "ingest/*", "firehose/*", "gateway", "gateway/*", "firmware-sim/*", "cmd/*", "deploy/bench/*", "deploy/prove/proofs/*"}}, // errgroup: how every Run owns its goroutines
+	{"golang.org/x/sync", []string{"shardlog/*", "sync/*", "ingest/*", "firehose/*", "gateway", "gateway/*", "firmware-sim/*", "cmd/*", "deploy/bench/*", "deploy/bench/internal/*", "deploy/prove/proofs/*"}}, // errgroup: how every Run owns its goroutines
 	{"github.com/anishathalye/porcupine", []string{"deploy/prove/proofs/histories/history"}},
 	{"golang.org/x/sys", []string{"shardlog/store", "gateway", "deploy/lab", "deploy/prove/proofs/*"}}, // what package syscall lacks
 }

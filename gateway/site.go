@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -61,6 +62,9 @@ func (g *Gateway) wireCarrier() (err error) {
 		Spool: spoolRows{g.store.Spool()}, Notes: g.store, Random: random,
 		Grace: time.Duration(g.config.Spool.Grace), SpoolBytes: int64(g.config.Spool.Budget), SpoolAge: time.Duration(g.config.Spool.MaxAge),
 		Full: forward.Policy(g.config.Spool.Full), Isolated: func(name shardlog.StreamName) forward.Policy {
+			if g.wasRemoved() {
+				return forward.Refuse // what the spool took would never reach the log
+			}
 			if p, ok := policies[name]; ok {
 				return p
 			}
@@ -230,6 +234,19 @@ func (g *Gateway) readGone() ([]string, error) {
 		return nil, shardlog.Errorf(shardlog.Corrupt, "read gateways given up", "%w", err)
 	}
 	return gone, nil
+}
+
+// wasRemoved reports whether the others say that this gateway is none of the
+// site any more.
+func (g *Gateway) wasRemoved() bool {
+	removed := false
+	for _, p := range g.site.links.Peers() {
+		if p.Reachable {
+			return false
+		}
+		removed = removed || errors.Is(p.Err, peer.ErrRemoved)
+	}
+	return removed
 }
 
 // name is the gateway's id as the others know it.

@@ -3,9 +3,11 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"headgate/shardlog"
+	"headgate/shardlog/store"
 	"headgate/sync/peer"
 )
 
@@ -67,22 +69,46 @@ func (g *Gateway) repair(ctx context.Context) error {
 }
 
 // mend asks the peers for what this store lacks. It returns nil when it got
-// some of it.
+// some of it. Kind Unavailable: nobody who would know could be asked; NotFound:
+// nobody has it.
 func (g *Gateway) mend(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, repairEvery)
 	defer cancel()
-	var last error = shardlog.Errorf(shardlog.Unavailable, "repair blocks", "no gateway that has them can be reached")
+	select {
+	case g.mending <- struct{}{}:
+		defer func() { <-g.mending }()
+	case <-ctx.Done():
+		return shardlog.Errorf(shardlog.Unavailable, "repair blocks", "others are being repaired: %w", context.Cause(ctx))
+	}
+	asked := len(g.group.Members()) == 1
 	for _, p := range g.givers(0) {
 		n, err := g.store.RepairFrom(ctx, source{g.site.links, p.ID}, pullRate)
-		if n > 0 {
+		switch {
+		case errors.Is(err, store.ErrRotten) && !p.Hello.Holes:
+			g.giveUp(err)
+		case n > 0:
 			g.log.Info("blocks were fetched from a peer", "gateway", p.ID, "blocks", n)
 			return nil
-		}
-		if last = err; err != nil && ctx.Err() == nil && shardlog.KindOf(err) != shardlog.InUse {
-			g.log.Warn("blocks are not repaired", "gateway", p.ID, "error", err)
+		case err != nil:
+			g.log.Warn("blocks are not repaired", "gateway", p.ID, "error", err.Error())
+		default: // it does not have them, although it has everything else
+			asked = asked || !p.Hello.Holes && p.Hello.Applied >= g.store.Applied()
 		}
 	}
-	return errors.Join(errNothing, last)
+	if !asked {
+		return shardlog.Errorf(shardlog.Unavailable, "repair blocks", "no gateway that should have them can be reached")
+	}
+	return shardlog.Errorf(shardlog.NotFound, "repair blocks", "no gateway has them")
 }
 
-var errNothing = errors.New("no block came back")
+// giveUp ends the process; the next start begins with an empty log that is
+// fetched from the peers, of whom one that lacks nothing has just been reached.
+func (g *Gateway) giveUp(why error) {
+	if err := g.store.GiveUp(why.Error()); err != nil {
+		g.log.Error("the damaged log is not given up", "error", err.Error())
+		return
+	}
+	g.die(fmt.Errorf("%w: %w", errRotten, why))
+}
+
+var errRotten = errors.New("the log is damaged beyond repair: it is set aside at the next start, and fetched from the peers")

@@ -67,18 +67,30 @@ type stored struct {
 // contents reads all that telemetry holds, by shard and in order.
 func contents(t *testing.T, k *kinesis.Client) map[string][]stored {
 	t.Helper()
+	all, err := readWhole(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func readWhole(k *kinesis.Client) (map[string][]stored, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	shards, err := k.ListShards(ctx, &kinesis.ListShardsInput{StreamName: telemetry})
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	all := map[string][]stored{}
 	for _, s := range shards.Shards {
-		for at, behind := iterator(ctx, t, k, *s.ShardId, types.ShardIteratorTypeTrimHorizon, nil), int64(1); behind > 0; {
+		it, err := k.GetShardIterator(ctx, &kinesis.GetShardIteratorInput{StreamName: telemetry, ShardId: s.ShardId, ShardIteratorType: types.ShardIteratorTypeTrimHorizon})
+		if err != nil {
+			return nil, err
+		}
+		for at, behind := it.ShardIterator, int64(1); behind > 0; {
 			out, err := k.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: at})
 			if err != nil {
-				t.Fatal(err)
+				return nil, err
 			}
 			for _, r := range out.Records {
 				all[*s.ShardId] = append(all[*s.ShardId], stored{*r.SequenceNumber, string(r.Data), *r.ApproximateArrivalTimestamp})
@@ -86,7 +98,7 @@ func contents(t *testing.T, k *kinesis.Client) map[string][]stored {
 			at, behind = out.NextShardIterator, *out.MillisBehindLatest
 		}
 	}
-	return all
+	return all, nil
 }
 
 // inOrder wants every shard to number its records upwards, no data twice

@@ -18,6 +18,7 @@ type SiteStatus struct {
 	CatchUp  uint64         `json:"catching_up_to,omitempty"` // entry that a pull is on its way to
 	Fault    string         `json:"fault,omitempty"`          // what is wrong with the papers
 	Severed  bool           `json:"severed,omitempty"`        // cut off on purpose: simulate-outage
+	Removed  bool           `json:"removed,omitempty"`        // the others say that it is none of theirs
 	Rejoined string         `json:"rejoined,omitempty"`       // the id that this gateway had before it lost its log
 }
 
@@ -66,7 +67,7 @@ func (g *Gateway) siteStatus() *SiteStatus {
 	}
 	r := g.group.Stats()
 	s := &SiteStatus{ID: g.site.papers.ID(), Leader: r.Leader, Term: r.Term, Voters: r.Voters, Spool: g.spoolStatus(), CatchUp: r.Pulling,
-		Severed: g.site.links.IsCut(), Rejoined: g.site.before}
+		Severed: g.site.links.IsCut(), Removed: g.wasRemoved(), Rejoined: g.site.before}
 	if err := g.site.papers.Fault(); err != nil {
 		s.Fault = err.Error()
 	}

@@ -38,6 +38,7 @@ type box struct {
 	*process
 	t     *testing.T
 	data  string
+	name  string // its id when it started last
 	flags []string
 	down  bool
 }
@@ -46,10 +47,14 @@ type box struct {
 func grown(t *testing.T, n int, flags ...string) *trio {
 	t.Helper()
 	s := &trio{t: t, flags: flags}
+	began := time.Now()
 	s.add(s.box())
+	first := time.Since(began)
 	s.id, s.secret = s.all[0].KeyID, s.all[0].SecretKey
 	s.join(n - 1)
+	joined := time.Since(began)
 	s.settled(n)
+	t.Logf("the first of %d took %v, all of them %v, to vote %v", n, first, joined, time.Since(began))
 	return s
 }
 
@@ -74,6 +79,9 @@ func (s *trio) join(n int) []*box {
 		fresh = append(fresh, s.box("--join", s.up()[0].invite()))
 	}
 	together(fresh, (*box).start)
+	if s.t.Failed() {
+		s.t.FailNow()
+	}
 	s.all = append(s.all, fresh...)
 	return fresh
 }
@@ -96,6 +104,7 @@ func (s *trio) up() []*box {
 func (b *box) start() {
 	b.t.Helper()
 	b.process, b.down = begin(b.t, b.command()), false
+	b.name = b.status().ID
 }
 
 func (b *box) command() *exec.Cmd {

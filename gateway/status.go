@@ -184,7 +184,8 @@ func (g *Gateway) warnings(s Status) []string {
 	add(g.config.Open, "open: nobody is asked for credentials (loopback only)")
 	add(g.config.InsecureLAN, "insecure_lan: plain listeners beyond loopback")
 	if site := s.Site; site != nil {
-		add(site.Spool.Isolated, "isolated since %s: no majority of the site can be reached, records of devices go to the spool", site.Spool.Since.UTC().Format(time.RFC3339))
+		add(site.Removed, "removed from the site: nothing is taken here; headgate spool export prints what its spool may hold")
+		add(site.Spool.Isolated && !site.Removed, "isolated since %s: no majority of the site can be reached, records of devices go to the spool", site.Spool.Since.UTC().Format(time.RFC3339))
 		add(site.Spool.Dropped > 0, "the spool was full: %d records were given up", site.Spool.Dropped)
 		add(site.Fault != "", "papers of the site: %s", site.Fault)
 		add(site.Severed, "cut off from the peers on purpose: simulate-outage")

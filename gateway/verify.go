@@ -97,6 +97,11 @@ func (g *Gateway) verifyTo(ctx context.Context, yield verifyYield) error {
 	if err != nil {
 		return err
 	}
+	if !report.Whole() && g.site != nil {
+		if err := g.store.Inspect(ctx); err != nil { // so that what is bad is fetched from a peer
+			return err
+		}
+	}
 	return yield(VerifyStep{Done: report.Bytes, Total: report.Bytes, Report: &report})
 }
 

@@ -42,6 +42,8 @@ func (g *Gateway) health() Health {
 func (g *Gateway) followerHealth() Health {
 	f := g.site.carrier.State()
 	switch {
+	case g.wasRemoved():
+		return Health{Alive: true, Why: "removed from the site"}
 	case f.Isolated:
 		return Health{Alive: true, Ready: true, Why: "isolated: records of devices go to the spool, the AWS APIs answer 503"}
 	case g.group.Leader() == "":

@@ -1,6 +1,9 @@
 package shardlog
 
-import "time"
+import (
+	"time"
+	"unicode/utf8"
+)
 
 // Entry is what a producer hands in. Put borrows its bytes until it returns
 // and does not change them.
@@ -16,6 +19,20 @@ type Entry struct {
 
 // Size is what quotas and limits count: data and key, in bytes.
 func (e Entry) Size() int { return len(e.Data) + len(e.Key) }
+
+// Check answers Invalid when no stream takes the entry.
+func (e *Entry) Check() error {
+	if n := len(e.Key); n == 0 || n > MaxPartitionKey && utf8.RuneCountInString(e.Key) > MaxPartitionKey {
+		return Errorf(Invalid, "put", "partition key of %d bytes, 1 to %d characters are allowed", n, MaxPartitionKey)
+	}
+	if e.Size() > MaxRecordBytes {
+		return Errorf(Invalid, "put", "record of %d bytes, %d are allowed", e.Size(), MaxRecordBytes)
+	}
+	if len(e.Meta) > MaxMeta {
+		return Errorf(Invalid, "put", "%d bytes beside the data, %d are allowed", len(e.Meta), MaxMeta)
+	}
+	return nil
+}
 
 // Result is the answer for one entry of a Put. With Err nil the record is
 // durable and Number is its sequence number; otherwise nothing was stored,

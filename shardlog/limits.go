@@ -20,6 +20,7 @@ const (
 	MaxRetention      = 8760 * time.Hour // a year
 	DefaultShards     = 4                // of a stream made without a count
 	MaxCommandBytes   = 1 << 20          // sealed blocks of one command, unless one record alone is larger
+	MaxMeta           = 128 << 10        // bytes that a door keeps beside one record's data
 	MaxStateKey       = 1 << 10          // bytes
 	MaxStateValue     = 64 << 10         // bytes
 	MaxShardsByStream = 10000

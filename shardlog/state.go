@@ -47,6 +47,23 @@ type Mutation struct {
 	Expect Expect
 }
 
+// CheckMutations answers Invalid when one of them can never be made.
+func CheckMutations(all []Mutation) error {
+	for _, m := range all {
+		switch {
+		case m.Space == "" || len(m.Space) > maxSpace:
+			return Errorf(Invalid, "mutate", "space %q", m.Space)
+		case len(m.Key) > MaxStateKey:
+			return Errorf(Invalid, "mutate", "key of %d bytes, %d are allowed", len(m.Key), MaxStateKey)
+		case len(m.Value) > MaxStateValue:
+			return Errorf(Invalid, "mutate", "value of %d bytes, %d are allowed", len(m.Value), MaxStateValue)
+		}
+	}
+	return nil
+}
+
+const maxSpace = 64 // bytes of a space's name
+
 // States is the small replicated state. Reads see everything that a Mutate or
 // Put which returned here has changed.
 //

@@ -64,6 +64,9 @@ func spoolRows(s gateway.SiteStatus) [][2]string {
 	if s.Spool.Rows > 0 {
 		rows = append(rows, [2]string{"it holds", fmt.Sprintf("%s records, %s, oldest %s", count(s.Spool.Records), bytesText(uint64(s.Spool.Bytes)), timeText(s.Spool.Oldest))})
 	}
+	if s.Spool.Kept+s.Spool.Drained+s.Spool.Refused+s.Spool.Dropped == 0 {
+		return rows
+	}
 	return append(rows, [2]string{"since the start", fmt.Sprintf("%s records kept, %s drained, %s known already, %s refused, %s given up",
 		count(s.Spool.Kept), count(s.Spool.Drained), count(s.Spool.Known), count(s.Spool.Refused), count(s.Spool.Dropped))})
 }

@@ -22,10 +22,11 @@ const peersHead = "# gateways of this site as last known: id and address, one a 
 
 // Neighbours reads the list of gateways that KeepNeighbours wrote last. Lines
 // that are none are passed over: the list helps, it does not decide.
-func (s *Site) Neighbours() ([]Neighbour, error) { return NeighboursIn(s.dir) }
+func (s *Site) Neighbours() ([]Neighbour, error) { return Neighbours(s.dir) }
 
-// NeighboursIn is Neighbours of a folder whose papers may be damaged.
-func NeighboursIn(dir string) ([]Neighbour, error) {
+// Neighbours is Site's for the folder dir, whether the papers in it can be
+// read or not; there are none where there are no papers.
+func Neighbours(dir string) ([]Neighbour, error) {
 	text, err := readKeys(filepath.Join(dir, peersFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

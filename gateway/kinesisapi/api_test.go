@@ -1,6 +1,7 @@
 package kinesisapi_test
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 
 	"headgate/gateway/awsapi"
 	"headgate/gateway/kinesisapi"
+	"headgate/shardlog"
 	"headgate/shardlog/quota"
 	"headgate/shardlog/shardlogtest"
 )
@@ -69,7 +71,10 @@ type house struct {
 	url   string
 }
 
-func open(t testing.TB, limits quota.Limits) *house {
+func open(t testing.TB, limits quota.Limits) *house { return openWith(t, limits, nil) }
+
+// openWith opens a house whose API is one of several gateways: tip asks the leader.
+func openWith(t testing.TB, limits quota.Limits, tip func(context.Context, shardlog.ShardID) (shardlog.Seq, error)) *house {
 	t.Helper()
 	h := &house{log: shardlogtest.NewMemory(), clock: &clock{}}
 	if !limits.Off {
@@ -78,7 +83,7 @@ func open(t testing.TB, limits quota.Limits) *house {
 	h.log.Now = h.clock.now
 	var err error
 	h.api, err = kinesisapi.New(kinesisapi.Config{Writer: h.log, Reader: h.log, Catalog: h.log, Control: h.log, States: h.log,
-		Now: h.clock.now, Limits: limits})
+		Tip: tip, Now: h.clock.now, Limits: limits})
 	if err != nil {
 		t.Fatal(err)
 	}

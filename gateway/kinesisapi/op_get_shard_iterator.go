@@ -129,6 +129,20 @@ func (a *API) placeAtTime(ctx context.Context, in awsapi.Input, name shardlog.St
 // arrive from the gateway that gave it.
 const appearWait = time.Second
 
+// absent is the answer for a record that did not appear here: invalid when the
+// site has none such, but only try again while this gateway may be behind.
+func (a *API) absent(ctx context.Context, name shardlog.StreamName, shard shardlog.Shard, wanted shardlog.Seq, invalid error) error {
+	if a.tip == nil {
+		return invalid
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), appearWait)
+	defer cancel()
+	if next, err := a.tip(ctx, shard.ID); err == nil && wanted >= next {
+		return invalid
+	}
+	return &about{name, &shardlog.Error{Kind: shardlog.Unavailable, Op: "find record", Stream: name, Shard: &shard.ID}}
+}
+
 func (a *API) placeAtNumber(ctx context.Context, kind, text string, name shardlog.StreamName, shard shardlog.Shard) (shardlog.Seq, error) {
 	invalid := func(why string) error {
 		return awsapi.Fail(invalidArgument, "StartingSequenceNumber %s used in GetShardIterator on shard %s in stream %s under account %s is invalid%s",
@@ -152,7 +166,7 @@ func (a *API) placeAtNumber(ctx context.Context, kind, text string, name shardlo
 		ctx, cancel := context.WithTimeout(ctx, appearWait)
 		defer cancel()
 		if err := a.reader.Wait(ctx, shard.ID, number.Index); err != nil {
-			return 0, invalid(".")
+			return 0, a.absent(ctx, name, shard, number.Index, invalid("."))
 		}
 	}
 	if kind == afterNumber {

@@ -29,11 +29,15 @@ const (
 // and Damage says that something is missing. One that has peers must not vote
 // and must not count as a holder of anything: the caller closes the store,
 // calls SetAside, opens a new one, joins as a new member and takes the spool
-// over with AdoptSpool. Blocks that cannot be read are no amnesia (see Holes).
+// over with AdoptSpools. Blocks that cannot be read are no amnesia (see Holes).
 func (s *Store) Amnesia() bool {
 	_, err := s.Local(localAmnesia)
 	return err == nil
 }
+
+// GiveUp has Amnesia be true from now on: the store is damaged beyond what
+// peers can mend block by block, and they have everything that it holds.
+func (s *Store) GiveUp(why string) error { return s.SetLocal(localAmnesia, []byte(why)) }
 
 // EndAmnesia is for who knows that no vote and no acknowledgement of this
 // store's past matters any more: the operator of a gateway that stands alone,

@@ -64,15 +64,16 @@ func (j *Journal) Last() uint64 {
 	return j.s.heads.last
 }
 
-// Append adds entries and returns when they are on the disk. A failed write
-// ends the process. Kind Corrupt: an entry that should hold commands does not.
+// Append adds entries and returns when they are on the disk. An empty journal
+// may begin with any. A failed write ends the process. Kind Corrupt: an entry
+// that should hold commands does not.
 func (j *Journal) Append(entries []shardlog.JournalEntry) error {
 	if len(entries) == 0 {
 		return nil
 	}
 	b := j.s.db.NewBatch()
 	defer b.Close()
-	if j.First() == 0 { // it begins here, be that before what a pull has brought
+	if j.First() == 0 { // the marker may lie behind: a pull goes beyond the log
 		if err := b.Set(localKey(localFirst), numberValue(entries[0].Index), nil); err != nil {
 			return err
 		}
@@ -98,9 +99,9 @@ func (j *Journal) Append(entries []shardlog.JournalEntry) error {
 
 const entryCommands = 1 // flag of a journal row: its data are the head of commands
 
-// setEntry writes the row (flags, type, term, time, extensions, data) and, of
-// an entry that is new, the blocks that belong to it. One that a pull has gone
-// beyond is not: its blocks are here, or were given up.
+// setEntry writes the row (flags, type, term, time, extensions, data) and, if
+// the entry is new, the blocks that belong to it. Those of one that is applied
+// lie here already, or were given up and must not come back.
 func setEntry(b *pebble.Batch, e shardlog.JournalEntry, fresh bool) error {
 	data, flags := e.Data, byte(0)
 	if e.Commands {
@@ -109,10 +110,10 @@ func setEntry(b *pebble.Batch, e shardlog.JournalEntry, fresh bool) error {
 			return err
 		}
 		data, flags = head, entryCommands
-		if !fresh {
-			blocks = nil
-		}
 		for i, r := range blocks {
+			if !fresh {
+				break
+			}
 			key := place{r.Class, r.Bucket, r.Stream, e.Index, uint16(i)}.key()
 			if err := b.Set(key, r.Bytes, nil); err != nil {
 				return err

@@ -31,7 +31,9 @@ func (s *Store) pebbleOptions(o Options) *pebble.Options {
 	// Pebble's own answer to bytes that rotted is to end the process, and the
 	// next, and the one after that.
 	p.EventListener = &pebble.EventListener{DataCorruption: func(info pebble.DataCorruptionInfo) {
-		s.log.Error("store file is damaged", "file", info.Path, "error", info.Details.Error())
+		if _, told := s.rotten.LoadOrStore(info.Path, true); !told {
+			s.log.Error("store file is damaged", "file", info.Path, "error", info.Details.Error())
+		}
 	}}
 	p.Cache = pebble.NewCache(orDefault(o.Cache, 4<<20))
 	p.Experimental.ReadSamplingMultiplier = -1
@@ -122,7 +124,13 @@ func (l logger) Infof(format string, args ...any) {
 	l.s.log.Debug(fmt.Sprintf("pebble: "+format, args...))
 }
 
+// Errorf says at every turn that a file is damaged; DataCorruption has told.
 func (l logger) Errorf(format string, args ...any) {
+	for _, a := range args {
+		if err, ok := a.(error); ok && pebble.IsCorruptionError(err) {
+			return
+		}
+	}
 	l.s.log.Error(fmt.Sprintf("pebble: "+format, args...))
 }
 

@@ -24,7 +24,7 @@ func (s *Store) Read(ctx context.Context, id shardlog.ShardID, from shardlog.Cur
 		r.seq = low
 	}
 	err = r.run()
-	if errors.Is(err, errMended) {
+	for errors.Is(err, errMended) {
 		err = r.run() // over what is whole now
 	}
 	if err != nil {
@@ -70,7 +70,8 @@ type reading struct {
 	pinned bool
 
 	seq   shardlog.Seq // wanted next
-	tried bool         // to mend what was missing
+	tries int          // to mend what was missing at this place
+	place shardlog.Seq // where that is
 	bytes int
 	last  time.Time // arrival of the last record taken or passed over
 	page  shardlog.Page
@@ -91,7 +92,7 @@ func (r *reading) run() error {
 	}
 	if err == nil && r.seq < r.view.shard.Next {
 		if err = r.trimmed(); err == nil && r.seq < r.view.shard.Next {
-			err = r.passOver(r.view.shard.Next, r.newest()) // the rest cannot be read
+			err = r.passOver(r.view.shard.Next) // the rest cannot be read
 		}
 	}
 	return err
@@ -182,7 +183,7 @@ func (r *reading) takeBlock(p place, at time.Time, run block.Run, load func() ([
 		return r.s.setAside(p, r.view.stream, err)
 	}
 	if run.First > r.seq {
-		if err := r.passOver(run.First, keyOf(p).Extent()); err != nil {
+		if err := r.passOver(run.First); err != nil {
 			return err
 		}
 	}
@@ -211,34 +212,56 @@ func (r *reading) takeRecord(rec shardlog.Record) error {
 
 var errMended = errors.New("what was missing is there now")
 
+// mendTries is how often a reader asks for what it misses at one place: what
+// came back may have been for somebody else.
+const mendTries = 3
+
 // passOver goes on behind records that are not there, unless a peer can give
-// them back: then it answers errMended, once.
-func (r *reading) passOver(next shardlog.Seq, in ExtentKey) error {
-	if mend := r.s.mender.Load(); mend != nil && !r.tried {
-		r.tried = true
-		if _, _, err := r.s.noteHole(in); err != nil {
+// them back: then it answers errMended. Kind Unavailable: some peer may have
+// them, but cannot be asked now.
+func (r *reading) passOver(next shardlog.Seq) error {
+	if r.place != r.seq {
+		r.place, r.tries = r.seq, 0
+	}
+	if mend := r.s.mender.Load(); mend != nil && r.tries < mendTries {
+		r.tries++
+		if err := r.noteHoles(next); err != nil {
 			return err
 		}
-		if (*mend)(r.ctx) == nil {
+		switch err := (*mend)(r.ctx); {
+		case err == nil:
 			return errMended
+		case shardlog.KindOf(err) == shardlog.Unavailable && len(r.page.Records) > 0:
+			return errPageFull // the next read says it
+		case shardlog.KindOf(err) == shardlog.Unavailable:
+			return &shardlog.Error{Kind: shardlog.Unavailable, Op: "read shard", Stream: r.view.stream, Shard: &r.view.id, Err: err}
 		}
 	}
 	r.gapTo(next)
 	return nil
 }
 
-// newest is where the view's last records should lie.
-func (r *reading) newest() ExtentKey {
-	for i := len(r.view.extents) - 1; i >= 0; i-- {
-		if e := r.view.extents[i]; e.reachOf(r.s, r.view.id.Number) > r.seq {
-			return ExtentKey{e.Class, e.Bucket, e.Stream}
+// noteHoles weighs the extents that should hold the wanted record and those
+// that follow it up to next.
+func (r *reading) noteHoles(next shardlog.Seq) error {
+	for _, e := range r.view.extents {
+		reach := e.reachOf(r.s, r.view.id.Number)
+		if reach <= r.seq {
+			continue
+		}
+		if _, _, err := r.s.noteHole(e.name()); err != nil {
+			return err
+		}
+		if reach >= next {
+			break
 		}
 	}
-	return ExtentKey{}
+	return nil
 }
 
-// SetMender has readers that miss records ask for them, once each, before
-// they pass over a gap. mend returns nil when it has brought something back.
+// SetMender has readers that miss records ask for them before they pass over
+// a gap. mend returns nil when it has brought something back, and Kind
+// Unavailable when it could not ask everybody: the reader is told to come again.
 func (s *Store) SetMender(mend func(ctx context.Context) error) { s.mender.Store(&mend) }
 
 // gapTo passes over records that are not there.

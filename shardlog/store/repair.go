@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -32,12 +33,17 @@ func (s *Store) Repair(k BlockKey, sealed []byte) error {
 	return s.must(b.Commit(pebble.Sync))
 }
 
+// ErrRotten is in an error when a table of keys cannot be read: what is put
+// into its place stays hidden behind it.
+var ErrRotten = errors.New("a table of keys is damaged")
+
 func asideKey(p place) []byte { return append(localKey(localAside), p.key()...) }
 
 // RepairFrom asks a peer for what this store has lost (see Holes) and puts it
 // back, at rate bytes a second (zero: unlimited). What the peer does not have
 // either stays a hole, for another peer; Holes says whether any is left. It
-// answers how many blocks it put back. Kinds: InUse, Unavailable, Corrupt.
+// answers how many blocks it put back. Kinds: InUse, Unavailable, Corrupt;
+// ErrRotten is in the error when no peer can help.
 func (s *Store) RepairFrom(ctx context.Context, from Source, rate int) (int, error) {
 	if !s.pulls.TryLock() {
 		return 0, shardlog.Errorf(shardlog.InUse, "repair", "a pull or another repair runs")
@@ -114,7 +120,7 @@ func (r *repairing) missing(ctx context.Context, e ExtentKey) ([]BlockKey, error
 	}
 	h, err := r.s.holdings()
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(ErrRotten, err)
 	}
 	defer h.close()
 	var missing []BlockKey
@@ -132,10 +138,13 @@ func (r *repairing) missing(ctx context.Context, e ExtentKey) ([]BlockKey, error
 		}
 		err = in.keys(body, func(k BlockKey, size int) error {
 			have, err := h.have(k, size)
-			if err == nil && !have && k.Index <= applied {
+			if err != nil {
+				return errors.Join(ErrRotten, err)
+			}
+			if !have && k.Index <= applied {
 				missing = append(missing, k)
 			}
-			return err
+			return nil
 		})
 		if err != nil {
 			return nil, err

@@ -2,7 +2,9 @@ package store
 
 import (
 	"errors"
-	"slices"
+	"fmt"
+	"io"
+	"io/fs"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -15,50 +17,63 @@ const localAdopted = "adopted/" // + where the other store lies: how far its spo
 // adoptBytes is how much one synced write takes over.
 const adoptBytes = 1 << 20
 
-// takenFile lies beside a store that was set aside once its spool was taken
-// over: outside of both stores, so that the loss of this one does not undo it.
-const takenFile = "spool-taken"
+// adoptedFile lies beside a store set aside once its spool has been taken
+// over, or cannot be: not in the store that took it, which may be set aside
+// itself.
+const adoptedFile = "adopted"
 
-// AdoptSpools takes over the spools of all stores in lost+found, oldest first,
-// each once: this gateway alone has acknowledged what they hold, and a start
-// that was to take them over may have been broken off. It answers how many
-// rows came. Kind Corrupt names stores and rows that cannot be read; what lies
-// beside them came. A store that cannot be opened is tried at the next call again.
+// AdoptSpools is AdoptSpool of every store that was ever set aside in the
+// store's folder, each once. It is called at every start, because the power
+// may have gone between setting a store aside and taking its spool over. An
+// error of kind Corrupt names what could not be taken over, once; whoever
+// starts a gateway says so and goes on.
 func (s *Store) AdoptSpools() (int, error) {
-	fs := s.disk.fs()
-	found := fs.PathJoin(s.dir, lostAndFound)
-	names, err := fs.List(found)
-	if err != nil {
-		return 0, nil // nothing was ever set aside
+	fsys := s.disk.fs()
+	all := fsys.PathJoin(s.dir, lostAndFound)
+	names, err := fsys.List(all)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
 	}
-	slices.Sort(names)
-	total, bad := 0, []error(nil)
+	if err != nil {
+		return 0, fmt.Errorf("look for stores set aside: %w", err)
+	}
+	count := 0
+	var bad []error
 	for _, name := range names {
-		aside := fs.PathJoin(found, name)
-		if !exists(fs, fs.PathJoin(aside, "store")) || exists(fs, fs.PathJoin(aside, takenFile)) {
+		aside := fsys.PathJoin(all, name)
+		if _, err := fsys.Stat(fsys.PathJoin(aside, "store")); err != nil {
 			continue
 		}
-		n, done, err := s.adoptSpool(fs.PathJoin(aside, "store"))
-		if total += n; done {
-			err = errors.Join(err, touch(fs, aside, takenFile))
+		if _, err := fsys.Stat(fsys.PathJoin(aside, adoptedFile)); err == nil {
+			continue
+		}
+		n, err := s.AdoptSpool(fsys.PathJoin(aside, "store"))
+		count += n
+		if err != nil && shardlog.KindOf(err) != shardlog.Corrupt {
+			return count, err
 		}
 		bad = append(bad, err)
+		if err := noteAdopted(fsys, aside, n, err); err != nil {
+			return count, err
+		}
 	}
-	return total, errors.Join(bad...)
+	return count, errors.Join(bad...)
 }
 
-func exists(fs vfs.FS, name string) bool {
-	_, err := fs.Stat(name)
-	return err == nil
-}
-
-// touch makes an empty file, durably.
-func touch(fs vfs.FS, dir, name string) error {
-	f, err := fs.Create(fs.PathJoin(dir, name), vfs.WriteCategoryUnspecified)
+func noteAdopted(fsys vfs.FS, aside string, rows int, bad error) error {
+	f, err := fsys.Create(fsys.PathJoin(aside, adoptedFile), vfs.WriteCategoryUnspecified)
 	if err != nil {
-		return err
+		return fmt.Errorf("note adopted spool: %w", err)
 	}
-	return errors.Join(f.Sync(), f.Close(), syncDir(fs, dir))
+	text := fmt.Sprintf("%d spool rows were taken over\n", rows)
+	if bad != nil {
+		text += bad.Error() + "\n"
+	}
+	_, err = io.WriteString(f, text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("note adopted spool: %w", err)
+	}
+	return syncDir(fsys, aside)
 }
 
 // AdoptSpool takes over what the spool of a store holds that was set aside
@@ -68,49 +83,44 @@ func touch(fs vfs.FS, dir, name string) error {
 // other store cannot be opened, or rows of it, which are named, cannot be
 // read; those beside them came.
 func (s *Store) AdoptSpool(aside string) (int, error) {
-	n, _, err := s.adoptSpool(aside)
-	return n, err
-}
-
-// adoptSpool is AdoptSpool; done is whether it came to the end of the rows.
-func (s *Store) adoptSpool(aside string) (n int, done bool, err error) {
 	old := &Store{dir: aside, disk: s.disk, now: s.now, log: s.log, fatal: s.fatal}
 	options := old.pebbleOptions(Options{})
 	defer options.Cache.Unref()
 	options.ReadOnly = true
 	db, err := pebble.Open(aside, options)
 	if err != nil {
-		return 0, false, shardlog.Errorf(shardlog.Corrupt, "adopt spool", "%s: %w", aside, err)
+		return 0, shardlog.Errorf(shardlog.Corrupt, "adopt spool", "%s: %w", aside, err)
 	}
 	defer db.Close()
 	old.db = db
 	if err := old.spool.load(old); err != nil {
-		return 0, false, shardlog.Errorf(shardlog.Corrupt, "adopt spool", "%s: %w", aside, err)
+		return 0, shardlog.Errorf(shardlog.Corrupt, "adopt spool", "%s: %w", aside, err)
 	}
 	return s.spool.adopt(&old.spool, localAdopted+aside)
 }
 
 // adopt copies the rows piece by piece, each in one synced write with the
 // number of the last one.
-func (sp *Spool) adopt(old *Spool, mark string) (count int, done bool, _ error) {
+func (sp *Spool) adopt(old *Spool, mark string) (int, error) {
 	next := old.count.first
 	if b, err := sp.s.Local(mark); err == nil {
 		next = max(next, indexOf(b))
 	}
 	var bad []error
+	count := 0
 	for next < old.count.next {
 		r := spoolReading{s: sp.s, db: old.s.db, of: mark, next: next, end: old.count.next, max: adoptBytes}
 		rows, err := r.run()
 		if err != nil && shardlog.KindOf(err) != shardlog.Corrupt {
-			return count, false, err
+			return count, err
 		}
 		bad, next = append(bad, err), r.next
 		if err := sp.appendWith(rows, mark, next); err != nil {
-			return count, false, err
+			return count, err
 		}
 		count += len(rows)
 	}
-	return count, true, errors.Join(bad...)
+	return count, errors.Join(bad...)
 }
 
 // appendWith is Append of rows of another spool, with how far they reach.

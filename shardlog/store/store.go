@@ -40,6 +40,7 @@ type Store struct {
 	wakes wakes
 	// mender brings back what readers miss; nil: nobody does.
 	mender atomic.Pointer[func(ctx context.Context) error]
+	rotten sync.Map      // names of files that are damaged, as they were logged
 	cold   chan struct{} // one token for each read that may go to the disk
 	heads  heads
 

@@ -50,7 +50,7 @@ func (l *Log) Put(ctx context.Context, name shardlog.StreamName, entries []shard
 	if err := ctx.Err(); err != nil {
 		return nil, unavailable("put", name, err)
 	}
-	if err := checkMutations(with); err != nil {
+	if err := shardlog.CheckMutations(with); err != nil {
 		return nil, err
 	}
 	p := &put{name: name, entries: entries, with: with, since: time.Now(), done: make(chan struct{})}
@@ -87,7 +87,7 @@ func (p *put) prepare() error {
 	for i := range p.entries {
 		e := &p.entries[i]
 		p.bytes += cost(e)
-		if err := check(e); err != nil {
+		if err := e.Check(); err != nil {
 			if len(p.with) > 0 {
 				return err
 			}

@@ -3,7 +3,6 @@ package streams
 import (
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"headgate/shardlog"
 	"headgate/shardlog/keyspace"
@@ -172,22 +171,6 @@ func (l *Log) chargeWhole(p *put, s shardlog.Stream) {
 		full := r.lanes[p.results[i].Shard.Number].note(l.pool.epoch, cost(&p.entries[i]))
 		l.pool.full = full || l.pool.full
 	}
-}
-
-// maxMeta is the most that a door may keep beside one record's data.
-const maxMeta = 128 << 10
-
-func check(e *shardlog.Entry) error {
-	if n := len(e.Key); n == 0 || n > shardlog.MaxPartitionKey && utf8.RuneCountInString(e.Key) > shardlog.MaxPartitionKey {
-		return shardlog.Errorf(shardlog.Invalid, "put", "partition key of %d bytes, 1 to %d characters are allowed", n, shardlog.MaxPartitionKey)
-	}
-	if e.Size() > shardlog.MaxRecordBytes {
-		return shardlog.Errorf(shardlog.Invalid, "put", "record of %d bytes, %d are allowed", e.Size(), shardlog.MaxRecordBytes)
-	}
-	if len(e.Meta) > maxMeta {
-		return shardlog.Errorf(shardlog.Invalid, "put", "%d bytes beside the data, %d are allowed", len(e.Meta), maxMeta)
-	}
-	return nil
 }
 
 // shardOf finds a shard of a snapshot by number.

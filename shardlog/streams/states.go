@@ -25,24 +25,10 @@ func (l *Log) Mutate(ctx context.Context, m ...shardlog.Mutation) error {
 	if len(m) == 0 {
 		return nil
 	}
-	if err := checkMutations(m); err != nil {
+	if err := shardlog.CheckMutations(m); err != nil {
 		return err
 	}
 	return l.control(ctx, shardlog.Mutate{At: l.clock.Stamp().At, Mutations: m})
-}
-
-func checkMutations(all []shardlog.Mutation) error {
-	for _, m := range all {
-		switch {
-		case m.Space == "" || len(m.Space) > 64:
-			return shardlog.Errorf(shardlog.Invalid, "mutate", "space %q", m.Space)
-		case len(m.Key) > shardlog.MaxStateKey:
-			return shardlog.Errorf(shardlog.Invalid, "mutate", "key of %d bytes, %d are allowed", len(m.Key), shardlog.MaxStateKey)
-		case len(m.Value) > shardlog.MaxStateValue:
-			return shardlog.Errorf(shardlog.Invalid, "mutate", "value of %d bytes, %d are allowed", len(m.Value), shardlog.MaxStateValue)
-		}
-	}
-	return nil
 }
 
 // expected holds mutations against the state, each as those before it leave

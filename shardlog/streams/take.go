@@ -20,7 +20,7 @@ func (l *Log) Take(ctx context.Context, n shardlog.Numbered) (shardlog.Taken, er
 	if err := ctx.Err(); err != nil {
 		return shardlog.Taken{}, unavailable("put", n.Stream, err)
 	}
-	if err := checkMutations(n.With); err != nil {
+	if err := shardlog.CheckMutations(n.With); err != nil {
 		return shardlog.Taken{}, err
 	}
 	if n.ID.Number == 0 {
@@ -129,7 +129,7 @@ var errElsewhere = errors.New("another leader took some of it")
 // Concede accounts for records that were given up before they had a place,
 // once: a mutation that was made before makes it Conflict.
 func (l *Log) Concede(ctx context.Context, gaps []shardlog.Gap, once ...shardlog.Mutation) error {
-	if err := checkMutations(once); err != nil {
+	if err := shardlog.CheckMutations(once); err != nil {
 		return err
 	}
 	return l.control(ctx, shardlog.Concede{At: l.clock.Stamp().At, Gaps: gaps, Mutations: once})

@@ -100,7 +100,7 @@ func judge(entries []shardlog.Entry, results []shardlog.Result, patient bool) (a
 		}
 		switch shardlog.KindOf(r.Err) {
 		case shardlog.Invalid:
-			if check(&entries[i]) == nil { // else whoever put it has been told
+			if entries[i].Check() == nil { // else whoever put it has been told
 				refused = append(refused, entries[i])
 			}
 		case shardlog.NotFound:
@@ -239,7 +239,7 @@ type orphan struct {
 
 func orphanMeta(stream shardlog.StreamName, meta []byte) []byte {
 	o := orphan{Stream: stream, Meta: meta}
-	if len(meta) > maxMeta/2 {
+	if len(meta) > shardlog.MaxMeta/2 {
 		o.Meta = nil
 	}
 	b, _ := json.Marshal(o) // a struct of a string and bytes

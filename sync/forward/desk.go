@@ -110,7 +110,7 @@ func (p *parcel) spool(ctx context.Context) (taken shardlog.Taken, back bool, er
 	}
 	results, good, err := sift(p.n.Entries, len(p.n.With) > 0, p.origin != nil)
 	if err == nil {
-		err = checkMutations(p.n.With)
+		err = shardlog.CheckMutations(p.n.With)
 	}
 	if err != nil {
 		return taken, false, err
@@ -131,7 +131,7 @@ func sift(entries []shardlog.Entry, whole, numbered bool) ([]shardlog.Result, []
 	results := make([]shardlog.Result, len(entries))
 	var good []shardlog.Entry
 	for i := range entries {
-		err := check(&entries[i])
+		err := entries[i].Check()
 		switch {
 		case err != nil && whole:
 			return nil, nil, err

@@ -169,7 +169,7 @@ func (s states) Mutate(ctx context.Context, m ...shardlog.Mutation) error {
 	if len(m) == 0 {
 		return nil
 	}
-	if err := checkMutations(m); err != nil {
+	if err := shardlog.CheckMutations(m); err != nil {
 		return err
 	}
 	if s.spools && s.f.c.Spool != nil {

@@ -161,7 +161,7 @@ func (l *Links) receiver(c *conn, state tls.ConnectionState) (*queue, error) {
 		return nil, err
 	}
 	if l.c.Removed(id) {
-		return nil, shardlog.Errorf(shardlog.Denied, "link", "gateway %s was removed from the site", id)
+		return nil, shardlog.Errorf(shardlog.Denied, "link", "gateway %s was %w", id, ErrRemoved)
 	}
 	if id == l.c.ID {
 		return nil, shardlog.Errorf(shardlog.Denied, "link", "gateway %s is this gateway", id)

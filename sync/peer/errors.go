@@ -21,14 +21,19 @@ type wireError struct {
 	Stream     string            `json:"stream,omitempty"`
 	Shard      *shardlog.ShardID `json:"shard,omitempty"`
 	RetryAfter time.Duration     `json:"retryAfter,omitempty"` // nanoseconds
+	Removed    bool              `json:"removed,omitempty"`    // ErrRemoved is in it
 }
+
+// ErrRemoved is in what another gateway answers to one that was removed: this
+// one does not belong to the site any more. Its Kind is Denied.
+var ErrRemoved = errors.New("removed from the site")
 
 const maxMessage = 1024
 
 // wireOf is what another gateway is told of an error. A context that ended
 // here, in the middle of a call, is no proof that nothing was done.
 func wireOf(err error) wireError {
-	w := wireError{Kind: shardlog.KindOf(err).String(), Message: cut(err.Error(), maxMessage)}
+	w := wireError{Kind: shardlog.KindOf(err).String(), Message: cut(err.Error(), maxMessage), Removed: errors.Is(err, ErrRemoved)}
 	var e *shardlog.Error
 	if errors.As(err, &e) {
 		w.Op, w.Stream, w.Shard, w.RetryAfter = cut(e.Op, 200), cut(string(e.Stream), 200), e.Shard, e.RetryAfter
@@ -68,9 +73,12 @@ func decodeError(text []byte) error {
 	if w.RetryAfter < 0 {
 		w.RetryAfter = 0
 	}
+	cause := errors.New(w.Message)
+	if w.Removed {
+		cause = ErrRemoved
+	}
 	return &remoteError{text: w.Message, house: &shardlog.Error{
-		Kind: kindNamed(w.Kind), Op: w.Op, Stream: shardlog.StreamName(w.Stream), Shard: w.Shard, RetryAfter: w.RetryAfter,
-		Err: errors.New(w.Message),
+		Kind: kindNamed(w.Kind), Op: w.Op, Stream: shardlog.StreamName(w.Stream), Shard: w.Shard, RetryAfter: w.RetryAfter, Err: cause,
 	}}
 }
 

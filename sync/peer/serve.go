@@ -101,7 +101,7 @@ func (l *Links) serve(w http.ResponseWriter, r *http.Request) {
 	defer l.counters.serving.Add(-1)
 	caller := CallerID(r.Context())
 	if l.c.Removed(caller) {
-		WriteError(w, shardlog.Errorf(shardlog.Denied, "answer call", "gateway %s was removed from the site", caller))
+		WriteError(w, shardlog.Errorf(shardlog.Denied, "answer call", "gateway %s was %w", caller, ErrRemoved))
 		return
 	}
 	if r.URL.Path == helloPath {

@@ -87,8 +87,8 @@ type Group struct {
 	puller  *puller
 	door    *door // nil without a link
 
-	changing  sync.Mutex // held while the membership is being changed from here
-	reloading sync.Mutex // held while an engine's settings are being changed
+	changing  chan struct{} // holds one while the membership is being changed from here
+	reloading sync.Mutex    // held while an engine's settings are being changed
 
 	failOnce sync.Once
 	failure  error         // written before failed is closed
@@ -114,7 +114,7 @@ func Open(c Config) (*Group, error) {
 	if err := c.settle(); err != nil {
 		return nil, err
 	}
-	g := &Group{config: c, heartbeat: c.Heartbeat, waiting: make(chan *proposal), failed: make(chan struct{})}
+	g := &Group{config: c, heartbeat: c.Heartbeat, waiting: make(chan *proposal), changing: make(chan struct{}, 1), failed: make(chan struct{})}
 	g.view.changed = make(chan struct{})
 	g.logs = &logStore{journal: c.Journal, machine: c.Machine, fail: g.fail, peers: c.Link != nil}
 	g.puller = newPuller(c, g.logs)

@@ -92,12 +92,15 @@ func (g *Group) running() *raft.Raft {
 // Only the leader can: Kind Unavailable, nothing was done. Kind Unknown: it
 // may have been. Kind Invalid: another member has the address.
 func (g *Group) AddLearner(ctx context.Context, id, address string) error {
-	g.changing.Lock()
-	defer g.changing.Unlock()
+	done, err := g.turn(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	return g.addLearner(ctx, id, address)
 }
 
-// addLearner is AddLearner for who holds changing.
+// addLearner is AddLearner for who has the turn.
 func (g *Group) addLearner(ctx context.Context, id, address string) error {
 	// The new one has to find the leader under its address.
 	if own, ok := find(g.Members(), g.config.ID); ok && g.config.Address != "" && own.Address != g.config.Address {
@@ -114,8 +117,11 @@ func (g *Group) addLearner(ctx context.Context, id, address string) error {
 // once somebody is ready to vote in its place. Nothing is done when the
 // gateway is there already. Kinds as AddLearner.
 func (g *Group) Supersede(ctx context.Context, before, id, address string) error {
-	g.changing.Lock()
-	defer g.changing.Unlock()
+	done, err := g.turn(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	if m, ok := find(g.Members(), id); ok && m.Address == address {
 		return nil
 	}
@@ -140,8 +146,11 @@ func Nowhere(address string) bool { return strings.HasSuffix(address, nowhere) }
 // SetAddress changes where peers find this gateway. Kinds as AddLearner. The
 // steward does it by itself when Config.Address is another than the site knows.
 func (g *Group) SetAddress(ctx context.Context, address string) error {
-	g.changing.Lock()
-	defer g.changing.Unlock()
+	done, err := g.turn(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	return g.alter(ctx, step{move, g.config.ID, address})
 }
 
@@ -152,17 +161,34 @@ func (g *Group) SetAddress(ctx context.Context, address string) error {
 // Kinds as AddLearner. NotFound: there is no such member. Invalid: it was
 // refused, and the text says what would help.
 func (g *Group) Remove(ctx context.Context, id string) error {
-	g.changing.Lock()
-	defer g.changing.Unlock()
+	done, err := g.turn(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	return g.carry(ctx, func(s state, all []Member) ([]step, error) { return s.removal(all, id) })
 }
 
 // RemoveForced removes a gateway even where no learner takes its place: of
 // three voters one remains, the leader. Kinds as Remove.
 func (g *Group) RemoveForced(ctx context.Context, id string) error {
-	g.changing.Lock()
-	defer g.changing.Unlock()
+	done, err := g.turn(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	return g.carry(ctx, func(s state, all []Member) ([]step, error) { return s.forcedRemoval(all, id) })
+}
+
+// turn waits until nobody else changes the membership from here, for as long
+// as ctx allows: such a change can take as long as a majority does.
+func (g *Group) turn(ctx context.Context) (done func(), err error) {
+	select {
+	case g.changing <- struct{}{}:
+		return func() { <-g.changing }, nil
+	case <-ctx.Done():
+		return nil, shardlog.Errorf(shardlog.Unavailable, "change members", "another change is under way: %w", ctx.Err())
+	}
 }
 
 // carry takes the steps of a removal, which may be to hand the leadership on.
@@ -192,7 +218,7 @@ func orNobody(leader string) string {
 	return leader
 }
 
-// alter takes one step and returns when it is agreed on. The caller holds changing.
+// alter takes one step and returns when it is agreed on, in the caller's turn.
 func (g *Group) alter(ctx context.Context, s step) error {
 	r := g.running()
 	if r == nil || !g.Leading() {

@@ -94,6 +94,12 @@ func (g *Group) watch(ctx context.Context, r *raft.Raft, notify <-chan bool, obs
 	end := func() {}
 	defer func() { end() }()
 	for {
+		// Looked at before the first word too: a leader that finds this
+		// gateway before anybody observes it is not told of again.
+		address, leader := r.LeaderWithID()
+		if v := g.look(); v.leader != string(leader) || v.address != string(address) {
+			g.change(func(v *view) { v.leader, v.address = string(leader), string(address) })
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -106,10 +112,6 @@ func (g *Group) watch(ctx context.Context, r *raft.Raft, notify <-chan bool, obs
 				end = g.begin(ctx, r)
 			}
 		case <-observed:
-		}
-		address, leader := r.LeaderWithID()
-		if v := g.look(); v.leader != string(leader) || v.address != string(address) {
-			g.change(func(v *view) { v.leader, v.address = string(leader), string(address) })
 		}
 	}
 }

@@ -107,7 +107,8 @@ func (g *Group) transport(c *raft.Config) raft.Transport {
 	g.door.open(layer)
 	t := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Logger: c.Logger, Stream: layer,
-		MaxPool: 3, MaxRPCsInFlight: 2, Timeout: rpcTimeout, MsgpackUseNewTimeFormat: true,
+		MaxPool: 3, MaxRPCsInFlight: 1, Timeout: rpcTimeout, // 1: no pipeline, see DESIGN.md
+		MsgpackUseNewTimeFormat: true,
 	})
 	t.TimeoutScale = 1 // a snapshot is a few bytes, but the work behind it is not
 	return t

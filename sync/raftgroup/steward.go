@@ -50,8 +50,11 @@ type steward struct {
 // once decides and takes one step, and reports whether it succeeded.
 func (s *steward) once(ctx context.Context) bool {
 	g := s.group
-	g.changing.Lock()
-	defer g.changing.Unlock()
+	done, err := g.turn(ctx)
+	if err != nil {
+		return false
+	}
+	defer done()
 	all := g.Members()
 	next := s.state().plan(all)
 	if next.do == nothing {

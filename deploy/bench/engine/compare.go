@@ -1,16 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strconv"
-	"time"
+
+	"headgate/deploy/bench/internal/child"
 )
 
 // report is one measurement; NATS's program prints the same fields. CPU,
@@ -58,8 +56,8 @@ func (p plan) compare(ctx context.Context) (comparison, error) {
 	for round := range p.Rounds {
 		for i, system := range systems {
 			fmt.Fprintf(os.Stderr, "round %d of %d, measurement %d of %d\n", round+1, p.Rounds, i+1, len(systems))
-			r, err := p.one(system)
-			if err != nil {
+			var r report
+			if err := child.Report(p.Dir, system, &r); err != nil {
 				return c, err
 			}
 			c.Rows = append(c.Rows, r)
@@ -77,25 +75,4 @@ func (p plan) args(voters int, dir string) []string {
 func (p plan) nats(ctx context.Context, dir string) *exec.Cmd {
 	return exec.CommandContext(ctx, p.Peer, "bench", "--dir", dir, "--nodes", "3", "--for", p.Length.String(),
 		"--writers", strconv.Itoa(p.Writers), "--streams", strconv.Itoa(p.Streams), "--size", strconv.Itoa(p.Size))
-}
-
-// one runs a measurement in a folder of its own and reads what it prints.
-func (p plan) one(system func(dir string) *exec.Cmd) (report, error) {
-	dir, err := os.MkdirTemp(p.Dir, "headgate-engine-")
-	if err != nil {
-		return report{}, err
-	}
-	defer os.RemoveAll(dir)
-	command := system(dir)
-	command.Stderr = os.Stderr
-	command.WaitDelay = 10 * time.Second
-	out, err := command.Output()
-	if err != nil {
-		return report{}, fmt.Errorf("%s: %w", filepath.Base(command.Path), err)
-	}
-	var r report
-	if err := json.NewDecoder(bytes.NewReader(out)).Decode(&r); err != nil {
-		return report{}, fmt.Errorf("read what %s printed: %w", filepath.Base(command.Path), err)
-	}
-	return r, nil
 }

@@ -15,9 +15,10 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
+
+	"headgate/deploy/bench/internal/child"
 )
 
 // plan is what is measured.
@@ -55,7 +56,7 @@ func parse(args []string) (plan, error) {
 	flags.IntVar(&p.Writers, "writers", 64, "writers, each with one block in flight")
 	flags.IntVar(&p.Streams, "streams", 16, "streams")
 	flags.IntVar(&p.Size, "size", 4096, "bytes of a block's record")
-	flags.StringVar(&p.Peer, "nats", peer(), "the program of deploy/peers/nats")
+	flags.StringVar(&p.Peer, "nats", child.Peer("nats"), "the program of deploy/peers/nats")
 	flags.IntVar(&p.Voters, "voters", 0, "measure this many voters here and print JSON")
 	form := flags.String("o", "text", "text or json")
 	if err := flags.Parse(args); err != nil {
@@ -66,16 +67,6 @@ func parse(args []string) (plan, error) {
 		return p, fmt.Errorf("a positive length, rounds, writers, streams and size are wanted, and blocks of at most 512 KB")
 	}
 	return p, nil
-}
-
-// peer is where deploy/peers/nats/README.md builds the program to.
-func peer() string {
-	dir := os.Getenv("HEADGATE_PEERS")
-	if dir == "" {
-		home, _ := os.UserHomeDir()
-		dir = filepath.Join(home, ".cache", "headgate", "peers")
-	}
-	return filepath.Join(dir, "nats")
 }
 
 func (p plan) run(ctx context.Context) error {

@@ -3,53 +3,52 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"headgate/deploy/bench/internal/child"
+	"headgate/deploy/bench/internal/voters"
 )
 
 const warmUp = time.Second
 
 // measure runs one site under load. Bytes and syncs are counted from the
 // first to the last, memtables included, over everything acknowledged.
-func (p plan) measure(ctx context.Context, voters int) (report, error) {
-	s, err := openSite(p.Dir, voters)
+func (p plan) measure(ctx context.Context, count int) (r report, err error) {
+	s, err := voters.Open(p.Dir, count)
 	if err != nil {
 		return report{}, err
 	}
-	running, stop := context.WithCancel(ctx)
-	defer stop()
-	var groups errgroup.Group
-	for _, n := range s.nodes {
-		groups.Go(func() error { return n.group.Run(running) })
-	}
-	r, total, err := p.load(ctx, s)
-	stop()
-	if e := groups.Wait(); err == nil {
-		err = e
-	}
-	if e := s.close(); err == nil {
-		err = e
-	}
+	var total uint64
+	err = s.While(ctx, func(ctx context.Context) (err error) {
+		r, total, err = p.load(ctx, s)
+		return err
+	})
 	if err != nil {
 		return report{}, err
 	}
-	written, syncs := s.counts()
-	stored := float64(total) * float64(p.Size) * float64(voters)
-	r.System, r.Nodes = fmt.Sprintf("Headgate, %d voter(s)", voters), voters
+	used, err := child.Measure(os.Getpid())
+	if err != nil {
+		return report{}, err
+	}
+	written, syncs := s.Counts()
+	stored := float64(total) * float64(p.Size) * float64(count)
+	r.System, r.Nodes = fmt.Sprintf("Headgate, %d voter(s)", count), count
 	r.Written = float64(written) / stored
-	r.Syncs = float64(syncs) / float64(total) / float64(voters)
-	r.Device = float64(look().device) / stored
+	r.Syncs = float64(syncs) / float64(total) / float64(count)
+	r.Device = float64(used.Device) / stored
 	return r, nil
 }
 
 // load writes until the time is over and answers what was seen in the
 // measured part, and how many blocks were acknowledged in all.
-func (p plan) load(ctx context.Context, s *site) (report, uint64, error) {
-	lead, err := s.leader(ctx)
+func (p plan) load(ctx context.Context, s *voters.Site) (report, uint64, error) {
+	lead, err := s.Leader(ctx)
 	if err != nil {
 		return report{}, 0, err
 	}
@@ -78,20 +77,28 @@ func (p plan) load(ctx context.Context, s *site) (report, uint64, error) {
 		})
 	}
 	rest(ctx, warmUp)
-	before, began := look(), time.Now()
+	before, err := child.Measure(os.Getpid())
+	if err != nil {
+		return report{}, 0, err
+	}
+	began := time.Now()
 	counting.Store(true)
 	rest(ctx, p.Length)
 	counting.Store(false)
-	after, took := look(), time.Since(began)
+	took := time.Since(began)
+	after, err := child.Measure(os.Getpid())
+	if err != nil {
+		return report{}, 0, err
+	}
 	failed := ctx.Err() != nil
 	cancel()
 	if err := group.Wait(); err != nil || failed {
 		return report{}, 0, fmt.Errorf("write: %w", err)
 	}
-	return digest(waits, before, after, took), total.Load(), nil
+	return digest(waits, after.Since(before), took), total.Load(), nil
 }
 
-func digest(waits []time.Duration, before, after usage, took time.Duration) report {
+func digest(waits []time.Duration, used child.Usage, took time.Duration) report {
 	slices.Sort(waits)
 	n := max(len(waits), 1)
 	at := func(q float64) float64 {
@@ -102,7 +109,7 @@ func digest(waits []time.Duration, before, after usage, took time.Duration) repo
 	}
 	return report{
 		Commits: len(waits), Seconds: took.Seconds(), PerSecond: float64(len(waits)) / took.Seconds(), P50: at(0.5), P99: at(0.99),
-		CPU: (after.cpu - before.cpu).Seconds() * 1000 / float64(n), RSS: float64(after.rss) / (1 << 20),
+		CPU: used.CPU.Seconds() * 1000 / float64(n), RSS: float64(used.RSS) / (1 << 20),
 	}
 }
 

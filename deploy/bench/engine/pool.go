@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"headgate/deploy/bench/internal/voters"
 	"headgate/shardlog"
 )
 
@@ -14,7 +15,7 @@ const bucketBytes = 16 << 20
 // pool carries the blocks that wait as one command, as the write path of a
 // gateway does: one command in flight, the next gathers meanwhile.
 type pool struct {
-	lead   *node
+	lead   *voters.Node
 	blocks chan request
 	at     time.Time // of all records: time would only add a reason to be refused
 	bucket uint32
@@ -27,14 +28,14 @@ type request struct {
 	done  chan error // of capacity 1
 }
 
-func newPool(lead *node) *pool {
+func newPool(lead *voters.Node) *pool {
 	return &pool{lead: lead, blocks: make(chan request), at: time.Now().Truncate(time.Millisecond), bucket: 1}
 }
 
 func (p *pool) createStreams(ctx context.Context, streams, shards int) error {
 	for i := range streams {
 		spec := shardlog.StreamSpec{Name: shardlog.StreamName(fmt.Sprintf("s%d", i)), Shards: shards, Retention: shardlog.DefaultRetention, Class: shardlog.Telemetry}
-		o, err := p.lead.group.Propose(ctx, shardlog.CreateStream{At: p.at, Spec: spec})
+		o, err := p.lead.Group.Propose(ctx, shardlog.CreateStream{At: p.at, Spec: spec})
 		if err == nil {
 			err = o.Err
 		}
@@ -63,7 +64,7 @@ func (p *pool) run(ctx context.Context) error {
 			p.bucket, p.filled = p.bucket+1, 0
 		}
 		// What was handed over is waited for: stopping in the middle would be measured as a failure.
-		o, err := p.lead.group.Propose(context.WithoutCancel(ctx), command)
+		o, err := p.lead.Group.Propose(context.WithoutCancel(ctx), command)
 		if err == nil {
 			err = o.Err
 		}

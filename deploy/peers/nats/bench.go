@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,6 +25,7 @@ const (
 type bench struct {
 	dir                           string
 	nodes, streams, writers, size int
+	payloads                      string // a file of messages, one a line; "": noise of size
 	length                        time.Duration
 }
 
@@ -130,6 +130,11 @@ func (b bench) write(ctx context.Context, urls []string) (report, error) {
 		counting atomic.Bool
 		all      sync.WaitGroup
 	)
+	sources, err := payloads(b.payloads, b.size, b.writers)
+	if err != nil {
+		return report{}, err
+	}
+	var bytes atomic.Int64
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for i := range b.writers {
@@ -143,12 +148,11 @@ func (b bench) write(ctx context.Context, urls []string) (report, error) {
 		if err != nil {
 			return report{}, err
 		}
+		next := sources(i)
 		all.Go(func() {
-			data := make([]byte, b.size)
 			var own []time.Duration
 			for ctx.Err() == nil {
-				_, _ = rand.Read(data[:64])
-				mix(data)
+				data := next()
 				start := time.Now()
 				_, err := js.Publish(ctx, stream(at), data)
 				switch {
@@ -157,6 +161,7 @@ func (b bench) write(ctx context.Context, urls []string) (report, error) {
 					failures.Add(1)
 				default:
 					own = append(own, time.Since(start))
+					bytes.Add(int64(len(data)))
 				}
 			}
 			mu.Lock()
@@ -172,7 +177,7 @@ func (b bench) write(ctx context.Context, urls []string) (report, error) {
 	after, took := look(), time.Since(began)
 	cancel()
 	all.Wait()
-	return b.report(waits, int(failures.Load()), before, after, took), nil
+	return b.report(waits, int(failures.Load()), float64(bytes.Load()), after.since(before), took), nil
 }
 
 func rest(ctx context.Context, d time.Duration) {
@@ -182,21 +187,7 @@ func rest(ctx context.Context, d time.Duration) {
 	}
 }
 
-// mix spreads the random head over the rest, so that no message is like another.
-func mix(data []byte) {
-	x := uint64(1)
-	for i, v := range data[:min(len(data), 64)] {
-		x = x*31 + uint64(v) + uint64(i)
-	}
-	for i := 64; i < len(data); i++ {
-		x ^= x << 13
-		x ^= x >> 7
-		x ^= x << 17
-		data[i] = byte(x)
-	}
-}
-
-func (b bench) report(waits []time.Duration, failures int, before, after usage, took time.Duration) report {
+func (b bench) report(waits []time.Duration, failures int, bytes float64, used usage, took time.Duration) report {
 	slices.Sort(waits)
 	at := func(q float64) float64 {
 		if len(waits) == 0 {
@@ -205,12 +196,11 @@ func (b bench) report(waits []time.Duration, failures int, before, after usage, 
 		return float64(waits[int(q*float64(len(waits)-1))].Microseconds()) / 1000
 	}
 	n := float64(max(len(waits), 1))
-	payload := n * float64(b.size) * float64(b.nodes)
 	return report{
 		System: fmt.Sprintf("NATS JetStream %s R%d, sync always", server.VERSION, b.nodes), Nodes: b.nodes,
 		Commits: len(waits), Seconds: took.Seconds(), PerSecond: float64(len(waits)) / took.Seconds(),
-		P50: at(0.5), P99: at(0.99), CPU: (after.cpu - before.cpu).Seconds() * 1000 / n,
-		WriteBytes: float64(after.device-before.device) / payload,
-		RSS:        float64(after.rss) / (1 << 20), Failures: failures,
+		P50: at(0.5), P99: at(0.99), CPU: used.cpu.Seconds() * 1000 / n,
+		WriteBytes: float64(used.device) / max(bytes, 1) / float64(b.nodes),
+		RSS:        float64(used.rss) / (1 << 20), Failures: failures,
 	}
 }

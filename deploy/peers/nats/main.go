@@ -3,9 +3,12 @@
 // of Headgate; whoever compares the two starts both.
 //
 //	nats bench --dir DIR [--nodes 3] [--streams 16] [--writers 64] [--size 4096] [--for 6s]
+//	nats site  --dir DIR [--streams 16] [--failovers 20] [--away 64] [--idle 10s]
 //	nats mqtt  --dir DIR --addr 127.0.0.1:1884
 //
-// bench prints one JSON object. mqtt prints "ready mqtt ADDR" once clients
+// bench and site print one JSON object. site runs three servers as processes
+// (nats serve), looks at them while they are idle, kills the leader of a stream
+// again and again, and lets one catch up. mqtt prints "ready mqtt ADDR" once clients
 // may connect, and serves until it is interrupted or its input ends.
 package main
 
@@ -16,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -29,7 +33,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("bench or mqtt is wanted")
+		return fmt.Errorf("bench, site or mqtt is wanted")
 	}
 	flags := flag.NewFlagSet("nats "+args[0], flag.ExitOnError)
 	dir := flags.String("dir", "", "where the servers store")
@@ -40,6 +44,7 @@ func run(ctx context.Context, args []string) error {
 		flags.IntVar(&b.streams, "streams", 16, "streams")
 		flags.IntVar(&b.writers, "writers", 64, "writers, each with one message in flight")
 		flags.IntVar(&b.size, "size", 4096, "bytes of a message")
+		flags.StringVar(&b.payloads, "payloads", "", "a file of messages, one a line; the default is noise")
 		flags.DurationVar(&b.length, "for", defaultLength, "how long")
 		if err := parse(flags, args[1:], dir); err != nil {
 			return err
@@ -52,6 +57,28 @@ func run(ctx context.Context, args []string) error {
 			return err
 		}
 		return serveMQTT(ctx, *dir, *addr)
+	case "site":
+		s := site{}
+		flags.IntVar(&s.streams, "streams", 16, "streams")
+		flags.IntVar(&s.failovers, "failovers", 20, "times a leader is killed")
+		flags.IntVar(&s.missed, "away", 64, "MB that a server misses while it is away")
+		flags.DurationVar(&s.idle, "idle", 10*time.Second, "how long to look at an idle cluster")
+		if err := parse(flags, args[1:], dir); err != nil {
+			return err
+		}
+		s.dir = *dir
+		return s.run(ctx)
+	case "serve":
+		s := serve{}
+		flags.StringVar(&s.name, "name", "", "name of the server")
+		flags.IntVar(&s.client, "client", 0, "port of its clients")
+		flags.IntVar(&s.cluster, "cluster", 0, "port of its peers")
+		flags.StringVar(&s.routes, "routes", "", "addresses of all peers, with commas")
+		if err := parse(flags, args[1:], dir); err != nil {
+			return err
+		}
+		s.dir = *dir
+		return s.run(ctx)
 	}
 	return fmt.Errorf("unknown mode %q", args[0])
 }

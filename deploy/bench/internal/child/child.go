@@ -121,6 +121,12 @@ func (p *Process) Stop() {
 	}
 }
 
+// Kill ends the child without a word.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill()
+	p.ended <- <-p.ended
+}
+
 // Listening returns when somebody takes connections at the address.
 func Listening(address string) error {
 	for until := time.Now().Add(patience); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {

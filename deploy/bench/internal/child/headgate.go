@@ -86,6 +86,8 @@ func secret(p *Process) string {
 // Status is the part of `headgate status -o json` that is measured.
 type Status struct {
 	Log struct {
+		Leading bool   `json:"leading"`
+		Applied uint64 `json:"applied"`
 		Records uint64 `json:"records"`
 		Bytes   uint64 `json:"bytes"` // of data and keys
 		Commits uint64 `json:"commits"`
@@ -96,6 +98,9 @@ type Status struct {
 		Syncs   uint64 `json:"syncs"`
 	} `json:"disk"`
 	Streams []StreamStatus `json:"streams"`
+	Site    struct {
+		Voters int `json:"voters"`
+	} `json:"site"` // of a gateway with peers
 }
 
 // StreamStatus is one stream of a Status.

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -49,6 +50,9 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if os.Geteuid() == 0 && os.Getenv(apart) == "" {
+		os.Exit(again(ctx))
+	}
 	err := prove(ctx, o)
 	var lacking *missing
 	switch {
@@ -60,6 +64,31 @@ func main() {
 	default:
 		fmt.Println("power: proven")
 	}
+}
+
+// apart marks a process that has mounts of its own.
+const apart = "HEADGATE_POWER_APART"
+
+// again runs this program once more, where nobody else sees its mounts: a
+// process elsewhere that is born with a copy of one would keep a file system
+// alive whose power is gone, and a new mount would be given that.
+func again(ctx context.Context) (code int) {
+	self, err := os.Executable()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "power:", err)
+		return 1
+	}
+	cmd := exec.CommandContext(ctx, self, os.Args[1:]...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.Stdout, cmd.Stderr, cmd.Env = os.Stdout, os.Stderr, append(os.Environ(), apart+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGTERM}
+	if err := cmd.Run(); err != nil {
+		if cmd.ProcessState == nil {
+			fmt.Fprintln(os.Stderr, "power: no mounts of our own:", err)
+		}
+		return 1
+	}
+	return 0
 }
 
 // prove runs all rounds and prints what came of them last.

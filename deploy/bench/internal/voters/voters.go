@@ -1,4 +1,6 @@
-package main
+// Package voters runs several voters of a site in one process: each with a
+// store of its own, linked over loopback. It does not know what they are asked.
+package voters
 
 import (
 	"context"
@@ -9,23 +11,26 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"headgate/shardlog/store"
 	"headgate/sync/raftgroup"
 )
 
-// site is voters in one process: each with a store of its own, linked over loopback.
-type site struct {
-	nodes []*node
+// Site is the voters.
+type Site struct {
+	Nodes []*Node
 }
 
-type node struct {
-	store *store.Store
-	group *raftgroup.Group
+// Node is one voter.
+type Node struct {
+	Store *store.Store
+	Group *raftgroup.Group
 }
 
-// openSite makes the voters; nothing runs yet.
-func openSite(dir string, n int) (*site, error) {
-	s := &site{}
+// Open makes the voters below a folder; nothing runs yet.
+func Open(dir string, n int) (*Site, error) {
+	s := &Site{}
 	quiet := slog.New(slog.DiscardHandler)
 	servers, links, err := addresses(n)
 	if err != nil {
@@ -35,14 +40,14 @@ func openSite(dir string, n int) (*site, error) {
 		// A failed write panics: there is nothing to measure any more.
 		st, err := store.Open(filepath.Join(dir, servers[i].ID), store.Options{Log: quiet})
 		if err != nil {
-			return nil, errors.Join(err, s.close())
+			return nil, errors.Join(err, s.Close())
 		}
-		s.nodes = append(s.nodes, &node{store: st})
-		s.nodes[i].group, err = raftgroup.Open(raftgroup.Config{
+		s.Nodes = append(s.Nodes, &Node{Store: st})
+		s.Nodes[i].Group, err = raftgroup.Open(raftgroup.Config{
 			ID: servers[i].ID, Machine: st, Journal: st.Journal(), Locals: st, Snapshots: st, Servers: servers, Link: links[i], Log: quiet,
 		})
 		if err != nil {
-			return nil, errors.Join(err, s.close())
+			return nil, errors.Join(err, s.Close())
 		}
 	}
 	return s, nil
@@ -67,15 +72,31 @@ func addresses(n int) ([]raftgroup.Server, []*raftgroup.Link, error) {
 	return servers, links, nil
 }
 
-// leader waits for the voter that leads.
-func (s *site) leader(ctx context.Context) (*node, error) {
+// While runs the voters as long as do takes, and closes them.
+func (s *Site) While(ctx context.Context, do func(ctx context.Context) error) error {
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	var groups errgroup.Group
+	for _, n := range s.Nodes {
+		groups.Go(func() error { return n.Group.Run(running) })
+	}
+	err := do(ctx)
+	stop()
+	if e := groups.Wait(); err == nil {
+		err = e
+	}
+	return errors.Join(err, s.Close())
+}
+
+// Leader waits for the voter that leads.
+func (s *Site) Leader(ctx context.Context) (*Node, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		for _, n := range s.nodes {
-			if n.group.Leading() {
+		for _, n := range s.Nodes {
+			if n.Group.Leading() {
 				return n, nil
 			}
 		}
@@ -87,19 +108,21 @@ func (s *site) leader(ctx context.Context) (*node, error) {
 	}
 }
 
-func (s *site) counts() (written, syncs uint64) {
-	for _, n := range s.nodes {
-		c := n.store.Disk().Counts()
+// Counts is what all stores passed to write, and how often they synced.
+func (s *Site) Counts() (written, syncs uint64) {
+	for _, n := range s.Nodes {
+		c := n.Store.Disk().Counts()
 		written += c.Written
 		syncs += c.Syncs
 	}
 	return written, syncs
 }
 
-func (s *site) close() error {
+// Close closes the stores.
+func (s *Site) Close() error {
 	var all error
-	for _, n := range s.nodes {
-		all = errors.Join(all, n.store.Close())
+	for _, n := range s.Nodes {
+		all = errors.Join(all, n.Store.Close())
 	}
 	return all
 }
