@@ -111,6 +111,25 @@ func (g *Gateway) giveUp(why error) {
 		g.log.Error("the log is damaged, and the others cannot do without this gateway", "error", why.Error())
 		return
 	}
+	g.beginAnew(why)
+}
+
+// unread gives the log up when state cannot be read that a command depends on:
+// this gateway would part from the others in silence. It cannot ask how they
+// are, in the middle of a command.
+func (g *Gateway) unread(why error) {
+	members, well := g.group.Members(), map[string]raftgroup.Fact{}
+	for _, m := range members {
+		well[m.ID] = raftgroup.Fact{Reachable: true}
+	}
+	if !spare(members, g.name(), well) {
+		g.log.Error("state cannot be read, and no others have it", "error", why.Error())
+		return
+	}
+	g.beginAnew(why)
+}
+
+func (g *Gateway) beginAnew(why error) {
 	if err := g.store.GiveUp(why.Error()); err != nil {
 		g.log.Error("the damaged log is not given up", "error", err.Error())
 		return
