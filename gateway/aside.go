@@ -1,10 +1,7 @@
 package gateway
 
 import (
-	"errors"
-
 	"headgate/gateway/access"
-	"headgate/shardlog"
 	"headgate/shardlog/store"
 )
 
@@ -17,13 +14,24 @@ func (g *Gateway) openStore() error {
 	if err != nil {
 		return explainOpen(g.config.Data, err)
 	}
-	switch g.store = s; {
+	g.store = s
+	if err := g.endAmnesia(options); err != nil {
+		return err
+	}
+	g.adoptSpools()
+	return nil
+}
+
+// endAmnesia begins anew when the log may have lost what others count on. A
+// gateway that nobody counts on goes on with what there is: what those who join
+// later find here is whole.
+func (g *Gateway) endAmnesia(options store.Options) (err error) {
+	s := g.store
+	switch {
 	case !s.Amnesia():
-		return g.adoptSpools()
+		return nil
 	case !g.hasPeers():
-		// It goes on with what there is, and nobody else ever counted on the
-		// rest: what the next ones will find here is whole.
-		return errors.Join(s.EndAmnesia(), g.adoptSpools())
+		return s.EndAmnesia()
 	}
 	g.log.Error("the log may have lost what it acknowledged: set aside, the peers have it", "damage", s.Damage())
 	if err := s.Close(); err != nil {
@@ -35,26 +43,25 @@ func (g *Gateway) openStore() error {
 	if g.store, err = store.Open(g.config.Data, options); err != nil {
 		return explainOpen(g.config.Data, err)
 	}
-	return g.adoptSpools()
+	return nil
 }
 
-// hasPeers reports whether papers in the folder tell of other gateways.
+// hasPeers reports whether the folder tells of other gateways, be its papers
+// damaged or not.
 func (g *Gateway) hasPeers() bool {
 	kept, err := access.Neighbours(g.siteDir())
 	return err == nil && len(kept) > 1
 }
 
 // adoptSpools takes along what this gateway acknowledged alone and a store
-// that was set aside, now or earlier, holds. What cannot be read of it does
-// not keep the gateway from starting.
-func (g *Gateway) adoptSpools() error {
+// that was set aside, now or earlier, holds. What cannot be taken does not keep
+// the gateway from starting.
+func (g *Gateway) adoptSpools() {
 	n, err := g.store.AdoptSpools()
 	if n > 0 {
 		g.log.Info("the spool was taken along", "rows", n)
 	}
-	if err != nil && shardlog.KindOf(err) == shardlog.Corrupt {
-		g.log.Error("spooled records are lost", "error", err.Error())
-		return nil
+	if err != nil {
+		g.log.Error("some of the spool was not taken along: it stays in lost+found", "error", err)
 	}
-	return err
 }

@@ -176,9 +176,9 @@ func (g *Gateway) wireLog(incarnation uint64) (err error) {
 		return err
 	}
 	g.streams, err = streams.New(streams.Config{
-		Gateway: g.id, Incarnation: incarnation, Proposer: g.group, Catalog: g.store, States: g.store, Ground: g.store, Gaps: g.store,
+		Gateway: g.id, Incarnation: incarnation, Proposer: g.group, Catalog: g.store, States: g.store, Ground: ground{g.store, g}, Gaps: g.store,
 		Limits: g.config.Limits.quota(), SyncsPerSecond: g.config.Profile.SyncsPerSecond(),
-		Budget: streams.Budget{Bytes: uint64(g.config.Budget)}, Clock: clock, Log: g.log,
+		Budget: g.budget(), Clock: clock, Log: g.log,
 	})
 	if err != nil {
 		return err

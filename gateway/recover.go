@@ -126,7 +126,7 @@ func ExportSpool(ctx context.Context, data string, yield func(SpoolRecord) error
 			err = e
 		}
 	}()
-	for r, err := range forward.Export(spoolRows{g.store.Spool()}) {
+	for r, err := range forward.Export(spoolRows{Spool: g.store.Spool()}) {
 		if err != nil {
 			return err
 		}

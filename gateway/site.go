@@ -13,7 +13,6 @@ import (
 
 	"headgate/gateway/access"
 	"headgate/shardlog"
-	"headgate/shardlog/store"
 	"headgate/sync/forward"
 	"headgate/sync/peer"
 	"headgate/sync/raftgroup"
@@ -59,7 +58,7 @@ func (g *Gateway) wireCarrier() (err error) {
 		Call: func(ctx context.Context, id, path string, body []byte) ([]byte, error) {
 			return g.site.links.Call(ctx, id, http.MethodPost, path, body)
 		},
-		Spool: spoolRows{g.store.Spool()}, Notes: g.store, Random: random,
+		Spool: spoolRows{g.store.Spool(), g.store.Usage, g.budget()}, Notes: g.store, Random: random,
 		Grace: time.Duration(g.config.Spool.Grace), SpoolBytes: int64(g.config.Spool.Budget), SpoolAge: time.Duration(g.config.Spool.MaxAge),
 		Full: forward.Policy(g.config.Spool.Full), Isolated: func(name shardlog.StreamName) forward.Policy {
 			if g.wasRemoved() {
@@ -103,25 +102,6 @@ func (l leadership) Alone() bool {
 	return own
 }
 
-// spoolRows is the store's spool as the carrier reads it.
-type spoolRows struct{ *store.Spool }
-
-// Read answers rows from a number on.
-func (s spoolRows) Read(from uint64, maxBytes int) ([]forward.Row, error) {
-	rows, err := s.Spool.Read(from, maxBytes)
-	all := make([]forward.Row, len(rows))
-	for i, r := range rows {
-		all[i] = forward.Row{Number: r.Seq, Bytes: r.Bytes}
-	}
-	return all, err
-}
-
-// Stats is what the spool holds.
-func (s spoolRows) Stats() forward.SpoolStats {
-	st := s.Spool.Stats()
-	return forward.SpoolStats{First: st.First, Last: st.Last, Bytes: int64(st.Bytes)}
-}
-
 // neighbours are the gateways that this one may reach: those of the site as it
 // is agreed on, and as long as that is not known, as it was.
 func (g *Gateway) neighbours() []peer.Member {
@@ -158,7 +138,7 @@ func (g *Gateway) hello() peer.Hello {
 		h.Voter = h.Voter || m.Voter && m.ID == g.name()
 	}
 	if u, err := g.store.Usage(); err == nil {
-		h.Stored, h.Capacity = u.Stored, u.Stored+u.Free
+		h.Stored, h.Free, h.Volume = u.Stored, u.Free, u.Volume
 	}
 	return h
 }

@@ -114,6 +114,9 @@ func (g *Gateway) logStatus() LogStatus {
 	w, r, st := g.streams.Stats(), g.group.Stats(), g.store.Stats()
 	l := LogStatus{Leading: r.Leading, Voters: r.Voters, Applied: st.Applied, Records: w.Records, Bytes: w.Bytes, Throttled: w.Throttled,
 		Refused: w.Refused, Commits: w.Commits, LastCommit: w.LastCommit, Gaps: st.Gaps}
+	if g.site != nil {
+		l.Records = st.Records // whoever leads
+	}
 	if w.Commits > 0 {
 		l.CommitMean = w.CommitTime / time.Duration(w.Commits)
 	}
@@ -129,16 +132,21 @@ func (g *Gateway) logStatus() LogStatus {
 
 func (g *Gateway) diskStatus() DiskStatus {
 	w, st := g.streams.Stats(), g.store.Stats()
-	d := DiskStatus{Budget: w.Marks.Hard, Full: w.Full, Written: st.Disk.Written, Syncs: st.Disk.Syncs}
+	marks := w.Marks // as the leader weighs them
+	d := DiskStatus{Full: w.Full, Written: st.Disk.Written, Syncs: st.Disk.Syncs}
 	if u, err := g.store.Usage(); err == nil {
 		d.Stored, d.Free, d.Volume = u.Stored, u.Free, u.Volume
+		if !w.Leading {
+			marks = g.budget().Marks(u)
+		}
 	}
+	d.Budget = marks.Hard
 	if w.Bytes > 0 {
 		d.PerByte = float64(d.Written) / float64(w.Bytes)
 		d.PerRecord = float64(d.Syncs) / float64(w.Records)
 	}
-	if _, rate := g.rates.now(); rate > 0 && w.Marks.Soft > d.Stored {
-		d.Offline = time.Duration(min(float64(w.Marks.Soft-d.Stored)/rate, maxOffline.Seconds()) * float64(time.Second))
+	if _, rate := g.rates.now(); rate > 0 && marks.Soft > d.Stored {
+		d.Offline = time.Duration(min(float64(marks.Soft-d.Stored)/rate, maxOffline.Seconds()) * float64(time.Second))
 	}
 	return d
 }

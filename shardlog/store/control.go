@@ -83,15 +83,17 @@ func (a *applying) setRetention(c shardlog.SetRetention) shardlog.Outcome {
 	return shardlog.Outcome{}
 }
 
-// dropExtents deletes the blocks of the stream's oldest n extents.
+// dropExtents deletes the blocks of the stream's oldest n extents. Those of
+// entries that lie behind this one in the journal stay until it is their turn:
+// who reads the journal wants them whole.
 func (a *applying) dropExtents(st *stream, n int) {
 	for _, e := range st.extents[:n] {
 		delete(a.st.dirty.extents, e)
-		blocks := extentKey(nil, e.Class, e.Bucket, e.Stream)
+		blocks, behind := e.name().prefix(), e.name().from(a.index+1)
 		skips := stateKey(stateSkip, uint32(e.Stream), e.Bucket)
 		key := e.key()
 		a.st.pending.ops = append(a.st.pending.ops, func(b *pebble.Batch) error {
-			if err := b.DeleteRange(blocks, after(blocks), nil); err != nil {
+			if err := b.DeleteRange(blocks, behind, nil); err != nil {
 				return err
 			}
 			if err := b.DeleteRange(skips, after(skips), nil); err != nil {

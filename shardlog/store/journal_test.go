@@ -103,3 +103,37 @@ func lastEntry(t *testing.T, w *writer) shardlog.JournalEntry {
 	}
 	return e
 }
+
+// An Append may lie in the journal when the deletion of its stream before it
+// is applied.
+func TestEntryBehindADeletionStaysWhole(t *testing.T) {
+	w := open(t, "data", store.NewCrashableDisk())
+	defer w.s.Close()
+	w.create("s", 1)
+	bundle := func(number uint64) []shardlog.Bundle {
+		return []shardlog.Bundle{{ID: shardlog.BundleID{Gateway: 1, Incarnation: 1, Number: number}, Places: []uint32{0}}}
+	}
+	w.append("s", bundle(1))
+	behind := lastEntry(t, w)
+	deletion := shardlog.EncodeCommands(nil, []shardlog.Command{shardlog.DeleteStream{At: w.at, Name: "s"}})
+	behind.Index = w.index + 2
+	if err := w.s.Journal().Append([]shardlog.JournalEntry{{Index: w.index + 1, Term: 1, Commands: true, Data: deletion}, behind}); err != nil {
+		t.Fatal(err)
+	}
+	w.index++
+	w.apply(deletion)
+	w.index++
+	e := lastEntry(t, w)
+	if len(e.Data) != len(behind.Data) {
+		t.Fatalf("it has %d bytes, want %d", len(e.Data), len(behind.Data))
+	}
+	w.apply(e.Data)
+	o, err := w.s.Offer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	if err := o.Blocks(0, 0, func(k store.BlockKey, _ int) error { t.Errorf("block %v is left", k); return nil }); err != nil {
+		t.Error(err)
+	}
+}

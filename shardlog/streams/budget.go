@@ -58,9 +58,9 @@ type Marks struct {
 	short uint64 // what the volume lacks
 }
 
-// marks weighs what is used against the budget. Figures that are zero are not
+// Marks weighs what is used against the budget. Figures that are zero are not
 // known and bind nothing.
-func (b Budget) marks(u shardlog.Usage) Marks {
+func (b Budget) Marks(u shardlog.Usage) Marks {
 	m := Marks{Used: u.Stored, Hard: b.Bytes}
 	if m.Hard == 0 {
 		m.Hard = u.Volume / 5 * 4
@@ -80,8 +80,8 @@ func (b Budget) marks(u shardlog.Usage) Marks {
 	return m
 }
 
-// why says why writers are refused, nil when they are not.
-func (m Marks) why() error {
+// Why says why writers are refused, nil when they are not.
+func (m Marks) Why() error {
 	switch {
 	case m.Full:
 		return errors.New("the volume is short of room")

@@ -145,9 +145,9 @@ func (r *retaining) weigh(ctx context.Context, now time.Time) {
 		r.l.c.Log.Warn("disk usage is not known", "error", err)
 		return
 	}
-	m := r.l.c.Budget.marks(usage)
+	m := r.l.c.Budget.Marks(usage)
 	r.l.mu.Lock()
-	r.l.full, r.l.counts.Marks, r.l.fresh = m.why(), m, 0
+	r.l.full, r.l.counts.Marks, r.l.fresh = m.Why(), m, 0
 	r.l.mu.Unlock()
 	excess := r.freeing.weighed(m.Used, m.excess(), now)
 	if excess == 0 {

@@ -115,9 +115,9 @@ func TestMarks(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			m := test.budget.marks(test.usage)
-			if got := m.excess(); got != test.excess || (m.why() != nil) != test.full {
-				t.Errorf("excess %d, refuses: %v, want %d, %v", got, m.why(), test.excess, test.full)
+			m := test.budget.Marks(test.usage)
+			if got := m.excess(); got != test.excess || (m.Why() != nil) != test.full {
+				t.Errorf("excess %d, refuses: %v, want %d, %v", got, m.Why(), test.excess, test.full)
 			}
 		})
 	}

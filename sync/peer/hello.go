@@ -30,7 +30,8 @@ type Hello struct {
 	Isolated bool   `json:"isolated,omitempty"` // it has no quorum and spools
 	Spooled  uint64 `json:"spooled,omitempty"`  // entries in its spool
 	Stored   uint64 `json:"stored,omitempty"`   // bytes its data takes
-	Capacity uint64 `json:"capacity,omitempty"` // bytes its data may take
+	Free     uint64 `json:"free,omitempty"`     // bytes free on its volume
+	Volume   uint64 `json:"volume,omitempty"`   // bytes of its volume
 }
 
 // Range is the protocols that a gateway speaks, both included. A release that
