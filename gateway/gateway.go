@@ -192,6 +192,7 @@ func (g *Gateway) wireLog(incarnation uint64) (err error) {
 		return err
 	}
 	g.store.SetMender(g.mend)
+	g.store.SetUnread(g.unread)
 	g.writer, g.control, g.states = g.site.carrier.Writer(false), g.site.carrier.Control(), g.site.carrier.States(false)
 	return nil
 }
