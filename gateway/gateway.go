@@ -84,7 +84,8 @@ type Addresses struct {
 }
 
 // New opens the store and wires the rooms over it. Nothing runs yet; a
-// Gateway that is never run must be closed.
+// Gateway that is never run must be closed. It answers ErrDisk when the disk
+// failed meanwhile; then the process should end.
 func New(c Config) (*Gateway, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -95,13 +96,28 @@ func New(c Config) (*Gateway, error) {
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
 	}
+	built := make(chan error, 1)
+	go func() { built <- g.build() }()
+	select {
+	case err := <-built:
+		if err != nil {
+			return nil, err
+		}
+		return g, nil
+	case err := <-g.fatal: // build does not come back
+		return nil, fmt.Errorf("%w: %w", ErrDisk, err)
+	}
+}
+
+// build opens the store and wires the rooms.
+func (g *Gateway) build() error {
 	if err := g.openStore(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := g.wire(); err != nil {
-		return nil, errors.Join(err, g.Close())
+		return errors.Join(err, g.Close())
 	}
-	return g, nil
+	return nil
 }
 
 // die reports a disk failure. It does not return: whoever called it must not

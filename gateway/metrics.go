@@ -58,6 +58,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 func (c collector) site(m sample, s SiteStatus) {
 	m.gauge("headgate_site_leader", "1 while a leader is known", flag(s.Leader != ""))
 	m.gauge("headgate_site_voters", "gateways that vote", float64(s.Voters))
+	m.gauge("headgate_site_copies", "gateways that hold everything", float64(s.Copies))
 	m.counter("headgate_site_term", "elections so far", float64(s.Term))
 	m.gauge("headgate_isolated", "1 while no majority of the site can be reached", flag(s.Spool.Isolated))
 	m.gauge("headgate_spool_rows", "rows in the spool", float64(s.Spool.Rows))

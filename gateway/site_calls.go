@@ -81,6 +81,8 @@ func (g *Gateway) takeOut(ctx context.Context, q removal) error {
 	remove := g.group.Remove
 	if q.Force {
 		remove = g.group.RemoveForced
+	} else if err := g.spares(q.ID); err != nil {
+		return err
 	}
 	gone := remove(ctx, q.ID)
 	if gone != nil && shardlog.KindOf(gone) != shardlog.NotFound {

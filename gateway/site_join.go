@@ -53,8 +53,22 @@ func (g *Gateway) invite(ctx context.Context) (Invitation, error) {
 		return Invitation{}, err
 	}
 	i := invitation{Expires: g.streams.Clock().Stamp().At.Add(invitationLife)}
-	err = g.states.Mutate(ctx, shardlog.Mutation{Space: invitationSpace, Key: code.Secret.Hash(), Value: mustJSON(i), Expect: shardlog.Absent()})
+	changes := append(g.staleInvitations(ctx), shardlog.Mutation{Space: invitationSpace, Key: code.Secret.Hash(), Value: mustJSON(i), Expect: shardlog.Absent()})
+	err = g.states.Mutate(ctx, changes...)
 	return Invitation{Code: code.Text(), Expires: i.Expires}, err
+}
+
+// staleInvitations are the deletions of codes that have been too old for long:
+// who used one may ask again for a while.
+func (g *Gateway) staleInvitations(ctx context.Context) (gone []shardlog.Mutation) {
+	now := g.streams.Clock().Stamp().At
+	for key, value := range g.store.List(ctx, invitationSpace, "") {
+		var i invitation
+		if err := json.Unmarshal(value, &i); err != nil || now.Sub(i.Expires) > 24*invitationLife {
+			gone = append(gone, shardlog.Mutation{Space: invitationSpace, Key: key})
+		}
+	}
+	return gone
 }
 
 // admit lets a newcomer in whose code is good. The same gateway may ask again
@@ -72,7 +86,7 @@ func (g *Gateway) admit(ctx context.Context, r peer.JoinRequest) (peer.JoinAnswe
 	if err != nil {
 		return peer.JoinAnswer{}, err
 	}
-	if err := g.letIn(ctx, entrance{ID: r.ID, Address: r.Address, Before: r.Rejoin}); err != nil {
+	if err := g.letIn(ctx, entrance{ID: r.ID, Address: r.Address}); err != nil {
 		return peer.JoinAnswer{}, err
 	}
 	keys, err := access.Text(filepath.Join(g.config.Data, keysFile))

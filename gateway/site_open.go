@@ -59,7 +59,9 @@ func (g *Gateway) openPapers() (*access.Site, error) {
 	papers, err := access.OpenSite(g.siteDir())
 	if err != nil && shardlog.KindOf(err) == shardlog.Corrupt {
 		g.log.Error("papers of the site are damaged", "error", err)
-		papers, err = access.RepairSite(g.siteDir(), g.name(), g.latest())
+		if papers, err = access.RepairSite(g.siteDir(), g.name(), g.latest()); err != nil {
+			return g.openWithoutPapers(err)
+		}
 	}
 	return papers, err
 }

@@ -14,6 +14,7 @@ type SiteStatus struct {
 	Term     uint64         `json:"term"`
 	Voters   int            `json:"voters"`
 	Members  []MemberStatus `json:"members"`
+	Copies   int            `json:"copies"` // gateways that hold everything
 	Spool    SpoolStatus    `json:"spool"`
 	CatchUp  uint64         `json:"catching_up_to,omitempty"` // entry that a pull is on its way to
 	Fault    string         `json:"fault,omitempty"`          // what is wrong with the papers
@@ -68,9 +69,7 @@ func (g *Gateway) siteStatus() *SiteStatus {
 	r := g.group.Stats()
 	s := &SiteStatus{ID: g.site.papers.ID(), Leader: r.Leader, Term: r.Term, Voters: r.Voters, Spool: g.spoolStatus(), CatchUp: r.Pulling,
 		Severed: g.site.links.IsCut(), Removed: g.wasRemoved(), Rejoined: g.site.before}
-	if err := g.site.papers.Fault(); err != nil {
-		s.Fault = err.Error()
-	}
+	s.Fault = g.papersFault()
 	furthest := g.store.Applied()
 	for _, m := range g.group.Members() {
 		one := g.memberStatus(m)
@@ -81,6 +80,7 @@ func (g *Gateway) siteStatus() *SiteStatus {
 	for i := range s.Members {
 		s.Members[i].Lag = furthest - s.Members[i].Applied
 	}
+	s.Copies = s.copies("")
 	return s
 }
 

@@ -197,6 +197,7 @@ func (g *Gateway) warnings(s Status) []string {
 		add(site.Spool.Dropped > 0, "the spool was full: %d records were given up", site.Spool.Dropped)
 		add(site.Fault != "", "papers of the site: %s", site.Fault)
 		add(site.Severed, "cut off from the peers on purpose: simulate-outage")
+		add(site.Copies < site.leastCopies(), "only %d gateways hold everything", site.Copies)
 		add(len(site.Members) == 2, "two gateways: the second keeps a copy but has no vote; let a third join")
 		for _, m := range site.Members {
 			add(!m.Reachable, "gateway %s cannot be reached: %s", m.ID, m.Error)

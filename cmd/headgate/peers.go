@@ -59,6 +59,9 @@ func (a *app) peersList(cmd *cobra.Command) error {
 		_, err := fmt.Fprintln(a.term.out, "this gateway is alone: start it with --peer ADDRESS and let others join with `headgate invite`")
 		return err
 	}
+	if err := a.fields([][2]string{{"site", siteText(*s.Site)}}); err != nil {
+		return err
+	}
 	return a.siteTable(*s.Site)
 }
 

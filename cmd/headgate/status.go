@@ -95,7 +95,7 @@ func siteText(s gateway.SiteStatus) string {
 	if s.Leader != "" {
 		leader = s.Leader + " leads"
 	}
-	text := fmt.Sprintf("%s, %d gateways, %d of them vote, %s", s.ID, len(s.Members), s.Voters, leader)
+	text := fmt.Sprintf("%s, %d gateways, %d vote, %d hold everything, %s", s.ID, len(s.Members), s.Voters, s.Copies, leader)
 	if s.CatchUp > 0 {
 		text += fmt.Sprintf(", catching up to entry %d", s.CatchUp)
 	}

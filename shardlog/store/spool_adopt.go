@@ -89,7 +89,11 @@ func (s *Store) AdoptSpool(aside string) (int, error) {
 	options.ReadOnly = true
 	db, err := pebble.Open(aside, options)
 	if err != nil {
-		return 0, shardlog.Errorf(shardlog.Corrupt, "adopt spool", "%s: %w", aside, err)
+		kind := shardlog.Internal // too many files, no memory: it is tried again
+		if pebble.IsCorruptionError(err) || errors.Is(err, fs.ErrNotExist) {
+			kind = shardlog.Corrupt
+		}
+		return 0, shardlog.Errorf(kind, "adopt spool", "%s: %w", aside, err)
 	}
 	defer db.Close()
 	old.db = db

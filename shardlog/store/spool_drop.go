@@ -2,8 +2,6 @@ package store
 
 import (
 	"github.com/cockroachdb/pebble/v2"
-
-	"headgate/shardlog"
 )
 
 // flushDropped is how many bytes are dropped before the memtable is flushed
@@ -69,46 +67,4 @@ func (sp *Spool) freeFiles() error {
 	sp.dropped = 0
 	_, err := sp.s.db.AsyncFlush()
 	return err
-}
-
-// DropOldest gives up the oldest rows, one at least and up to maxBytes, of a
-// spool that is full. It hands them to account, whose answer takes the place
-// of the last of them, first in the queue, in the same synced write: so what
-// was given up is accounted for whenever the power goes. A nil answer leaves
-// nothing. A row that account made before comes to it again as the oldest, to
-// be told together with what is lost next. Rows that cannot be read go too
-// and are not handed over. An empty spool is left alone.
-func (sp *Spool) DropOldest(maxBytes int, account func([]Row) []byte) error {
-	last := sp.Stats().Last
-	rows, err := sp.Read(0, maxBytes) // what cannot be read is named in the log
-	if len(rows) == 0 && (err == nil || shardlog.KindOf(err) == shardlog.Corrupt) {
-		return sp.Drop(last)
-	}
-	if len(rows) == 0 {
-		return err
-	}
-	through := rows[len(rows)-1].Seq
-	instead := account(rows)
-	sp.mu.Lock()
-	defer sp.mu.Unlock()
-	if through < sp.count.first {
-		return nil // dropped meanwhile, as drained
-	}
-	b := sp.s.db.NewBatch()
-	defer b.Close()
-	after, err := sp.drop(b, through)
-	if err != nil {
-		return err
-	}
-	sp.dropped += sp.count.bytes - after.bytes
-	if instead != nil {
-		if err := b.Set(spoolKey(through), spoolValue(instead), nil); err != nil {
-			return err
-		}
-		after.first, after.bytes = through, after.bytes+uint64(len(instead))
-	}
-	if err := sp.commit(b, after, pebble.Sync); err != nil {
-		return err
-	}
-	return sp.freeFiles()
 }

@@ -79,41 +79,6 @@ func TestSpoolIsAQueueThatSurvivesRestarts(t *testing.T) {
 	w.s.Close()
 }
 
-func TestSpoolAccountsForWhatItGivesUp(t *testing.T) {
-	w := open(t, t.TempDir(), nil)
-	defer w.s.Close()
-	sp := w.s.Spool()
-	for n := range 10 {
-		if _, err := sp.Append([][]byte{fmt.Append(nil, "row ", n)}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	lost := 0
-	account := func(rows []store.Row) []byte {
-		for _, r := range rows {
-			if !strings.HasPrefix(string(r.Bytes), "lost") {
-				lost++
-			}
-		}
-		return fmt.Append(nil, "lost ", lost)
-	}
-	for range 2 {
-		if err := sp.DropOldest(15, account); err != nil {
-			t.Fatal(err)
-		}
-	}
-	rows := spooled(t, sp, 1000)
-	if want := fmt.Sprint("lost ", lost); string(rows[0].Bytes) != want || len(rows) != 1+10-lost || lost < 3 {
-		t.Fatalf("%d lost, spool holds %s", lost, spoolText(rows))
-	}
-	if st := sp.Stats(); st.Rows != uint64(len(rows)) || st.Bytes != uint64(6+5*(len(rows)-1)) {
-		t.Fatalf("stats %+v of %s", st, spoolText(rows))
-	}
-	if err := sp.DropOldest(1<<20, func([]store.Row) []byte { return nil }); err != nil || sp.Stats().Rows != 0 {
-		t.Fatalf("%+v, %v", sp.Stats(), err)
-	}
-}
-
 // Rows of both kinds: such as lie in a file of their own, and such as lie
 // among the keys, where damage hides the keys too.
 func TestSpoolPassesOverWhatItCannotRead(t *testing.T) {

@@ -55,8 +55,7 @@ type JoinRequest struct {
 	Address   string `json:"address"` // where it will listen for its peers
 	Version   string `json:"version"`
 	Protocol  Range  `json:"protocol"`
-	PublicKey []byte `json:"publicKey"`        // PKIX, of the key it made for itself
-	Rejoin    string `json:"rejoin,omitempty"` // whose place it takes: an id it had, or a dead gateway's
+	PublicKey []byte `json:"publicKey"` // PKIX, of the key it made for itself
 }
 
 // JoinAnswer is what makes a newcomer a member.
@@ -187,7 +186,7 @@ func ofAuthority(chain []*x509.Certificate, fingerprint []byte) error {
 func (r *JoinRequest) validate() error {
 	host, port, err := net.SplitHostPort(r.Address)
 	switch {
-	case !validID(r.ID) || r.Rejoin != "" && !validID(r.Rejoin):
+	case !validID(r.ID):
 		return shardlog.Errorf(shardlog.Invalid, "join", "%.80q cannot be the id of a gateway", r.ID)
 	case err != nil || host == "" || port == "" || len(r.Address) > 300:
 		return shardlog.Errorf(shardlog.Invalid, "join", "%.80q is no address that others can reach", r.Address)
