@@ -16,7 +16,7 @@ type siteAdmin interface {
 	simulateOutage(ctx context.Context, o Outage, yield func(OutageStep) error) error
 	shareKeys(ctx context.Context) error
 	trustClock()
-	shiftClock(by time.Duration)
+	shiftClock(by time.Duration, synced *bool)
 	alone() bool
 }
 
@@ -24,11 +24,25 @@ func (g *Gateway) alone() bool { return g.site == nil }
 
 func (g *Gateway) trustClock() { g.streams.Clock().Trust() }
 
-// shiftClock pretends that the wall clock is off: to see what a wrong clock does.
-func (g *Gateway) shiftClock(by time.Duration) { g.clockShift.Store(int64(by)) }
+// shiftClock pretends that the wall clock is off, and that the kernel says so
+// or not (nil: what it does say): to see what a wrong clock does.
+func (g *Gateway) shiftClock(by time.Duration, synced *bool) {
+	g.clockShift.Store(int64(by))
+	g.clockSynced.Store(synced)
+}
 
 // now is the wall clock, as far off as somebody wants it to be.
 func (g *Gateway) now() time.Time { return time.Now().Add(time.Duration(g.clockShift.Load())) }
+
+// synced is what somebody wants the kernel to say of the clock, else what it says.
+func (g *Gateway) synced(kernel func() bool) func() bool {
+	return func() bool {
+		if wanted := g.clockSynced.Load(); wanted != nil {
+			return *wanted
+		}
+		return kernel()
+	}
+}
 
 func (a *admin) invite(_ http.ResponseWriter, r *http.Request) (any, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), 20*time.Second)
@@ -51,6 +65,7 @@ func (a *admin) trustClock(http.ResponseWriter, *http.Request) (any, error) {
 func (a *admin) shiftClock(_ http.ResponseWriter, r *http.Request) (any, error) {
 	var q struct {
 		Offset string `json:"offset"`
+		Synced *bool  `json:"synced,omitempty"`
 	}
 	if err := receive(r, &q); err != nil {
 		return nil, err
@@ -59,7 +74,7 @@ func (a *admin) shiftClock(_ http.ResponseWriter, r *http.Request) (any, error) 
 	if err != nil {
 		return nil, shardlog.Errorf(shardlog.Invalid, "shift clock", "%w", err)
 	}
-	a.site.shiftClock(by)
+	a.site.shiftClock(by, q.Synced)
 	return struct{}{}, nil
 }
 

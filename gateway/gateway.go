@@ -58,10 +58,11 @@ type Gateway struct {
 	deliveries []*delivery.Delivery
 	rates      rates
 
-	mending    chan struct{} // of capacity 1: in it while blocks are fetched
-	outage     sync.Mutex    // held while one is simulated
-	uplinkCut  atomic.Bool   // deliveries reach nothing: on purpose
-	clockShift atomic.Int64  // nanoseconds that the wall clock pretends to be off
+	mending     chan struct{}        // of capacity 1: in it while blocks are fetched
+	outage      sync.Mutex           // held while one is simulated
+	uplinkCut   atomic.Bool          // deliveries reach nothing: on purpose
+	clockShift  atomic.Int64         // nanoseconds that the wall clock pretends to be off
+	clockSynced atomic.Pointer[bool] // what the kernel pretends to say of it; nil: it does not pretend
 
 	fatal     chan error    // a disk failure, once
 	made      chan struct{} // closed when the streams of the configuration are there
@@ -166,7 +167,7 @@ func (g *Gateway) wire() error {
 func (g *Gateway) wireLog(incarnation uint64) (err error) {
 	c := raftgroup.Config{ID: g.name(), Machine: g.store, Journal: g.store.Journal(), Locals: g.store, Snapshots: g.store, Log: g.log, Fatal: g.die}
 	clock := streams.NewClock()
-	clock.Wall = g.now
+	clock.Wall, clock.Synced = g.now, g.synced(clock.Synced)
 	if s := g.site; s != nil {
 		c.Address, c.Join, c.Reach, c.Facts, c.Replace = s.address, !s.founder, g.reach, g.facts, time.Duration(g.config.Replace)
 		c.Link = &raftgroup.Link{Listener: s.links.RaftListener(), Dial: g.dialRaft}
@@ -191,6 +192,7 @@ func (g *Gateway) wireLog(incarnation uint64) (err error) {
 		return err
 	}
 	g.store.SetMender(g.mend)
+	g.store.SetUnread(g.unread)
 	g.writer, g.control, g.states = g.site.carrier.Writer(false), g.site.carrier.Control(), g.site.carrier.States(false)
 	return nil
 }

@@ -29,7 +29,7 @@ type OutageReport struct {
 	Uplink       bool          `json:"uplink"`
 	Lasted       time.Duration `json:"lasted_ns"`
 	Mended       time.Duration `json:"mended_ns"`    // from the mending until everything was as before
-	Acknowledged uint64        `json:"acknowledged"` // records, by this gateway during the outage
+	Acknowledged uint64        `json:"acknowledged"` // records, by this gateway until everything was as before
 	Spooled      uint64        `json:"spooled"`      // of them, into the spool
 	Drained      uint64        `json:"drained"`      // handed from the spool to the log afterwards
 	Known        uint64        `json:"known"`        // of them, stored before and not again
@@ -68,19 +68,19 @@ func (g *Gateway) simulateOutage(ctx context.Context, o Outage, yield func(Outag
 	}
 	g.sever(o, false)
 	r := OutageReport{Peers: o.Peers, Uplink: o.Uplink, Lasted: time.Since(began)}
-	during := g.tally()
+	cut := g.tally()
 	mended := time.Now()
 	if err := g.watchOutage(ctx, "mending", mendTime, yield, g.settledDown); err != nil {
 		return err
 	}
 	after := g.tally()
 	r.Mended = time.Since(mended)
-	r.Spooled = during.spool.Kept - before.spool.Kept
-	r.Acknowledged = during.acknowledged - before.acknowledged
+	r.Spooled = after.spool.Kept - before.spool.Kept
+	r.Acknowledged = after.acknowledged - before.acknowledged
 	r.Drained, r.Known = after.spool.Drained-before.spool.Drained, after.spool.Known-before.spool.Known
 	r.Orphans, r.Dropped = after.spool.Orphans-before.spool.Orphans, after.spool.Dropped-before.spool.Dropped
 	r.Left = after.spooled
-	r.Delivered, r.Undelivered = after.delivered-during.delivered, after.lag
+	r.Delivered, r.Undelivered = after.delivered-cut.delivered, after.lag
 	r.Whole = before.spooled+after.spool.Kept-before.spool.Kept == r.Drained+r.Dropped+r.Left && r.Dropped == 0
 	return yield(OutageStep{Phase: "done", Report: &r})
 }

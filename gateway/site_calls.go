@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"headgate/gateway/access"
 	"headgate/shardlog"
 	"headgate/sync/peer"
 )
@@ -71,16 +72,28 @@ func (g *Gateway) removePeer(ctx context.Context, q removal) error {
 	return g.atLeader(ctx, callRemove, mustJSON(q), func(ctx context.Context) error { return g.takeOut(ctx, q) })
 }
 
+// takeOut removes a gateway and notes that it is, also when an earlier try got
+// no further than the first half: without the note it would let itself in again.
 func (g *Gateway) takeOut(ctx context.Context, q removal) error {
+	if !access.IsGatewayID(q.ID) {
+		return shardlog.Errorf(shardlog.NotFound, "remove gateway", "%.80q is no member", q.ID)
+	}
 	remove := g.group.Remove
 	if q.Force {
 		remove = g.group.RemoveForced
 	}
-	if err := remove(ctx, q.ID); err != nil {
-		return err
+	gone := remove(ctx, q.ID)
+	if gone != nil && shardlog.KindOf(gone) != shardlog.NotFound {
+		return gone
+	}
+	if _, noted := g.removedRow(q.ID); noted {
+		return gone
 	}
 	row := removedRow{At: g.streams.Clock().Stamp().At, For: q.For}
-	return g.streams.Mutate(ctx, shardlog.Mutation{Space: removedSpace, Key: q.ID, Value: mustJSON(row)})
+	if err := g.streams.Mutate(ctx, shardlog.Mutation{Space: removedSpace, Key: q.ID, Value: mustJSON(row)}); err != nil {
+		return err
+	}
+	return gone
 }
 
 // question reads what a gateway sent.

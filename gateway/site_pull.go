@@ -9,6 +9,7 @@ import (
 	"headgate/shardlog"
 	"headgate/shardlog/store"
 	"headgate/sync/peer"
+	"headgate/sync/raftgroup"
 )
 
 // pullRate is how many bytes a second a gateway takes from its peers to catch
@@ -103,12 +104,53 @@ func (g *Gateway) mend(ctx context.Context) error {
 
 // giveUp ends the process; the next start begins with an empty log that is
 // fetched from the peers, of whom one that lacks nothing has just been reached.
+// A gateway whose vote the others need goes on as it is: they could elect
+// nobody, so nobody would let it in again.
 func (g *Gateway) giveUp(why error) {
+	if !spare(g.group.Members(), g.name(), g.facts()) {
+		g.log.Error("the log is damaged, and the others cannot do without this gateway", "error", why.Error())
+		return
+	}
+	g.beginAnew(why)
+}
+
+// unread gives the log up when state cannot be read that a command depends on:
+// this gateway would part from the others in silence. It cannot ask how they
+// are, in the middle of a command.
+func (g *Gateway) unread(why error) {
+	members, well := g.group.Members(), map[string]raftgroup.Fact{}
+	for _, m := range members {
+		well[m.ID] = raftgroup.Fact{Reachable: true}
+	}
+	if !spare(members, g.name(), well) {
+		g.log.Error("state cannot be read, and no others have it", "error", why.Error())
+		return
+	}
+	g.beginAnew(why)
+}
+
+func (g *Gateway) beginAnew(why error) {
 	if err := g.store.GiveUp(why.Error()); err != nil {
 		g.log.Error("the damaged log is not given up", "error", err.Error())
 		return
 	}
 	g.die(fmt.Errorf("%w: %w", errRotten, why))
+}
+
+// spare reports whether a gateway may lose its log: the others that can be
+// reached and lack nothing are a majority without it.
+func spare(members []raftgroup.Member, id string, facts map[string]raftgroup.Fact) bool {
+	voters, whole := 0, 0
+	for _, m := range members {
+		if !m.Voter {
+			continue
+		}
+		voters++
+		if f := facts[m.ID]; m.ID != id && f.Reachable && !f.Holes {
+			whole++
+		}
+	}
+	return whole > voters/2
 }
 
 var errRotten = errors.New("the log is damaged beyond repair: it is set aside at the next start, and fetched from the peers")

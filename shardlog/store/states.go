@@ -145,6 +145,18 @@ func (a *applying) mutate(all []shardlog.Mutation) error {
 	return nil
 }
 
+// SetUnread has told be called when a command cannot be applied because state
+// cannot be read here: on other gateways it was applied, or will be. Alone, a
+// store that told returns to goes on, and the command fails. It is called
+// within Apply, so it must ask nothing of the store but GiveUp.
+func (s *Store) SetUnread(told func(err error)) { s.unread.Store(&told) }
+
+func (s *Store) unreadable(err error) {
+	if told := s.unread.Load(); told != nil {
+		(*told)(err)
+	}
+}
+
 // checkMutations holds every expectation against the state as the mutations
 // before it leave it.
 func (a *applying) checkMutations(all []shardlog.Mutation) error {
@@ -155,6 +167,7 @@ func (a *applying) checkMutations(all []shardlog.Mutation) error {
 		if !known {
 			c, err := a.s.cell(m.Space, m.Key)
 			if err != nil {
+				a.s.unreadable(err)
 				return err
 			}
 			v = c.version

@@ -40,8 +40,9 @@ type Store struct {
 	wakes wakes
 	// mender brings back what readers miss; nil: nobody does.
 	mender atomic.Pointer[func(ctx context.Context) error]
-	rotten sync.Map      // names of files that are damaged, as they were logged
-	cold   chan struct{} // one token for each read that may go to the disk
+	unread atomic.Pointer[func(err error)] // told when a command cannot be applied; nil: nobody is
+	rotten sync.Map                        // names of files that are damaged, as they were logged
+	cold   chan struct{}                   // one token for each read that may go to the disk
 	heads  heads
 
 	mu    sync.RWMutex // guards state

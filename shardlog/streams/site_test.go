@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"log/slog"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -101,6 +102,9 @@ func openSiteAt(t testing.TB, dir string, change func(*streams.Config)) (s *site
 		t.Fatal(err)
 	}
 	stop := sync.OnceFunc(run(context.Background(), l))
+	for !l.Stats().Leading { // else a Take that comes first is refused
+		runtime.Gosched()
+	}
 	return &site{Log: l, Store: st, proposer: p, stop: stop}, func() {
 		stop()
 		if err := st.Close(); err != nil {

@@ -27,8 +27,7 @@ type Config struct {
 	Local      Local
 	Catalog    shardlog.Catalog
 	States     StateReader
-	Applied    func() uint64                                 // the last command applied here
-	Await      func(ctx context.Context, index uint64) error // until it is applied here; nil: Applied is asked again and again
+	Applied    func() uint64 // the last command applied here
 	Leadership Leadership
 	Call       Call
 	Spool      Spool

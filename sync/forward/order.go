@@ -2,6 +2,7 @@ package forward
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 
@@ -103,7 +104,7 @@ func (f *Carrier) seen(ctx context.Context, o order, index uint64, err error) er
 		f.catchUp(ctx, index)
 		return err
 	}
-	if e := f.await(ctx, index); e != nil {
+	if e := f.await(ctx, index); e != nil && !errors.Is(e, errIsolated) {
 		return unknown(o.name(), o.spec.Name, e)
 	}
 	return nil
@@ -201,7 +202,7 @@ func (f *Carrier) keepChanges(ctx context.Context, m []shardlog.Mutation) (kept 
 			continue
 		case !waits:
 			return false, nil
-		case time.Now().After(patient):
+		case !time.Now().Before(patient):
 			return false, unavailable("mutate", "", errBehind)
 		}
 		if err := pause(ctx, time.Until(patient), changed); err != nil {

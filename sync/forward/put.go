@@ -16,7 +16,7 @@ import (
 // its outcome is known, its context ends (Unknown) or isolation begins. While
 // the spool holds entries of a stream, Puts of that stream wait behind it for
 // a while, and are answered Unavailable after that. A Put with mutations
-// returns when this gateway has applied it.
+// returns when this gateway has applied it, or is isolated.
 func (f *Carrier) Writer(spools bool) shardlog.Writer { return writer{f, spools} }
 
 type writer struct {
@@ -39,7 +39,7 @@ func (w writer) Put(ctx context.Context, stream shardlog.StreamName, entries []s
 		return nil, err
 	}
 	if len(with) > 0 {
-		if err := w.await(ctx, taken.Index); err != nil {
+		if err := w.await(ctx, taken.Index); err != nil && !errors.Is(err, errIsolated) {
 			return nil, unknown("put", stream, err)
 		}
 	}
@@ -243,13 +243,19 @@ func (p *parcel) sure(err error) error {
 	return unknown("put", p.n.Stream, errors.Join(err, p.doubt))
 }
 
-// await waits until this gateway has applied a command.
+// await waits until this gateway has applied a command. It answers errIsolated
+// as soon as that may take for as long as nobody knows: the command is agreed
+// on all the same, and whoever waits for it must not stand still with a device
+// behind it.
 func (f *Carrier) await(ctx context.Context, index uint64) error {
-	if f.c.Await != nil && f.c.Applied() < index {
-		return f.c.Await(ctx, index)
-	}
 	for wait := time.Millisecond; f.c.Applied() < index; wait = min(2*wait, leastRetry) {
-		if err := pause(ctx, wait, nil); err != nil {
+		f.mu.Lock()
+		isolated, changed := f.iso.isolated, f.changed
+		f.mu.Unlock()
+		if isolated {
+			return errIsolated
+		}
+		if err := pause(ctx, wait, changed); err != nil {
 			return err
 		}
 	}

@@ -640,3 +640,26 @@ func TestARowThatNoSpoolHoldsDropsNothing(t *testing.T) {
 		}
 	})
 }
+
+// A Put with changes is agreed on, but the link goes before this gateway has
+// applied it. Its device must not wait for as long as the link is away.
+func TestAPutIsAnsweredAlthoughItsLinkWent(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site, _ *gateway) {
+		b := s.start("bb", newDisk(), func(c *forward.Config) { c.Applied = func() uint64 { return 0 } })
+		defer b.stop()
+		began := time.Now()
+		answered := make(chan error, 1)
+		go func() {
+			_, err := b.put(t, true, one("key", 1), shardlog.Mutation{Space: "space", Key: "cell", Value: []byte("1"), Expect: shardlog.Absent()})
+			answered <- err
+		}()
+		time.Sleep(time.Second)
+		b.isolate(t)
+		if err := <-answered; err != nil || time.Since(began) < 5*time.Second {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+		if got := s.stored("s")["key"]; len(got) != 1 {
+			t.Errorf("stored %v", got)
+		}
+	})
+}

@@ -116,8 +116,9 @@ func Open(c Config) (*Group, error) {
 	}
 	g := &Group{config: c, heartbeat: c.Heartbeat, waiting: make(chan *proposal), changing: make(chan struct{}, 1), failed: make(chan struct{})}
 	g.view.changed = make(chan struct{})
-	g.logs = &logStore{journal: c.Journal, machine: c.Machine, fail: g.fail, peers: c.Link != nil}
+	g.logs = &logStore{writing: make(chan struct{}, 1), journal: c.Journal, machine: c.Machine, fail: g.fail, peers: c.Link != nil}
 	g.puller = newPuller(c, g.logs)
+	g.logs.renew = g.puller.renew
 	ripe := make(chan struct{}, 1)
 	g.logs.ripe = ripe
 	g.fsm = &fsm{machine: c.Machine, every: c.SnapshotBytes, fail: g.fail, broken: g.broken, ripe: ripe}

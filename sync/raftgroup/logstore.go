@@ -28,8 +28,11 @@ type logStore struct {
 	engine   atomic.Pointer[raft.Raft] // to ask whether it leads; nil while none runs
 	snapshot atomic.Pointer[raft.Log]  // stands for the newest snapshot's last entry, hollow; nil: there is none
 
-	writing sync.Mutex
-	pulling bool // guarded by writing: nothing is appended
+	cut   atomic.Bool // the tail has been cut off, and nothing stored since
+	renew func()      // ends the engine, and begins another on the log as it is
+
+	writing chan struct{} // holds one while something is appended, which takes as long as the disk does
+	pulling bool          // guarded by writing: nothing is appended
 
 	mu     sync.Mutex
 	recent []*raft.Log // guarded by mu, contiguous, newest last
@@ -119,8 +122,8 @@ func (l *logStore) covers() uint64 {
 // pull keeps entries out, or lets them in again: what is pulled must not be
 // appended as well, and takes the place of the newest entries.
 func (l *logStore) pull(on bool) {
-	l.writing.Lock()
-	defer l.writing.Unlock()
+	l.writing <- struct{}{}
+	defer func() { <-l.writing }()
 	l.pulling = on
 	l.forget()
 }
@@ -128,15 +131,15 @@ func (l *logStore) pull(on bool) {
 func (l *logStore) StoreLog(log *raft.Log) error { return l.StoreLogs([]*raft.Log{log}) }
 
 func (l *logStore) StoreLogs(logs []*raft.Log) error {
-	l.writing.Lock()
-	defer l.writing.Unlock()
+	l.writing <- struct{}{}
+	defer func() { <-l.writing }()
 	if l.pulling {
-		return shardlog.Errorf(shardlog.Unavailable, "append to journal", "pulling from a peer")
+		return l.refuse("pulling from a peer")
 	}
 	entries := make([]shardlog.JournalEntry, len(logs))
 	for i, g := range logs {
 		if hollow(g) {
-			return shardlog.Errorf(shardlog.Unavailable, "append to journal", "entry %d is hollow", g.Index)
+			return l.refuse("entry %d is hollow", g.Index)
 		}
 		entries[i] = shardlog.JournalEntry{
 			Index: g.Index, Term: g.Term, Type: uint8(g.Type), Commands: g.Type == raft.LogCommand,
@@ -146,10 +149,21 @@ func (l *logStore) StoreLogs(logs []*raft.Log) error {
 	if err := l.journal.Append(entries); err != nil {
 		return l.failed(fmt.Errorf("append to journal: %w", err))
 	}
+	l.cut.Store(false)
 	if l.peers {
 		l.remember(logs)
 	}
 	return nil
+}
+
+// refuse does not take entries. The engine counts on entries being stored
+// once it has had the tail cut off that they were in conflict with: it goes on
+// believing in the tail. Another engine sees the log as it is.
+func (l *logStore) refuse(format string, args ...any) error {
+	if l.cut.Load() {
+		l.renew()
+	}
+	return shardlog.Errorf(shardlog.Unavailable, "append to journal", format, args...)
 }
 
 // DeleteRange serves two masters, and only the place of the range tells them
@@ -170,6 +184,7 @@ func (l *logStore) DeleteRange(low, high uint64) error {
 	if low > first && low <= applied {
 		return l.failed(shardlog.Errorf(shardlog.Corrupt, "cut journal", "from %d, but %d is applied", low, applied))
 	}
+	l.cut.Store(true)
 	if err := l.journal.DropTail(max(low, applied+1)); err != nil {
 		return l.failed(fmt.Errorf("cut tail of journal: %w", err))
 	}

@@ -56,7 +56,7 @@ func TestDeleteRangeTellsCompactionFromConflict(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			j := &ledger{first: c.first, last: c.last, applied: c.applied}
 			var fatal error
-			l := &logStore{journal: j, machine: j, fail: func(err error) { fatal = err }}
+			l := &logStore{writing: make(chan struct{}, 1), journal: j, machine: j, fail: func(err error) { fatal = err }}
 			err := l.DeleteRange(c.low, c.high)
 			if !slices.Equal(j.asked, c.want) || (err != nil) != c.fails || (fatal != nil) != c.fails {
 				t.Errorf("asked %v, want %v; error %v, fatal %v", j.asked, c.want, err, fatal)
@@ -67,7 +67,7 @@ func TestDeleteRangeTellsCompactionFromConflict(t *testing.T) {
 
 func TestRecentEntriesStayWithinTheirBytes(t *testing.T) {
 	j := &ledger{}
-	l := &logStore{journal: j, machine: j, peers: true}
+	l := &logStore{writing: make(chan struct{}, 1), journal: j, machine: j, peers: true}
 	for i := range uint64(40) {
 		if err := l.StoreLog(&raft.Log{Index: i + 1, Data: make([]byte, 1<<20)}); err != nil {
 			t.Fatal(err)
@@ -105,7 +105,7 @@ func TestHollowEntriesAreNeitherTakenNorApplied(t *testing.T) {
 	j := &ledger{applied: 7}
 	var fatal error
 	fail := func(err error) { fatal = err }
-	l := &logStore{journal: j, machine: j, fail: fail}
+	l := &logStore{writing: make(chan struct{}, 1), journal: j, machine: j, fail: fail}
 	if err := l.StoreLog(&raft.Log{Index: 8, Type: raft.LogCommand}); shardlog.KindOf(err) != shardlog.Unavailable || fatal != nil {
 		t.Errorf("store: %v, fatal %v", err, fatal)
 	}
@@ -119,7 +119,7 @@ func TestHollowEntriesAreNeitherTakenNorApplied(t *testing.T) {
 }
 
 func TestNothingIsAppendedDuringAPull(t *testing.T) {
-	l := &logStore{journal: &ledger{}}
+	l := &logStore{writing: make(chan struct{}, 1), journal: &ledger{}}
 	log := &raft.Log{Index: 1, Data: []byte{1}}
 	l.pull(true)
 	if err := l.StoreLog(log); shardlog.KindOf(err) != shardlog.Unavailable {
@@ -150,7 +150,7 @@ func TestRecentEntriesEndWithAPull(t *testing.T) {
 }
 
 func TestSnapshotsLastEntryCanBeCompared(t *testing.T) {
-	l := &logStore{journal: &ledger{}}
+	l := &logStore{writing: make(chan struct{}, 1), journal: &ledger{}}
 	var out raft.Log
 	if err := l.GetLog(5, &out); !errors.Is(err, raft.ErrLogNotFound) {
 		t.Errorf("without a snapshot: %v", err)
@@ -161,5 +161,29 @@ func TestSnapshotsLastEntryCanBeCompared(t *testing.T) {
 	}
 	if err := l.GetLog(4, &out); !errors.Is(err, raft.ErrLogNotFound) {
 		t.Errorf("before it: %v", err)
+	}
+}
+
+func TestEngineIsRenewedWhenTheTailIsCutForNothing(t *testing.T) {
+	renewed := 0
+	j := &ledger{first: 5, last: 20, applied: 14}
+	l := &logStore{writing: make(chan struct{}, 1), journal: j, machine: j, renew: func() { renewed++ }}
+	hollow := &raft.Log{Index: 18, Type: raft.LogCommand}
+	_ = l.StoreLog(hollow)
+	if renewed != 0 {
+		t.Error("renewed though nothing was cut")
+	}
+	for _, whole := range []bool{true, false} {
+		if err := l.DeleteRange(18, 20); err != nil {
+			t.Fatal(err)
+		}
+		if whole {
+			if err := l.StoreLog(&raft.Log{Index: 18, Data: []byte{1}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _ = l.StoreLog(hollow); (renewed != 0) == whole {
+			t.Errorf("renewed %d times, other entries stored: %v", renewed, whole)
+		}
 	}
 }

@@ -26,9 +26,9 @@ const (
 // what it has confirmed.
 const localPull = "raftgroup/pull"
 
-// errTail ends an engine whose log goes on beyond what is applied and has to
-// be pulled over.
-var errTail = errors.New("the log has a tail that a pull replaces")
+// errTail ends an engine that does not know the end of its log: it goes on
+// beyond what is applied and has to be pulled over, or it was cut off.
+var errTail = errors.New("the log ends elsewhere than the engine believes")
 
 // puller brings the machine to where the log no longer leads. One goroutine
 // pulls at a time, whoever asks.
@@ -97,11 +97,17 @@ func (p *puller) startOver(m shardlog.Manifest) error {
 		p.logs.fail(err)
 		return err
 	}
+	p.renew()
+	return shardlog.Errorf(shardlog.Unavailable, "install snapshot", "%w", errTail)
+}
+
+// renew ends the engine, which is not heard any more, and begins another.
+func (p *puller) renew() {
+	p.hangUp()
 	select {
 	case p.restart <- struct{}{}:
 	default:
 	}
-	return shardlog.Errorf(shardlog.Unavailable, "install snapshot", "%w", errTail)
 }
 
 // ask wants what a manifest promises and waits a little. Kind Unavailable:

@@ -25,13 +25,14 @@ type box struct {
 	joins   bool
 	clock   *hands
 
-	mu     sync.Mutex
-	disk   *store.Disk   // guarded by mu: as the next life finds it
-	now    *life         // guarded by mu: nil while there is none
-	lives  int           // guarded by mu
-	frozen int           // guarded by mu: why its process stands still
-	thawed chan struct{} // guarded by mu: closed at the end of that; nil while it runs
-	gone   bool          // guarded by mu: for good, with its disk
+	mu       sync.Mutex
+	disk     *store.Disk   // guarded by mu: as the next life finds it
+	now      *life         // guarded by mu: nil while there is none
+	lives    int           // guarded by mu
+	starting bool          // guarded by mu
+	frozen   int           // guarded by mu: why its process stands still
+	thawed   chan struct{} // guarded by mu: closed at the end of that; nil while it runs
+	gone     bool          // guarded by mu: for good, with its disk
 }
 
 func (b *box) name() string { return fmt.Sprintf("%016x", b.id) }
@@ -56,6 +57,7 @@ type life struct {
 	dead   atomic.Bool    // the power is cut: what happens from then on did not
 	gate   sync.RWMutex   // held for reading while something becomes known outside
 	trap   atomic.Int64   // changes of the disk until the power is cut; zero or less: none
+	all    atomic.Bool    // the trap is for everybody
 	guests sync.WaitGroup // clients inside
 	users  sync.WaitGroup // peers that read the store
 	using  sync.Mutex
@@ -129,21 +131,25 @@ func (b *box) alive() *life {
 // start begins a life on the box's disk. It does nothing when there is one.
 func (b *box) start() error {
 	b.mu.Lock()
-	if b.now != nil || b.gone {
+	if b.now != nil || b.gone || b.starting {
 		b.mu.Unlock()
 		return nil
 	}
+	b.starting = true
 	b.lives++
 	l := &life{box: b, sim: b.sim, name: b.name(), number: b.lives, disk: b.disk,
 		door: make(chan *conn), shut: make(chan struct{}), done: make(chan struct{})}
 	b.mu.Unlock()
 	l.beats, l.lost = context.WithCancel(context.Background())
-	if err := l.wire(); err != nil {
+	err := l.wire()
+	b.mu.Lock()
+	if b.starting = false; err == nil {
+		b.now = l
+	}
+	b.mu.Unlock()
+	if err != nil {
 		return err
 	}
-	b.mu.Lock()
-	b.now = l
-	b.mu.Unlock()
 	b.sim.net.settle(b.host, l)
 	ctx, cancel := context.WithCancel(context.Background())
 	l.cancel = cancel
@@ -171,7 +177,7 @@ func (l *life) wire() (err error) {
 	l.peers = newAcquaintances(l)
 	clock.Peers = l.peers.offset
 	c := raftgroup.Config{
-		ID: l.name, Machine: witness{l.store, l}, Journal: l.store.Journal(), Locals: l.store, Snapshots: l.store,
+		ID: l.name, Machine: witness{l.store, l}, Journal: slowJournal{l.store.Journal(), l}, Locals: l.store, Snapshots: l.store,
 		Address: address(b.host).String(), Join: b.joins, Reach: l.reach, Facts: l.facts,
 		Link:      &raftgroup.Link{Listener: &listener{of: l}, Dial: l.dialRaft},
 		Heartbeat: p.heartbeat, SnapshotBytes: p.snapshotBytes, Replace: p.replace, Log: l.logger(),
@@ -197,7 +203,7 @@ func (l *life) wireCarrier() (err error) {
 	p := l.sim.plan
 	l.carrier, err = forward.New(forward.Config{
 		Gateway: l.box.id, Local: l.log, Catalog: l.store, States: l.store, Applied: l.store.Applied,
-		Leadership: leadership{l.group, l.name}, Call: l.carry, Spool: spoolRows{l.store.Spool()}, Notes: l.store, Random: l.sim.random,
+		Leadership: leadership{l.group, l.name}, Call: l.carry, Spool: slowSpool{spoolRows{l.store.Spool()}, l}, Notes: l.store, Random: l.sim.random,
 		Grace: p.grace, SpoolBytes: p.spoolBytes, SpoolAge: p.spoolAge, Full: p.full, Caller: callerOf, Log: l.logger(),
 	})
 	if err == nil {
@@ -210,6 +216,10 @@ func (l *life) wireCarrier() (err error) {
 func (l *life) watch(e store.Event) error {
 	if l.trap.Load() > 0 && l.trap.Add(-1) == 0 {
 		l.sim.note("trap: box %d: power cut before %s %s", l.host(), e.Op, e.Path)
+		if l.all.Load() {
+			l.sim.crash(l.sim.boxes...)
+			return nil
+		}
 		l.powerCut()
 	}
 	return nil
@@ -220,13 +230,14 @@ func (l *life) run(ctx context.Context) {
 	lead := func(duty work) work { return func(ctx context.Context) error { return l.group.Lead(ctx, duty) } }
 	err := nest(ctx,
 		[]work{l.group.Run},
-		[]work{l.carrier.Run, l.peers.run, l.repair, l.keepTime, lead(l.group.Steward)},
+		[]work{l.carrier.Run, l.peers.run, l.repair, l.scrub, l.keepTime, lead(l.group.Steward)},
 		[]work{lead(l.log.Run), lead(l.log.Retain)},
 		[]work{l.doors},
 	)
 	if err != nil && !l.isDead() {
 		l.sim.fail("box %d: %v", l.host(), err)
 	}
+	l.sim.sum(l.carrier.Stats())
 	l.using.Lock()
 	l.closed = true
 	l.using.Unlock()

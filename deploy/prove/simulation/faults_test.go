@@ -64,6 +64,26 @@ func (s *history) happen(e event) {
 			l.trap.Store(int64(e.n))
 		}
 		later(func() { s.begin(boxes[0]) })
+	case "trap all":
+		for _, b := range s.boxes {
+			if l := b.alive(); l != nil && b == boxes[0] {
+				l.all.Store(true)
+				l.trap.Store(int64(e.n))
+			}
+		}
+		for i, b := range s.boxes {
+			s.faults.Go(func() {
+				if rest(s.spell, e.span+time.Duration(i)*200*time.Millisecond) == nil {
+					s.begin(b)
+				}
+			})
+		}
+	case "destroy":
+		s.destroy(boxes[0])
+	case "remove":
+		s.joins.Go(func() { s.remove(boxes[0], e.n > 0) })
+	case "delete":
+		s.faults.Go(func() { s.delete(s.plan.streams[e.n], e.span) })
 	case "restart":
 		s.faults.Go(func() {
 			boxes[0].stop()
@@ -265,12 +285,78 @@ func (s *history) join(b *box) {
 			ctx, cancel := context.WithTimeout(l.with(s.ctx), 10*time.Second)
 			err := l.group.AddLearner(ctx, b.name(), address(b.host).String())
 			cancel()
+			heard := l.known(func() {})
 			out()
-			s.note("box %d joins: %v", b.host, err)
-			if err == nil {
+			s.note("box %d joins: %v, heard %v", b.host, err, heard)
+			if err == nil && heard {
 				return
 			}
 		}
 		_ = rest(s.ctx, 300*time.Millisecond)
 	}
+}
+
+// destroy ends a box with its disk.
+func (s *history) destroy(b *box) {
+	b.mu.Lock()
+	l := b.now
+	b.gone, b.now = true, nil
+	b.mu.Unlock()
+	if l != nil && l.die() {
+		s.net.settle(b.host, nil)
+		s.net.hangUp(l, false)
+		l.cancel()
+	}
+}
+
+// remove takes a box out of the site, however long that takes.
+func (s *history) remove(b *box, force bool) {
+	for s.ctx.Err() == nil {
+		if l := s.leader(); l != nil {
+			if out, ok := l.visit(); ok {
+				ctx, cancel := context.WithTimeout(l.with(s.ctx), 10*time.Second)
+				remove := l.group.Remove
+				if force {
+					remove = l.group.RemoveForced
+				}
+				err := remove(ctx, b.name())
+				cancel()
+				heard := l.known(func() {})
+				out()
+				s.note("box %d is taken out, forced %v: %v, heard %v", b.host, force, err, heard)
+				if heard && (err == nil || shardlog.KindOf(err) == shardlog.NotFound) {
+					return
+				}
+			}
+		}
+		_ = rest(s.ctx, time.Second)
+	}
+}
+
+// delete deletes a stream and makes it again.
+func (s *history) delete(spec shardlog.StreamSpec, after time.Duration) {
+	try := func(ctx context.Context, what string, do func(ctx context.Context, c shardlog.Control) error) {
+		for _, b := range s.boxes {
+			l := b.alive()
+			if l == nil {
+				continue
+			}
+			out, ok := l.visit()
+			if !ok {
+				continue
+			}
+			ctx, cancel := context.WithTimeout(l.with(ctx), 5*time.Second)
+			err := do(ctx, l.carrier.Control())
+			cancel()
+			heard := l.known(func() {})
+			out()
+			s.note("%s %s by box %d: %v, heard %v", what, spec.Name, b.host, err, heard)
+			if err == nil && heard {
+				return
+			}
+		}
+	}
+	try(s.spell, "delete", func(ctx context.Context, c shardlog.Control) error { return c.DeleteStream(ctx, spec.Name) })
+	_ = rest(s.spell, after)
+	try(s.ctx, "make", func(ctx context.Context, c shardlog.Control) error { return c.CreateStream(ctx, spec) })
 }

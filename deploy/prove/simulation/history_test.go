@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"headgate/sync/forward"
 	"headgate/sync/raftgroup"
 )
 
@@ -34,7 +35,8 @@ type history struct {
 	relief  context.CancelFunc
 	lives   sync.WaitGroup
 
-	counts struct{ puts, acked, spooled, refused, unknown, reads, pulls, repairs, leaders, crashes atomic.Uint64 }
+	counts  struct{ puts, acked, spooled, refused, unknown, reads, pulls, repairs, crashes, replays atomic.Uint64 }
+	carried forward.Stats // guarded by mu: of all lives that have ended
 
 	truth  *truth
 	ledger *ledger
@@ -47,11 +49,12 @@ type history struct {
 
 // result is what a history leaves behind.
 type result struct {
-	plan                                                                            *plan
-	failures                                                                        []string
-	notes                                                                           []string
-	lasted                                                                          time.Duration // in its own time
-	puts, acked, spooled, refused, unknown, reads, pulls, repairs, crashes, records uint64
+	plan                                                                                     *plan
+	failures                                                                                 []string
+	notes                                                                                    []string
+	lasted                                                                                   time.Duration // in its own time
+	carried                                                                                  forward.Stats
+	puts, acked, spooled, refused, unknown, reads, pulls, repairs, crashes, records, replays uint64
 }
 
 func (s *history) now() string { return fmt.Sprintf("%8.3fs", time.Since(s.began).Seconds()) }
@@ -83,6 +86,19 @@ func (s *history) random() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.chance.Uint64()
+}
+
+// sum adds up what carriers have done.
+func (s *history) sum(f forward.Stats) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.carried = added(s.carried, f)
+}
+
+func added(a, b forward.Stats) forward.Stats {
+	return forward.Stats{Calls: a.Calls + b.Calls, FailedCalls: a.FailedCalls + b.FailedCalls, Served: a.Served + b.Served,
+		Isolations: a.Isolations + b.Isolations, Spooled: a.Spooled + b.Spooled, Drained: a.Drained + b.Drained, Refused: a.Refused + b.Refused,
+		Dropped: a.Dropped + b.Dropped, Duplicates: a.Duplicates + b.Duplicates, Orphans: a.Orphans + b.Orphans}
 }
 
 func (s *history) founders() (all []raftgroup.Server) {
@@ -123,7 +139,7 @@ func logger() *slog.Logger {
 		return slog.New(slog.DiscardHandler)
 	}
 	h := slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey {
+		if a.Key == slog.TimeKey && a.Value.Kind() == slog.KindTime {
 			a.Value = slog.StringValue(fmt.Sprintf("%.3f", a.Value.Time().Sub(epoch).Seconds()))
 		}
 		return a
@@ -137,9 +153,9 @@ func tell(t *testing.T, p *plan) (r result) {
 		s := newHistory(p)
 		s.run()
 		c := &s.counts
-		r = result{plan: p, failures: s.failures, notes: s.notes, lasted: time.Since(s.began),
+		r = result{plan: p, failures: s.failures, notes: s.notes, carried: s.carried, lasted: time.Since(s.began),
 			puts: c.puts.Load(), acked: c.acked.Load(), spooled: c.spooled.Load(), refused: c.refused.Load(), unknown: c.unknown.Load(),
-			reads: c.reads.Load(), pulls: c.pulls.Load(), repairs: c.repairs.Load(), crashes: c.crashes.Load()}
+			reads: c.reads.Load(), pulls: c.pulls.Load(), repairs: c.repairs.Load(), crashes: c.crashes.Load(), replays: c.replays.Load()}
 		for _, places := range s.truth.places {
 			r.records += uint64(len(places))
 		}

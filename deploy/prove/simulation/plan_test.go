@@ -30,6 +30,7 @@ type plan struct {
 	syncs         int
 	budget        streams.Budget
 	least, most   time.Duration // network
+	slow          time.Duration // what the disk may take for a sync
 	loss          float64
 	speed         float64 // of the clocks
 	streams       []shardlog.StreamSpec
@@ -51,6 +52,7 @@ type writerPlan struct {
 	patience time.Duration
 	entries  int  // at most, in a Put
 	size     int  // at most, of an entry
+	hashed   bool // explicit hash keys
 	huge     bool // now and then a very large one
 }
 
@@ -83,8 +85,8 @@ func (p *plan) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d: %d voters, %d spares, heartbeat %v, snapshot %d B, replace %v, grace %v, spool %d B %v %s, syncs %d, bucket %d B, budget %d B\n",
 		p.seed, p.voters, p.spares, p.heartbeat, p.snapshotBytes, p.replace, p.grace, p.spoolBytes, p.spoolAge, p.full, p.syncs, p.budget.BucketBytes, p.budget.Bytes)
-	fmt.Fprintf(&b, "network %v to %v, loses %.1f %%, clocks run %gx, length %v, minority away at the end: %v, limits off: %v\n",
-		p.least, p.most, p.loss*100, p.speed, p.length, p.minority, p.limits.Off)
+	fmt.Fprintf(&b, "network %v to %v, loses %.1f %%, disks take up to %v, clocks run %gx, length %v, minority away at the end: %v, limits off: %v\n",
+		p.least, p.most, p.loss*100, p.slow, p.speed, p.length, p.minority, p.limits.Off)
 	for _, s := range p.streams {
 		fmt.Fprintf(&b, "stream %s: %d shards\n", s.Name, s.Shards)
 	}
@@ -126,6 +128,7 @@ func newPlan(seed uint64) *plan {
 	p.syncs = pick(r, 4, 40, 40, 1000)
 	p.most = pick(r, 0, 2*time.Millisecond, 20*time.Millisecond, 80*time.Millisecond)
 	p.loss = pick(r, 0, 0, 0.005, 0.03)
+	p.slow = pick(r, 0, 0, 5*time.Millisecond, 100*time.Millisecond, 1500*time.Millisecond)
 	p.speed = pick(r, 1.0, 1.0, 60, 3000)
 	if r.IntN(6) == 0 {
 		p.limits = quota.Limits{RecordsIn: 20, BytesIn: 8 << 10, ReadsOut: 5, BytesOut: 2 << 20}
@@ -140,7 +143,7 @@ func newPlan(seed uint64) *plan {
 		p.writers = append(p.writers, p.writer(r))
 	}
 	p.readers = 1 + r.IntN(2)
-	p.length = span(r, 10*time.Second, 30*time.Second)
+	p.length = span(r, 6*time.Second, 24*time.Second)
 	p.minority = p.voters == 3 && p.spares == 0 && r.IntN(2) == 0
 	p.befall(r)
 	return p
@@ -149,18 +152,19 @@ func newPlan(seed uint64) *plan {
 func (p *plan) writer(r *rand.Rand) writerPlan {
 	w := writerPlan{kind: pick(r, "plain", "plain", "plain", "plain", "exact", "exact", "counter"), stream: pick(r, p.streams...).Name, keys: 1 + r.IntN(3),
 		home: r.IntN(p.voters), roams: r.IntN(4) == 0, spools: r.IntN(3) > 0}
-	w.pause = pick(r, 20*time.Millisecond, 100*time.Millisecond, 400*time.Millisecond, time.Second)
+	w.pause = pick(r, 30*time.Millisecond, 200*time.Millisecond, 600*time.Millisecond, 1500*time.Millisecond)
 	w.patience = pick(r, 300*time.Millisecond, 2*time.Second, 10*time.Second, 30*time.Second)
 	w.entries = pick(r, 1, 1, 3, 20)
 	w.size = pick(r, 1, 40, 300, 4000)
+	w.hashed = r.IntN(4) == 0
 	w.huge = r.IntN(8) == 0
 	return w
 }
 
 // befall decides what befalls the site.
 func (p *plan) befall(r *rand.Rand) {
-	weights := map[string]int{"part": 4, "one way": 3, "crash": 4, "crash all": 1, "trap": 4, "restart": 2, "freeze": 3, "drop": 3, "clock": 2, "trim": 2, "retention": 1}
-	order := []string{"part", "one way", "crash", "crash all", "trap", "restart", "freeze", "drop", "clock", "trim", "retention"}
+	weights := map[string]int{"part": 4, "one way": 3, "crash": 4, "crash all": 1, "trap": 4, "restart": 2, "freeze": 3, "drop": 3, "clock": 2, "trim": 2, "retention": 1, "trap all": 2, "delete": 1}
+	order := []string{"part", "one way", "crash", "crash all", "trap", "restart", "freeze", "drop", "clock", "trim", "retention", "trap all", "delete"}
 	for _, what := range order { // a history has its own taste
 		weights[what] *= pick(r, 0, 1, 1, 3)
 	}
@@ -201,6 +205,10 @@ func (p *plan) event(r *rand.Rand, at time.Duration, what string) event {
 		e.boxes = []int{box()}
 		e.n = pick(r, -86400*30, -7200, -600, -5, 5, 600, 7200, 86400*30) // seconds
 		e.span = time.Duration(r.IntN(2))
+	case "trap all":
+		e.boxes, e.n = []int{box()}, 1+r.IntN(60)
+	case "delete":
+		e.n = r.IntN(len(p.streams))
 	case "trim":
 		e.n = r.IntN(100)
 		e.span = 0
@@ -211,10 +219,23 @@ func (p *plan) event(r *rand.Rand, at time.Duration, what string) event {
 	return e
 }
 
-// growth lets the spares join at some time.
+// growth lets the spares join at some time. One of them may take the place of
+// a box that is lost with its disk, before or after that is taken out.
 func (p *plan) growth(r *rand.Rand) {
 	for i := range p.spares {
+		spare := p.voters + i
 		at := span(r, time.Second, p.length/2)
-		p.events = append(p.events, event{at: at, what: "join", boxes: []int{p.voters + i}})
+		if i > 0 || p.voters < 3 || r.IntN(2) == 0 {
+			p.events = append(p.events, event{at: at, what: "join", boxes: []int{spare}})
+			continue
+		}
+		lost := r.IntN(p.voters)
+		p.events = append(p.events, event{at: at, what: "destroy", boxes: []int{lost}})
+		join, out := at+span(r, 0, 5*time.Second), at+span(r, 0, 8*time.Second)
+		p.events = append(p.events, event{at: join, what: "join", boxes: []int{spare}}, event{at: out, what: "remove", boxes: []int{lost}, n: r.IntN(2)})
+		p.replace = pick(r, 2*time.Second, 5*time.Minute)
+		for i := range p.writers {
+			p.writers[i].roams = p.writers[i].roams || p.writers[i].home == lost
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"runtime/pprof"
 	"strconv"
 	"sync"
@@ -35,6 +36,7 @@ func number(t *testing.T, name string, otherwise uint64) uint64 {
 }
 
 func TestHistories(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // what histories leave behind is little
 	if os.Getenv("HEADGATE_SEED") != "" {
 		one(t, number(t, "HEADGATE_SEED", 0))
 		return
@@ -156,6 +158,8 @@ func (r *runner) add(h result) {
 	s.repairs += h.repairs
 	s.crashes += h.crashes
 	s.records += h.records
+	s.replays += h.replays
+	s.carried = added(s.carried, h.carried)
 	if r.told%500 == 0 {
 		fmt.Fprintln(os.Stderr, r.line())
 	}
@@ -170,9 +174,9 @@ func (r *runner) summary() string {
 func (r *runner) line() string {
 	s := r.sum
 	used := cpu() - r.cpu
-	return fmt.Sprintf("%d histories, %d failed: %v of their time in %v, %.0f ms of CPU each; %d puts; entries: %d acknowledged with a place, %d by a spool or again, %d unsure, %d refused, %d stored; %d pages read, %d pulls, %d repairs, %d crashes",
+	return fmt.Sprintf("%d histories, %d failed: %v of their time in %v, %.0f ms of CPU each; %d puts; entries: %d acknowledged with a place, %d by a spool or again, %d unsure, %d refused, %d stored; %d pages read, %d pulls, %d repairs, %d crashes, %d replays; carriers: %+v",
 		r.told, r.failed.Load(), s.lasted.Round(time.Second), time.Since(r.began).Round(time.Second), float64(used.Milliseconds())/float64(max(r.told, 1)),
-		s.puts, s.acked, s.spooled, s.unknown, s.refused, s.records, s.reads, s.pulls, s.repairs, s.crashes)
+		s.puts, s.acked, s.spooled, s.unknown, s.refused, s.records, s.reads, s.pulls, s.repairs, s.crashes, s.replays, s.carried)
 }
 
 // cpu is what this process has used.

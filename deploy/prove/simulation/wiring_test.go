@@ -279,3 +279,44 @@ func (l *life) keepTime(ctx context.Context) error {
 	}
 	return nil
 }
+
+func (l *life) scrub(ctx context.Context) error {
+	_ = l.store.Scrub(ctx, store.Scrubbing{Rate: 256 << 10})
+	<-ctx.Done()
+	return nil
+}
+
+// takes is how long the disk takes over something: what the plan says, and
+// as long as the process stands still. A dead life's disk takes nothing.
+func (l *life) takes() {
+	if slow := l.sim.plan.slow; slow > 0 {
+		f := l.sim.net.draw().Float64()
+		_ = rest(l.beats, time.Duration(f*f*f*f*float64(slow)))
+	}
+	_ = l.box.wait(l.beats)
+}
+
+// slowJournal is a journal on a disk that takes its time, before and after.
+type slowJournal struct {
+	*store.Journal
+	life *life
+}
+
+func (j slowJournal) Append(entries []shardlog.JournalEntry) error {
+	j.life.takes()
+	err := j.Journal.Append(entries)
+	_ = j.life.box.wait(j.life.beats)
+	return err
+}
+
+type slowSpool struct {
+	spoolRows
+	life *life
+}
+
+func (s slowSpool) Append(rows [][]byte) (uint64, error) {
+	s.life.takes()
+	first, err := s.spoolRows.Append(rows)
+	_ = s.life.box.wait(s.life.beats)
+	return first, err
+}

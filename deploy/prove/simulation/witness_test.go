@@ -59,6 +59,7 @@ func (w witness) nexts(batch []shardlog.Command) map[shardlog.ShardID]shardlog.S
 type truth struct {
 	sim     *history
 	entries map[uint64]agreed                            // by index
+	blind   bool                                         // some entry was seen applied by nobody
 	shards  map[shardlog.ShardID]map[shardlog.Seq]uint64 // ids
 	places  map[uint64][]place                           // of ids
 	names   map[shardlog.StreamID]shardlog.StreamName
@@ -71,6 +72,7 @@ type truth struct {
 type agreed struct {
 	digest uint64
 	by     string
+	batch  []byte // encoded
 }
 
 // place is where a record lies.
@@ -97,7 +99,7 @@ func (t *truth) applied(l *life, index uint64, batch []shardlog.Command, out []s
 		}
 		return
 	}
-	t.entries[index] = agreed{digest, by}
+	t.entries[index] = agreed{digest, by, shardlog.EncodeCommands(nil, batch)}
 	for i, c := range batch {
 		if out[i].Err == nil {
 			t.command(c, out[i], next)
