@@ -94,6 +94,7 @@ func (f *Carrier) command(ctx context.Context, o order) error {
 		if e := pause(ctx, min(wait, patience), changed); e != nil {
 			return unavailable(o.name(), o.spec.Name, e)
 		}
+		wait = anew(wait, changed)
 	}
 }
 

@@ -164,6 +164,19 @@ func (p *parcel) deliver(ctx context.Context) (shardlog.Taken, error) {
 		if way == behind {
 			wait = leastRetry
 		}
+		wait = anew(wait, changed)
+	}
+}
+
+// anew is a wait that begins anew when something has changed: a leader that
+// was elected just now is not ready for a moment, and must not be left alone
+// for as long as the one that was gone.
+func anew(wait time.Duration, changed <-chan struct{}) time.Duration {
+	select {
+	case <-changed:
+		return leastRetry / 2 // it doubles with the next attempt
+	default:
+		return wait
 	}
 }
 

@@ -79,6 +79,9 @@ func (g *Group) round(ctx context.Context) error {
 	group.Go(func() error { return g.watch(ctx, r, notify, observed) })
 	group.Go(func() error { return g.snapshots(ctx, r) })
 	group.Go(func() error { return g.puller.run(ctx) })
+	if g.door != nil {
+		group.Go(func() error { return g.vigil(ctx, r) })
+	}
 	err = group.Wait()
 	if !g.broken() && !errors.Is(err, errTail) {
 		g.leave(r)
