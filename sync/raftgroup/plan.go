@@ -236,13 +236,40 @@ func (s state) forcedRemoval(all []Member, id string) ([]step, error) {
 			others = append(others, o)
 		}
 	}
-	// Those that are away first, while there is a majority without them.
-	slices.SortStableFunc(others, func(a, b Member) int { return cmp.Compare(s.away(b), s.away(a)) })
+	// Those that are away first, while there is a majority without them; of two
+	// that are, the one that shall go: whoever asks for it may know more.
+	slices.SortStableFunc(others, func(a, b Member) int {
+		return cmp.Or(cmp.Compare(s.away(b), s.away(a)), cmp.Compare(is(b, id), is(a, id)))
+	})
 	steps = nil
-	for _, o := range others {
+	for i, o := range others {
+		if !s.majority(others[i+1:]) {
+			return nil, shardlog.Errorf(shardlog.Unavailable, "remove gateway", "%s is to go on with %d others that vote, and too few of them can be reached", s.self, len(others)-i-1)
+		}
 		steps = append(steps, s.to(demote, o))
 	}
 	return append(steps, s.to(remove, m)), nil
+}
+
+func is(m Member, id string) int {
+	if m.ID == id {
+		return 1
+	}
+	return 0
+}
+
+// majority reports whether the leader and those others that can be reached are
+// one among the leader and all of them. A step that leaves voters without a
+// majority is worse than none: it is not agreed on, and yet the leader goes by
+// it, so that a voter it has demoted cannot help it any more.
+func (s state) majority(others []Member) bool {
+	there := 1
+	for _, o := range others {
+		if s.facts[o.ID].Reachable {
+			there++
+		}
+	}
+	return 2*there > len(others)+1
 }
 
 // abdicate hands the leadership to another voter.
