@@ -70,7 +70,8 @@ func (g *Gateway) simulateOutage(ctx context.Context, o Outage, yield func(Outag
 	r := OutageReport{Peers: o.Peers, Uplink: o.Uplink, Lasted: time.Since(began)}
 	cut := g.tally()
 	mended := time.Now()
-	if err := g.watchOutage(ctx, "mending", mendTime, yield, g.settledDown); err != nil {
+	backlog := g.backlog()
+	if err := g.watchOutage(ctx, "mending", mendTime, yield, func() bool { return g.settledDown(backlog) }); err != nil {
 		return err
 	}
 	after := g.tally()
@@ -134,14 +135,27 @@ func (g *Gateway) tally() tally {
 	return t
 }
 
-// settledDown reports whether the backlog is gone.
-func (g *Gateway) settledDown() bool {
+// backlog is, for each delivery, how many records it will have dealt with when
+// what waits for it now has gone.
+func (g *Gateway) backlog() map[string]uint64 {
+	due := map[string]uint64{}
+	for _, d := range g.deliveryStatus() {
+		due[d.Name] = d.dealtWith() + d.LagRecords
+	}
+	return due
+}
+
+func (d DeliveryStatus) dealtWith() uint64 { return d.Records + d.Refused + d.Missing }
+
+// settledDown reports whether the spool and a backlog of deliveries are gone.
+// Deliveries that work elsewhere, or are held, are not waited for.
+func (g *Gateway) settledDown(backlog map[string]uint64) bool {
 	t := g.tally()
 	if g.site != nil && (t.spool.Isolated || t.spool.Draining || t.spooled > 0) {
 		return false
 	}
 	for _, d := range g.deliveryStatus() {
-		if d.State == "retrying" || d.State == "running" {
+		if (d.State == "retrying" || d.State == "running") && d.dealtWith() < backlog[d.Name] {
 			return false
 		}
 	}

@@ -72,6 +72,7 @@ func TestStories(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "doors": doors, "get": get, "await": await, "noise": noise, "flip": flip, "hold": hold, "keep": keep, "signed": signed,
+			"votes": votes, "sees": sees, "admitted": admitted,
 		},
 	})
 }

@@ -33,11 +33,9 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 the disk refused a write or a sync.`,
   headgate status                     how it is doing
   headgate tail telemetry -f          what comes in`,
 		SilenceErrors: true,
-
-		SuggestionsMinimumDistance: 2,
-		SilenceUsage:               true,
-		Args:                       known,
-		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceUsage:  true,
+		Args:          known,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(term.in)
 	root.SetOut(term.out)
@@ -64,6 +62,7 @@ func known(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	path := cmd.CommandPath()
+	cmd.SuggestionsMinimumDistance = 2
 	text := fmt.Sprintf("unknown command %q", args[0])
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		text += ": did you mean\n  " + path + " " + strings.Join(near, "\n  "+path+" ")
