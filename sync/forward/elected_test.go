@@ -3,6 +3,7 @@ package forward_test
 import (
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -21,6 +22,7 @@ func TestALeaderThatIsNotReadyIsAskedAgainSoon(t *testing.T) {
 			}
 			answered <- time.Now()
 		}()
+		synctest.Wait()
 		time.Sleep(3 * time.Second)
 		var ready atomic.Bool
 		s.mu.Lock()

@@ -119,8 +119,13 @@ func (p plan) compareSites(ctx context.Context) (rows []siteReport, err error) {
 	for i, system := range systems {
 		fmt.Fprintf(os.Stderr, "idle, failover and catching up: system %d of %d\n", i+1, len(systems))
 		r := siteReport{}
-		if err := child.Report(p.Dir, system, &r); err != nil {
+		err := child.Report(p.Dir, system, &r)
+		if err != nil && i == 0 {
 			return rows, err
+		}
+		if err != nil { // what else was measured still counts
+			fmt.Fprintln(os.Stderr, "replication: the peer's site is not measured:", err)
+			continue
 		}
 		rows = append(rows, r)
 	}

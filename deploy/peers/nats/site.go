@@ -192,8 +192,17 @@ func (l *load) round(ctx context.Context, p *processes, streams int) (took time.
 	return took, settled(ctx, other, streams)
 }
 
-// ids reads the first stream.
-func ids(ctx context.Context, js jetstream.JetStream) (map[uint64]bool, error) {
+// ids reads the first stream; while its consumer has no server yet it tries again.
+func ids(ctx context.Context, js jetstream.JetStream) (all map[uint64]bool, err error) {
+	for late := time.Now().Add(time.Minute); time.Now().Before(late) && ctx.Err() == nil; rest(ctx, time.Second) {
+		if all, err = readIDs(ctx, js); err == nil {
+			break
+		}
+	}
+	return all, err
+}
+
+func readIDs(ctx context.Context, js jetstream.JetStream) (map[uint64]bool, error) {
 	s, err := js.Stream(ctx, stream(0))
 	if err != nil {
 		return nil, err
