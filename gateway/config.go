@@ -129,12 +129,16 @@ type Profile string
 const (
 	ProfileDefault Profile = "default" // at most 40 syncs a second
 	ProfileFlash   Profile = "flash"   // at most 4: SD cards and eMMC
+	ProfileSSD     Profile = "ssd"     // whenever writers pause: disks that do not mind
 )
 
 // SyncsPerSecond is what the profile allows under load.
 func (p Profile) SyncsPerSecond() int {
-	if p == ProfileFlash {
+	switch p {
+	case ProfileFlash:
 		return 4
+	case ProfileSSD:
+		return 1000
 	}
 	return 40
 }

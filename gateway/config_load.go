@@ -52,7 +52,7 @@ func Settings() []Setting {
 		{"open", "development: loopback without credentials", true, parsed(func(c *Config) *bool { return &c.Open }, parseBool)},
 		{"insecure-lan", "allow plain listeners beyond loopback (shown in status)", true, parsed(func(c *Config) *bool { return &c.InsecureLAN }, parseBool)},
 		{"limits", "kinesis, off, or a multiple such as 2x", false, parsed(func(c *Config) *Limits { return &c.Limits }, ParseLimits)},
-		{"profile", "default (40 syncs a second at most) or flash (4)", false, parsed(func(c *Config) *Profile { return &c.Profile }, ParseProfile)},
+		{"profile", "how often the disk may be synced: default (40 times a second), flash (4) or ssd (whenever writers pause)", false, parsed(func(c *Config) *Profile { return &c.Profile }, ParseProfile)},
 		{"budget", "bytes the log may take on disk, 20GiB (default: 80 % of the volume)", false, parsed(func(c *Config) *Bytes { return &c.Budget }, ParseBytes)},
 		{"memory", "soft limit of memory (default: GOMEMLIMIT, else 160MiB)", false, parsed(func(c *Config) *Bytes { return &c.Memory }, ParseBytes)},
 		{"log-level", "debug, info, warn or error", false, text(func(c *Config) *string { return &c.Log.Level })},

@@ -85,10 +85,10 @@ func (l Limits) String() string {
 
 // ParseProfile reads the name of a profile.
 func ParseProfile(text string) (Profile, error) {
-	if p := Profile(text); p == ProfileDefault || p == ProfileFlash {
+	if p := Profile(text); p == ProfileDefault || p == ProfileFlash || p == ProfileSSD {
 		return p, nil
 	}
-	return "", fmt.Errorf("%q is no profile: write default or flash", text)
+	return "", fmt.Errorf("%q is no profile: write default, flash or ssd", text)
 }
 
 // UnmarshalYAML reads the value where it stands in the file.

@@ -54,7 +54,8 @@ func (c *Client) reloadKeys(ctx context.Context) error {
 	return nil
 }
 
-// reloadKeys reads the key file again, and has the other gateways take it.
+// reloadKeys reads the key file again, and has the other gateways take it: now,
+// or when they can be reached.
 func (a *admin) reloadKeys(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if err := a.keys.Reload(); err != nil {
 		return nil, err
@@ -64,22 +65,43 @@ func (a *admin) reloadKeys(_ http.ResponseWriter, r *http.Request) (any, error) 
 
 // The key file of a site, as its gateways agree on it.
 const (
-	siteSpace shardlog.Space = "site"
-	siteKeys                 = "keys"
+	siteSpace   shardlog.Space = "site"
+	siteKeys                   = "keys"
+	keysOwedKey                = "site/keys-owed" // local: the file here changed, and the site does not know
 )
 
-// shareKeys makes the key file here that of the whole site.
+// shareKeys makes the key file here that of the whole site, as soon as the
+// leader can be reached.
 func (g *Gateway) shareKeys(ctx context.Context) error {
 	if g.site == nil {
 		return nil
 	}
+	if err := g.store.SetLocal(keysOwedKey, []byte{1}); err != nil {
+		return err
+	}
+	if err := g.payKeys(ctx); err != nil {
+		g.log.Warn("the keys are good here; the other gateways get them later", "error", err)
+	}
+	return nil
+}
+
+func (g *Gateway) owesKeys() bool {
+	owed, err := g.store.Local(keysOwedKey)
+	return err == nil && len(owed) > 0
+}
+
+// payKeys hands the key file that is owed to the site.
+func (g *Gateway) payKeys(ctx context.Context) error {
 	text, err := access.Text(g.keyPath())
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	return g.states.Mutate(ctx, shardlog.Mutation{Space: siteSpace, Key: siteKeys, Value: text})
+	if err := g.states.Mutate(ctx, shardlog.Mutation{Space: siteSpace, Key: siteKeys, Value: text}); err != nil {
+		return err
+	}
+	return g.store.SetLocal(keysOwedKey, nil)
 }
 
 func (g *Gateway) keyPath() string { return filepath.Join(g.config.Data, keysFile) }
@@ -91,6 +113,8 @@ func (g *Gateway) followKeys(ctx context.Context) error {
 	for pause(ctx, time.Second) == nil {
 		text, version, err := g.states.Get(ctx, siteSpace, siteKeys)
 		switch {
+		case g.owesKeys():
+			err = g.payKeys(ctx)
 		case err == nil && version != seen:
 			if err = g.takeKeys(text); err == nil {
 				seen = version
@@ -98,7 +122,7 @@ func (g *Gateway) followKeys(ctx context.Context) error {
 		case err != nil && shardlog.KindOf(err) == shardlog.NotFound && g.group.Leading():
 			err = g.shareKeys(ctx)
 		}
-		if err != nil && ctx.Err() == nil && shardlog.KindOf(err) != shardlog.NotFound {
+		if kind := shardlog.KindOf(err); err != nil && ctx.Err() == nil && kind != shardlog.NotFound && kind != shardlog.Unavailable {
 			g.log.Warn("keys of the site", "error", err)
 		}
 	}

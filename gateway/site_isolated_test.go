@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -38,6 +39,8 @@ func TestALoneBoxGoesOn(t *testing.T) {
 	publish(t, device, "during", 50)
 	saysIsolated(t, s, last)
 
+	made := regexp.MustCompile(`=(\S+)\n.*=(\S+)\n`).FindStringSubmatch(last.does("keys", "create"))
+
 	last.stop()
 	last.start()
 	if st := last.status(); !st.Site.Spool.Isolated || st.Site.Spool.Records < 40 {
@@ -54,6 +57,14 @@ func TestALoneBoxGoesOn(t *testing.T) {
 	s.settled(3)
 	drained(t, last)
 	inOrder(t, s.alike(), nil)
+	if len(made) == 3 { // a key made meanwhile is good at all gateways
+		until(t, 10*time.Second, "the others know the key", func() (string, bool) {
+			_, err := leader.client(made[1], made[2]).ListStreams(context.Background(), &kinesis.ListStreamsInput{})
+			return fmt.Sprint(err), err == nil
+		})
+	} else {
+		t.Errorf("no key was made: %v", made)
+	}
 	var got []string
 	for _, r := range last.tail() {
 		if r.Key != "lonely" {

@@ -74,15 +74,27 @@ func (s *Store) openPebble(o Options) error {
 	if err := s.begin(options); err != nil {
 		return err
 	}
-	db, err := pebble.Open(s.pebbleDir(), options)
-	if err != nil && pebble.IsCorruptionError(err) {
-		db, err = s.salvage(options, err)
-	}
+	db, err := s.openChecked(options)
 	if err != nil {
 		return &shardlog.Error{Kind: shardlog.Unavailable, Op: "open store " + s.dir, Err: err}
 	}
 	s.db = db
 	return nil
+}
+
+// openChecked opens the Pebble, and what can be read of a damaged one.
+func (s *Store) openChecked(options *pebble.Options) (*pebble.DB, error) {
+	var rotten errRottenTail
+	if err := checkTail(options.FS, s.pebbleDir()); errors.As(err, &rotten) {
+		return s.salvage(options, err)
+	} else if err != nil {
+		return nil, err
+	}
+	db, err := pebble.Open(s.pebbleDir(), options)
+	if err != nil && pebble.IsCorruptionError(err) {
+		return s.salvage(options, err)
+	}
+	return db, err
 }
 
 // begin makes a new store and closes it again: the very first log of a Pebble

@@ -77,7 +77,7 @@ func TestLeadersSnapshotIsTakenRefusedOrStartsOver(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := &shelf{ledger: ledger{first: min(c.last, 1), last: c.last, applied: c.at}, term: c.lastTerm, values: map[string][]byte{}}
-			logs := &logStore{journal: s, machine: s}
+			logs := &logStore{writing: make(chan struct{}, 1), journal: s, machine: s}
 			logs.covered(c.covered, 1)
 			p := newPuller(Config{Machine: s, Journal: s, Locals: s, Snapshots: s}, logs)
 			p.reach = nil // so that a pull is refused at once
@@ -124,7 +124,7 @@ func TestStartingOverCutsNothingThatWasAgreedOn(t *testing.T) {
 			}
 			m := manifestAt(50, 3, 49)
 			s.values[localPull], _ = json.Marshal(m)
-			p := newPuller(Config{Machine: s, Journal: s, Locals: s, Snapshots: s}, &logStore{journal: s, machine: s})
+			p := newPuller(Config{Machine: s, Journal: s, Locals: s, Snapshots: s}, &logStore{writing: make(chan struct{}, 1), journal: s, machine: s})
 			p.reach = func(_ context.Context, to uint64) error {
 				s.applied = max(s.applied, to)
 				return nil

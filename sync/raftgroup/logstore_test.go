@@ -132,7 +132,7 @@ func TestNothingIsAppendedDuringAPull(t *testing.T) {
 }
 
 func TestRecentEntriesEndWithAPull(t *testing.T) {
-	l := &logStore{journal: &ledger{}, peers: true}
+	l := &logStore{writing: make(chan struct{}, 1), journal: &ledger{}, peers: true}
 	for i := range uint64(3) {
 		if err := l.StoreLog(&raft.Log{Index: i + 1, Term: 2, Data: []byte{1}}); err != nil {
 			t.Fatal(err)
