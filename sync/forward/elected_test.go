@@ -3,6 +3,7 @@ package forward_test
 import (
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -22,6 +23,7 @@ func TestALeaderThatIsNotReadyIsAskedAgainSoon(t *testing.T) {
 			answered <- time.Now()
 		}()
 		time.Sleep(3 * time.Second)
+		synctest.Wait()
 		var ready atomic.Bool
 		s.mu.Lock()
 		s.fate = func(string) (bool, bool) { return ready.Load(), true }
