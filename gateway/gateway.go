@@ -187,7 +187,7 @@ func (g *Gateway) wireLog(incarnation uint64) (err error) {
 	if s := g.site; s != nil {
 		c.Address, c.Join, c.Reach, c.Facts, c.Replace = s.address, !s.founder, g.reach, g.facts, time.Duration(g.config.Replace)
 		c.Link = &raftgroup.Link{Listener: s.links.RaftListener(), Dial: g.dialRaft}
-		clock.Peers = s.links.Offset
+		clock.Peers = g.peersAhead
 	}
 	if g.group, err = raftgroup.Open(c); err != nil {
 		return err

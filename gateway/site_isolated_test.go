@@ -36,21 +36,21 @@ func TestALoneBoxGoesOn(t *testing.T) {
 		b.kill()
 	}
 	cut := time.Now()
-	publish(t, device, "during", 50)
+	publish(t, device, "during", 30)
 	saysIsolated(t, s, last)
 
 	made := regexp.MustCompile(`=(\S+)\n.*=(\S+)\n`).FindStringSubmatch(last.does("keys", "create"))
 
 	last.stop()
 	last.start()
-	if st := last.status(); !st.Site.Spool.Isolated || st.Site.Spool.Records < 40 {
+	if st := last.status(); !st.Site.Spool.Isolated || st.Site.Spool.Records < 20 {
 		t.Errorf("after a restart: %+v", st.Site.Spool)
 	}
 	device = last.device("lonely")
-	publish(t, device, "again", 20)
+	publish(t, device, "again", 10)
 	last.kill()
 	last.start()
-	publish(t, last.device("lonely"), "killed", 20)
+	publish(t, last.device("lonely"), "killed", 10)
 	back := time.Now()
 
 	together([]*box{leader, followers[1]}, (*box).start)
@@ -75,7 +75,7 @@ func TestALoneBoxGoesOn(t *testing.T) {
 			t.Errorf("%s was taken at %v, arrived at %v; cut off from %v to %v", r.Data, r.Origin, r.Arrived, cut, back)
 		}
 	}
-	if want := slices.Concat(names("before", 10), names("during", 50), names("again", 20), names("killed", 20)); !slices.Equal(got, want) {
+	if want := slices.Concat(names("before", 10), names("during", 30), names("again", 10), names("killed", 10)); !slices.Equal(got, want) {
 		t.Errorf("got %d records, want %d in order: %v", len(got), len(want), got)
 	}
 }

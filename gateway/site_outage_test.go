@@ -26,7 +26,7 @@ func TestAnOutageOnPurposeAddsUp(t *testing.T) {
 			t.Fatalf("%s: %s", name, out)
 		}
 		l.end()
-		if !r.Whole || r.Spooled == 0 || r.Spooled != r.Drained || r.Left+r.Dropped+r.Orphans+r.Known != 0 || r.Acknowledged < r.Spooled || r.Lasted.Round(time.Second) != 3*time.Second {
+		if !r.Whole || r.Spooled == 0 || r.Spooled != r.Drained || r.Left+r.Dropped+r.Orphans != 0 || r.Acknowledged < r.Spooled || r.Lasted < 3*time.Second {
 			t.Errorf("%s: %+v", name, r)
 		}
 		t.Logf("%s: %+v", name, r)

@@ -25,7 +25,7 @@ func TestAPeerMendsWhatRotted(t *testing.T) {
 	t.Parallel()
 	s := grown(t, 3)
 	_, followers := s.leader()
-	fill(t, s.kinesis(followers[1]), 24<<20)
+	fill(t, s.kinesis(followers[1]), 12<<20)
 	want := s.alike()
 
 	rotten := followers[0]

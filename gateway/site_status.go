@@ -95,6 +95,9 @@ func (g *Gateway) memberStatus(m raftgroup.Member) MemberStatus {
 		one.Applied, one.Holes, one.Isolated, one.Spooled, one.Stored = h.Applied, h.Holes, h.Isolated, h.Spooled, h.Stored
 		return one
 	}
+	if raftgroup.Nowhere(m.Address) {
+		one.Error = "it lost its log: the gateway that it became takes its place"
+	}
 	for _, p := range g.site.links.Peers() {
 		if p.ID != m.ID {
 			continue

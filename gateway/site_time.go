@@ -21,6 +21,25 @@ func (g *Gateway) latest() time.Time {
 	return now
 }
 
+// peersAhead is how far the clocks of synchronised peers are ahead, and of how
+// many. Two that disagree say nothing: the mean of a right clock and a wrong one
+// would make a right kernel doubt itself.
+func (g *Gateway) peersAhead() (ahead time.Duration, n int) {
+	ahead, n = g.site.links.Offset()
+	if n != 2 {
+		return ahead, n
+	}
+	for _, p := range g.site.links.Peers() {
+		if p.Reachable && p.Hello.Synced && (p.Offset-ahead).Abs() > disagree {
+			return 0, 0
+		}
+	}
+	return ahead, n
+}
+
+// disagree is how far from their mean two clocks no longer agree.
+const disagree = 5 * time.Minute
+
 // keepTime has this gateway follow the time that the leader stamps, so that
 // it goes on from there should it lead.
 func (g *Gateway) keepTime(ctx context.Context) error {

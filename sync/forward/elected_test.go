@@ -24,6 +24,7 @@ func TestALeaderThatIsNotReadyIsAskedAgainSoon(t *testing.T) {
 		}()
 		synctest.Wait()
 		time.Sleep(3 * time.Second)
+		synctest.Wait()
 		var ready atomic.Bool
 		s.mu.Lock()
 		s.fate = func(string) (bool, bool) { return ready.Load(), true }

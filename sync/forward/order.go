@@ -26,6 +26,7 @@ type order struct {
 	spec    shardlog.StreamSpec // opCreate; opDelete and opRetention use its Name, opRetention its Retention
 	changes []shardlog.Mutation // opMutate, opConcede
 	gaps    []shardlog.Gap      // opConcede
+	blind   bool                // who asks does not read the outcome here
 }
 
 func (o order) name() string {
@@ -98,13 +99,14 @@ func (f *Carrier) command(ctx context.Context, o order) error {
 	}
 }
 
-// seen waits until this gateway has applied what the answer speaks of.
+// seen waits until this gateway has applied what the answer speaks of. When it
+// is cut off before, the outcome counts as unknown: reads here would not show it.
 func (f *Carrier) seen(ctx context.Context, o order, index uint64, err error) error {
 	if err != nil {
 		f.catchUp(ctx, index)
 		return err
 	}
-	if e := f.await(ctx, index); e != nil && !errors.Is(e, errIsolated) {
+	if e := f.await(ctx, index); e != nil && !(o.blind && errors.Is(e, errIsolated)) {
 		return unknown(o.name(), o.spec.Name, e)
 	}
 	return nil
@@ -180,7 +182,7 @@ func (s states) Mutate(ctx context.Context, m ...shardlog.Mutation) error {
 			return err
 		}
 	}
-	return s.f.command(ctx, order{op: opMutate, changes: m})
+	return s.f.command(ctx, order{op: opMutate, changes: m, blind: s.spools && releases(m)})
 }
 
 // keepChanges spools changes while isolated, and holds them back while others

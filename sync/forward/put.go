@@ -16,7 +16,8 @@ import (
 // its outcome is known, its context ends (Unknown) or isolation begins. While
 // the spool holds entries of a stream, Puts of that stream wait behind it for
 // a while, and are answered Unavailable after that. A Put with mutations
-// returns when this gateway has applied it, or is isolated.
+// returns when this gateway has applied it; one that is cut off before answers
+// Unknown, or with spools, for a door that reads nothing back, what it stored.
 func (f *Carrier) Writer(spools bool) shardlog.Writer { return writer{f, spools} }
 
 type writer struct {
@@ -39,7 +40,7 @@ func (w writer) Put(ctx context.Context, stream shardlog.StreamName, entries []s
 		return nil, err
 	}
 	if len(with) > 0 {
-		if err := w.await(ctx, taken.Index); err != nil && !errors.Is(err, errIsolated) {
+		if err := w.await(ctx, taken.Index); err != nil && !(w.spools && errors.Is(err, errIsolated)) {
 			return nil, unknown("put", stream, err)
 		}
 	}

@@ -30,6 +30,10 @@ type Peer struct {
 // with the shortest way says most.
 const keptSamples = 8
 
+// stepped is how far an offset jumps, beyond what the way explains, when one
+// of the two clocks was set.
+const stepped = 10 * time.Second
+
 type sample struct{ trip, offset time.Duration }
 
 // state is what is known of a peer.
@@ -204,6 +208,9 @@ func (l *Links) note(id string, h Hello, s sample, err error) {
 	p.Contact, p.Hello, p.RoundTrip = now, h, s.trip
 	if p.Least == 0 || s.trip < p.Least {
 		p.Least = s.trip
+	}
+	if (s.offset - p.Offset).Abs() > s.trip+stepped {
+		st.samples = nil // a clock was set: what was seen before says nothing
 	}
 	if st.samples = append(st.samples, s); len(st.samples) > keptSamples {
 		st.samples = st.samples[1:]

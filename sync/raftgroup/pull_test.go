@@ -155,9 +155,21 @@ func votersPull(t *testing.T, make func(t *testing.T) ground) {
 		others = append(others, m)
 	}
 	s.voters(a, others[0], others[1])
+	for _, m := range others { // who does not know yet that the other votes gives it no vote
+		eventually(t, func() bool { return votersOf(m.Members()) == 3 })
+	}
 	s.kill(a)
 	propose(t, s.leader().Group, "after", 10)
 	wantEach(t, s.same(), "after", 10)
+}
+
+func votersOf(all []raftgroup.Member) (n int) {
+	for _, m := range all {
+		if m.Voter {
+			n++
+		}
+	}
+	return n
 }
 
 // A follower whose log goes on beyond what it has applied cannot be pulled

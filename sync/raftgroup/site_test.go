@@ -393,3 +393,36 @@ func eventuallyOr(t *testing.T, ok func() bool, saw func() string) {
 	}()
 	eventually(t, ok)
 }
+
+// A gateway that lost its log is where the one was that it has been. That one
+// keeps its vote, and a member that is there keeps its address.
+func TestSupersedeKeepsVotersOdd(t *testing.T) {
+	s := newColony(t, grounds["memory"])
+	a, b, c := s.trio()
+	ctx := within(t, 20*time.Second)
+	address := map[string]string{}
+	for _, m := range a.Members() {
+		address[m.ID] = m.Address
+	}
+	if err := a.Supersede(ctx, "nobody", "new", address[c.id]); shardlog.KindOf(err) != shardlog.Invalid {
+		t.Errorf("in the place of one that is there: %v", err)
+	}
+	s.kill(b)
+	for range 2 { // again when the answer got lost
+		if err := a.Supersede(ctx, b.id, "new", address[b.id]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, m := range a.Members() {
+		switch {
+		case m.ID == b.id && (!m.Voter || !raftgroup.Nowhere(m.Address)),
+			m.ID == "new" && (m.Voter || m.Address != address[b.id]),
+			m.ID == c.id && (!m.Voter || m.Address != address[c.id]):
+			t.Errorf("members are %+v", a.Members())
+		}
+	}
+	propose(t, a.Group, "meanwhile", 10)
+	if err := a.Remove(ctx, b.id); shardlog.KindOf(err) != shardlog.Invalid {
+		t.Errorf("nobody can vote in its place yet: %v", err)
+	}
+}
