@@ -36,8 +36,8 @@ func (p plan) compareAndPrint(ctx context.Context) error {
 	return c.print(os.Stdout)
 }
 
-// unpaced is more syncs a second than any disk does.
-const unpaced = 100_000
+// ssd is the syncs a second of the gateway's profile of that name.
+const ssd = 1000
 
 // compare measures one thing after the other, everything as often as another.
 func (p plan) compare(ctx context.Context) (c comparison, err error) {
@@ -80,7 +80,7 @@ func (p plan) comparePuts(ctx context.Context, payloads string) (rows []putsRepo
 	systems := []func(dir string) *exec.Cmd{
 		func(dir string) *exec.Cmd { return p.self(ctx, "puts", dir, "--payloads", payloads) },
 		func(dir string) *exec.Cmd {
-			return p.self(ctx, "puts", dir, "--payloads", payloads, "--syncs", strconv.Itoa(unpaced))
+			return p.self(ctx, "puts", dir, "--payloads", payloads, "--syncs", strconv.Itoa(ssd))
 		},
 	}
 	if p.peered() {

@@ -71,9 +71,9 @@ func (p plan) puts(ctx context.Context) (r putsReport, err error) {
 	r.Written = float64(written) / float64(all.bytes.Load()) / gateways
 	r.Device = float64(used.Device) / float64(all.bytes.Load()) / gateways
 	r.Syncs = float64(syncs) / float64(all.records.Load()) / gateways
-	r.System = "Headgate"
+	r.System = "Headgate, profile default"
 	if p.Syncs > 0 {
-		r.System = "Headgate, unpaced"
+		r.System = "Headgate, profile ssd"
 	}
 	return r, nil
 }
