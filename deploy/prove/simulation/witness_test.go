@@ -25,7 +25,7 @@ func (w witness) Apply(index uint64, batch []shardlog.Command) ([]shardlog.Outco
 	}
 	for _, c := range batch {
 		if t, ok := c.(shardlog.Trim); ok {
-			w.life.sim.truth.trims(t)
+			w.life.known(func() { w.life.sim.truth.trims(t) })
 		}
 	}
 	next := w.nexts(batch)
@@ -191,7 +191,8 @@ func (t *truth) record(p place, rec shardlog.Record) {
 	}
 }
 
-// trims takes note of a Trim that is about to be applied.
+// trims takes note of a Trim that is about to be applied: as soon as it is,
+// readers miss what it hides.
 func (t *truth) trims(c shardlog.Trim) {
 	t.sim.mu.Lock()
 	defer t.sim.mu.Unlock()
