@@ -16,6 +16,7 @@ type disk struct {
 	notes map[string][]byte
 	// appending, when set, is asked before rows are appended.
 	appending func() error
+	broken    bool // nothing can be read
 	syncs     int
 }
 
@@ -40,6 +41,9 @@ func (d *disk) Append(rows [][]byte) (uint64, error) {
 func (d *disk) Read(from uint64, maxBytes int) ([]forward.Row, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.broken {
+		return nil, shardlog.Errorf(shardlog.Internal, "read", "broken")
+	}
 	var out []forward.Row
 	for n := max(from, d.first); n < d.first+uint64(len(d.rows)); n++ {
 		b := d.rows[n-d.first]
@@ -87,6 +91,13 @@ func (d *disk) Local(key string) ([]byte, error) {
 		return slices.Clone(v), nil
 	}
 	return nil, shardlog.Errorf(shardlog.NotFound, "local", "%s", key)
+}
+
+// breaks makes every read fail, or none.
+func (d *disk) breaks(now bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.broken = now
 }
 
 // spoil damages a row.

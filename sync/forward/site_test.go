@@ -137,6 +137,13 @@ func (s *site) part(id string, cut bool) {
 	s.tell()
 }
 
+// lossy loses every call, or none.
+func (s *site) lossy(now bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fate = func(string) (bool, bool) { return !now, true }
+}
+
 func (s *site) tell() {
 	close(s.changed)
 	s.changed = make(chan struct{})

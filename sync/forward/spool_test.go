@@ -77,6 +77,41 @@ func (g *gateway) drained(t *testing.T) {
 	t.Fatalf("it is not drained: %+v", g.State())
 }
 
+// The spool cannot be drained at first, and when it could the leader is in
+// doubt for a moment, too short for isolation.
+func TestTheSpoolIsDrainedAfterADoubt(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site, a *gateway) {
+		if err := a.door(false).CreateStream(t.Context(), shardlog.StreamSpec{Name: "other", Shards: 1}); err != nil {
+			t.Fatal(err)
+		}
+		d := newDisk()
+		b := s.start("bb", d, nil)
+		defer b.stop()
+		b.isolate(t)
+		if _, err := b.put(t, true, one("k", 0)); err != nil {
+			t.Fatal(err)
+		}
+		d.breaks(true)
+		s.part("bb", false)
+		for b.State().Isolated {
+			time.Sleep(100 * time.Millisecond)
+		}
+		s.lossy(true)
+		done := make(chan error, 1)
+		go func() {
+			_, err := b.Writer(false).Put(t.Context(), "other", one("k", 0))
+			done <- err
+		}()
+		time.Sleep(2 * time.Second)
+		d.breaks(false)
+		s.lossy(false)
+		b.drained(t)
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 func TestWhatWasSpooledIsStoredInOrder(t *testing.T) {
 	bubble(t, func(t *testing.T, s *site, a *gateway) {
 		b := s.start("bb", newDisk(), nil)

@@ -15,7 +15,7 @@ func (f *Carrier) begin(now time.Time) {
 func (f *Carrier) observe(change func(now time.Time)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	before, isolated := f.iso.sight, f.iso.isolated
+	before, isolated, doubted := f.iso.sight, f.iso.isolated, !f.iso.lost.IsZero()
 	change(time.Now())
 	switch {
 	case f.iso.isolated && !isolated:
@@ -23,7 +23,7 @@ func (f *Carrier) observe(change func(now time.Time)) {
 	case !f.iso.isolated && isolated:
 		f.aside = nil // what waits for the spool goes to the leader now
 		f.c.Log.Info("no longer isolated", "leader", f.iso.sight.leader, "for", time.Since(f.iso.since).Round(time.Millisecond))
-	case f.iso.sight == before:
+	case f.iso.sight == before && doubted == !f.iso.lost.IsZero():
 		return
 	}
 	for c := range f.calls {
