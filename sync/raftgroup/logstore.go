@@ -26,6 +26,7 @@ type logStore struct {
 	ripe    chan<- struct{} // asks for a snapshot
 
 	engine   atomic.Pointer[raft.Raft] // to ask whether it leads; nil while none runs
+	wanted   atomic.Uint64             // a hollow entry that is needed and that no snapshot covers
 	snapshot atomic.Pointer[raft.Log]  // stands for the newest snapshot's last entry, hollow; nil: there is none
 
 	cut   atomic.Bool // the tail has been cut off, and nothing stored since
@@ -81,6 +82,7 @@ func (l *logStore) missing(e shardlog.JournalEntry) bool {
 	if s := l.snapshot.Load(); s != nil && e.Index <= s.Index {
 		return true
 	}
+	l.wanted.Store(e.Index)
 	select {
 	case l.ripe <- struct{}{}:
 	default:

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
+	"time"
 
 	"github.com/hashicorp/raft"
 	"golang.org/x/sync/errgroup"
@@ -82,14 +84,46 @@ func (g *Group) round(ctx context.Context) error {
 	if g.door != nil {
 		group.Go(func() error { return g.vigil(ctx, r) })
 	}
+	down := sync.OnceValue(r.Shutdown)
+	patient := insist(ctx, down)
 	err = group.Wait()
-	if !g.broken() && !errors.Is(err, errTail) {
+	if patient() && !g.broken() && !errors.Is(err, errTail) {
 		g.leave(r)
 	}
 	// A closed transport ends the calls that the engine's routines wait for.
-	ended := r.Shutdown()
+	ended := down()
 	closeTransport(transport)
 	return errors.Join(err, ended.Error())
+}
+
+// lastWord is how long what is in flight may still take when an engine is
+// asked to end: a leader without followers that store gets no answer, and
+// leads on as long as they hear it.
+const lastWord = 5 * time.Second
+
+// insist shuts the engine down when it has not ended some time after ctx. It
+// answers a function that is called when it has ended, and says whether it
+// was patient enough.
+func insist(ctx context.Context, down func() raft.Future) (patient func() bool) {
+	over, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	late := false
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-ctx.Done():
+		case <-over.Done():
+			return
+		}
+		if pause(over, lastWord); over.Err() == nil {
+			late = true
+			down()
+		}
+	})
+	return func() bool {
+		cancel()
+		watch.Wait()
+		return !late
+	}
 }
 
 // watch follows the leadership and runs our reigns until ctx or the group ends.
@@ -151,6 +185,7 @@ func (g *Group) snapshots(ctx context.Context, r *raft.Raft) error {
 			return nil
 		case <-g.fsm.ripe:
 			g.snapshot(r)
+			g.cover()
 		}
 	}
 }
@@ -173,6 +208,21 @@ func (g *Group) snapshot(r *raft.Raft) {
 		return
 	}
 	g.count(func(c *counters) { c.snapshots++ })
+}
+
+// cover sees to it that hollow entries which followers ask for are covered by
+// a snapshot. An engine that has no majority takes none; the next one begins
+// with a snapshot of all that is applied.
+func (g *Group) cover() {
+	wanted, applied := g.logs.wanted.Swap(0), g.config.Machine.Applied()
+	if wanted <= g.logs.covers() || wanted > applied {
+		return
+	}
+	if _, err := g.config.Journal.Entry(applied); err != nil {
+		return // nor would the next one
+	}
+	g.config.Log.Info("consensus begins anew, for a follower that needs what was given up", "entry", wanted)
+	g.puller.renew()
 }
 
 // leave hands the leadership over and covers what a restart would replay.

@@ -1,10 +1,13 @@
 package raftgroup
 
 import (
+	"fmt"
 	"math"
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"headgate/shardlog"
 )
 
 // rpcTimeout bounds one call to a peer.
@@ -27,6 +30,9 @@ func (g *Group) start(notify chan<- bool) (*raft.Raft, raft.Transport, error) {
 	snapshots := g.snapshotStore()
 	if err := g.align(snapshots); err != nil {
 		return nil, nil, err
+	}
+	if err := g.advance(snapshots); err != nil {
+		return nil, nil, fmt.Errorf("cover what is applied: %w", err)
 	}
 	transport := g.transport(c)
 	r, err := func() (*raft.Raft, error) {
@@ -64,6 +70,55 @@ func (g *Group) align(s snapshotStore) error {
 		return g.logs.dropHead(last)
 	}
 	return nil
+}
+
+// advance has the newest snapshot stand for everything that the machine has
+// applied. The engine could not take one before it has a majority, and may
+// never get that: to a follower that lacks an entry which is hollow by now it
+// has nothing to send but a snapshot.
+func (g *Group) advance(s snapshotStore) error {
+	applied := g.config.Machine.Applied()
+	if g.door == nil || applied == 0 || applied <= g.logs.covers() {
+		return nil
+	}
+	e, err := g.config.Journal.Entry(applied)
+	if err != nil && shardlog.KindOf(err) == shardlog.NotFound {
+		return nil // a pull has gone beyond the log
+	}
+	if err != nil {
+		return err
+	}
+	meta := raft.SnapshotMeta{Index: applied, Term: e.Term}
+	if meta.Configuration, meta.ConfigurationIndex, err = g.membersAt(s, applied); err != nil || meta.ConfigurationIndex == 0 {
+		return err
+	}
+	err = s.snapshots.SaveManifest(shardlog.Manifest{Applied: applied, Term: e.Term, Engine: encodeMeta(meta)})
+	if err != nil {
+		s.fail(err)
+		return err
+	}
+	g.logs.covered(applied, e.Term)
+	return nil
+}
+
+// membersAt is the configuration as of an entry, and its index; zero when
+// neither log nor snapshot knows.
+func (g *Group) membersAt(s snapshotStore, index uint64) (c raft.Configuration, at uint64, err error) {
+	for i := index; i >= max(g.config.Journal.First(), g.logs.covers()+1); i-- {
+		e, err := g.config.Journal.Entry(i)
+		if err != nil {
+			return c, 0, err
+		}
+		if raft.LogType(e.Type) == raft.LogConfiguration {
+			c, err := decodeConfiguration(e.Data)
+			return c, i, err
+		}
+	}
+	meta, _, ok, err := s.load()
+	if err != nil || !ok {
+		return c, 0, err
+	}
+	return meta.Configuration, meta.ConfigurationIndex, nil
 }
 
 func (g *Group) engineConfig(notify chan<- bool) *raft.Config {
