@@ -23,6 +23,7 @@ type Batch struct {
 	Object  string // the object's name, with slashes and without a leading one
 	Stream  shardlog.StreamName
 	Shard   shardlog.ShardID
+	Source  string       // names the shard, unique over all sites and incarnations of the stream
 	First   shardlog.Seq // of the range
 	Last    shardlog.Seq // of the range
 	Version int          // of the delivery's configuration
@@ -38,10 +39,15 @@ type Batch struct {
 	Retried bool // an earlier attempt may have arrived: look before sending
 	Encoder Encoder
 
-	// Records reads the records again from the log, in order. It holds one
-	// page at a time. An error ends it.
-	Records func(ctx context.Context) iter.Seq2[shardlog.Record, error]
+	// Records reads the records again from the log, transformed, in order. It
+	// holds one page at a time. An error ends it.
+	Records func(ctx context.Context) iter.Seq2[Record, error]
 }
+
+// DocumentID names one of the batch's records for destinations that keep each
+// under a name of its own. No other record of any site has it, and it is at
+// most 128 bytes of [0-9a-z.-].
+func (b *Batch) DocumentID(r Record) string { return b.Source + "-" + r.Place() }
 
 // SourceError is an error of reading the log, as opposed to the destination's.
 type SourceError struct{ Err error }
@@ -61,27 +67,41 @@ func (b *Batch) Encode(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("compress batch: %w", err)
 	}
+	changed := b.Each(ctx, func(_ Record, frame []byte) error {
+		_, err := z.Write(frame)
+		return err
+	})
+	if changed != nil && !errors.Is(changed, ErrChanged) {
+		z.Close()
+		return changed
+	}
+	if err := z.Close(); err != nil {
+		return err
+	}
+	return changed
+}
+
+// Each hands the records over one by one, in order, each with its framed
+// content; both are valid until do returns. It ends with ErrChanged, after the
+// last of them, when they are not what was sealed: a sink that can should show
+// nothing of them then. Errors of do come back as they are, errors of the log
+// as *SourceError.
+func (b *Batch) Each(ctx context.Context, do func(r Record, frame []byte) error) error {
 	sum := sha256.New()
 	count := 0
 	var frame []byte
 	for r, err := range b.Records(ctx) {
 		if err != nil {
-			z.Close()
 			return &SourceError{Err: err}
 		}
 		if frame, err = b.Encoder.Frame(frame[:0], r); err != nil {
-			z.Close()
 			return fmt.Errorf("%w: record %d is refused now: %w", ErrChanged, r.Seq, err)
 		}
 		sum.Write(frame)
-		if _, err := z.Write(frame); err != nil {
-			z.Close()
+		if err := do(r, frame); err != nil {
 			return err
 		}
 		count++
-	}
-	if err := z.Close(); err != nil {
-		return err
 	}
 	if count != b.Count || [32]byte(sum.Sum(nil)) != b.SHA256 {
 		return fmt.Errorf("%w: %d records found, %d sealed", ErrChanged, count, b.Count)

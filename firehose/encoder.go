@@ -1,10 +1,6 @@
 package firehose
 
-import (
-	"io"
-
-	"headgate/shardlog"
-)
+import "io"
 
 // Format says how a batch becomes the bytes of an object. It is pinned when
 // the batch is sealed.
@@ -19,7 +15,7 @@ type Encoder interface {
 	// Frame appends the content of one record to dst. The same record always
 	// gives the same content. An error refuses the record for good: it goes
 	// to the error output.
-	Frame(dst []byte, r shardlog.Record) ([]byte, error)
+	Frame(dst []byte, r Record) ([]byte, error)
 
 	// Compress returns a writer that compresses content into w. Close
 	// completes the stream and leaves w open.

@@ -8,11 +8,14 @@ type Sink interface {
 	// Caps says what one delivery may hold. It never changes.
 	Caps() Caps
 
-	// Deliver hands over one batch whole, or not at all as far as readers of
-	// the destination can see. It must be safe to call again with the same
-	// batch: what is there already, with the same id and content, counts as
-	// delivered. It does not retry and keeps nothing of b. It never holds the
-	// whole batch in memory.
+	// Deliver hands over one batch. A sink of objects hands it over whole, or
+	// not at all as far as readers of the destination can see, and never holds
+	// it in memory whole; a sink of records may leave some of them there, and
+	// hands over the others when it is called again. It must be safe to call
+	// again with the same batch: what is there already, with the same id and
+	// content, counts as delivered wherever the destination can tell. With
+	// Poison and Items all other records of the batch may be there or not:
+	// they come again without those. It does not retry and keeps nothing of b.
 	Deliver(ctx context.Context, b *Batch) Result
 
 	// Probe asks cheaply whether the destination is reachable, exists and

@@ -91,7 +91,7 @@ func (ln *lane) wait(ctx context.Context, next shardlog.Seq, due time.Time) (tim
 // takePage adds a page's records until the batch is full.
 func (ln *lane) takePage(t *tally, page shardlog.Page) (full bool, err error) {
 	for _, r := range page.Records {
-		if full, err := ln.takeRecord(t, r); err != nil || full {
+		if full, err := ln.takeRecord(t, firehose.Record{Record: r}); err != nil || full {
 			return full, err
 		}
 	}
@@ -100,7 +100,7 @@ func (ln *lane) takePage(t *tally, page shardlog.Page) (full bool, err error) {
 }
 
 // takeRecord adds one record; full means that it belongs to the next batch.
-func (ln *lane) takeRecord(t *tally, r shardlog.Record) (full bool, err error) {
+func (ln *lane) takeRecord(t *tally, r firehose.Record) (full bool, err error) {
 	bytes, count := ln.d.limit.now()
 	frame, err := t.framed(r)
 	if err != nil {
@@ -122,7 +122,7 @@ func (ln *lane) takeRecord(t *tally, r shardlog.Record) (full bool, err error) {
 // apart reports whether a record belongs under another prefix than the batch.
 // Up to the interval it may come along, as it would have live; but a backlog
 // of weeks must not end in the folder of its first hour.
-func (ln *lane) apart(t *tally, r shardlog.Record) bool {
+func (ln *lane) apart(t *tally, r firehose.Record) bool {
 	return r.Arrived.Sub(t.oldest) > ln.d.c.Spec.interval() && !ln.d.namer.prefixes.data.sameTime(t.oldest, r.Arrived)
 }
 
@@ -158,17 +158,17 @@ func (ln *lane) retally(ctx context.Context, in intent, last shardlog.Seq, refus
 }
 
 // records reads a range of the log, a page at a time.
-func (ln *lane) records(ctx context.Context, from, last shardlog.Seq) iter.Seq2[shardlog.Record, error] {
-	return func(yield func(shardlog.Record, error) bool) {
+func (ln *lane) records(ctx context.Context, from, last shardlog.Seq) iter.Seq2[firehose.Record, error] {
+	return func(yield func(firehose.Record, error) bool) {
 		cursor := shardlog.Cursor{Next: from, Pinned: true}
 		for cursor.Next <= last {
 			page, err := ln.d.c.Reader.Read(ctx, ln.shard.ID, cursor, pageBudget)
 			if err != nil {
-				yield(shardlog.Record{}, err)
+				yield(firehose.Record{}, err)
 				return
 			}
 			for _, r := range page.Records {
-				if r.Seq > last || !yield(r, nil) {
+				if r.Seq > last || !yield(firehose.Record{Record: r}, nil) {
 					return
 				}
 			}
@@ -183,11 +183,11 @@ func (ln *lane) records(ctx context.Context, from, last shardlog.Seq) iter.Seq2[
 // that were refused, or those that were not.
 func (ln *lane) batch(in intent, p part, encoder firehose.Encoder, refused, retried bool) *firehose.Batch {
 	return &firehose.Batch{
-		ID: p.ID, Object: p.Object, Stream: ln.d.c.Spec.Stream, Shard: ln.shard.ID, First: in.First, Last: in.Last, Version: in.Version,
+		ID: p.ID, Object: p.Object, Stream: ln.d.c.Spec.Stream, Shard: ln.shard.ID, Source: ln.d.namer.source(ln.shard.ID), First: in.First, Last: in.Last, Version: in.Version,
 		Arrived: in.oldest(), ArrivedLast: in.newest(), Count: p.Count, Bytes: p.Bytes, SHA256: p.SHA256, Missing: in.Missing,
 		Retried: retried, Encoder: encoder,
-		Records: func(ctx context.Context) iter.Seq2[shardlog.Record, error] {
-			return func(yield func(shardlog.Record, error) bool) {
+		Records: func(ctx context.Context) iter.Seq2[firehose.Record, error] {
+			return func(yield func(firehose.Record, error) bool) {
 				for r, err := range ln.records(ctx, in.From, in.Last) {
 					if _, bad := in.refused(r.Seq); err == nil && bad != refused {
 						continue

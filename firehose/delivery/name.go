@@ -45,6 +45,11 @@ func (n namer) base(shard shardlog.ShardID, first, last shardlog.Seq, arrived ti
 		shard.Number, first, last, n.site, shard.Stream, n.ending)
 }
 
+// source names a shard among those of all sites.
+func (n namer) source(shard shardlog.ShardID) string {
+	return fmt.Sprintf("%s-%d-%d", n.site, shard.Stream, shard.Number)
+}
+
 // id is the UUID (version 5) of a range's object of the given part, "data" or
 // "errors". It is the same whenever and wherever it is asked for.
 func (n namer) id(shard shardlog.ShardID, first, last shardlog.Seq, part string) string {

@@ -67,7 +67,7 @@ type errorEncoder struct {
 var _ firehose.Encoder = errorEncoder{}
 
 // Frame appends the error record of r.
-func (e errorEncoder) Frame(dst []byte, r shardlog.Record) ([]byte, error) {
+func (e errorEncoder) Frame(dst []byte, r firehose.Record) ([]byte, error) {
 	why, ok := e.refused(r.Seq)
 	if !ok {
 		return dst, fmt.Errorf("record %d was not refused", r.Seq)

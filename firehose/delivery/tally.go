@@ -48,7 +48,7 @@ func (t *tally) empty() bool { return t.seen == 0 }
 
 // framed is the record's content, or the error that refuses it. It is valid
 // until the next call.
-func (t *tally) framed(r shardlog.Record) ([]byte, error) {
+func (t *tally) framed(r firehose.Record) ([]byte, error) {
 	frame, err := t.encoder.Frame(t.frame[:0], r)
 	if err == nil {
 		t.frame = frame
@@ -57,13 +57,13 @@ func (t *tally) framed(r shardlog.Record) ([]byte, error) {
 }
 
 // take adds a record with its content.
-func (t *tally) take(r shardlog.Record, frame []byte) {
+func (t *tally) take(r firehose.Record, frame []byte) {
 	t.see(r)
 	t.data.add(frame)
 }
 
 // reject adds a record that goes to the error output.
-func (t *tally) reject(r shardlog.Record, why refusal) error {
+func (t *tally) reject(r firehose.Record, why refusal) error {
 	t.refused = append(t.refused, why)
 	line, err := t.errors.Frame(nil, r)
 	if err != nil {
@@ -74,7 +74,7 @@ func (t *tally) reject(r shardlog.Record, why refusal) error {
 	return nil
 }
 
-func (t *tally) see(r shardlog.Record) {
+func (t *tally) see(r firehose.Record) {
 	if t.seen == 0 {
 		t.first, t.oldest = r.Seq, r.Arrived
 	}

@@ -59,7 +59,7 @@ func New(f firehose.Format) (firehose.Encoder, error) {
 
 // Frame appends the record's data, and \n unless it ends in one or the format
 // is raw. It refuses nothing.
-func (l *Lines) Frame(dst []byte, r shardlog.Record) ([]byte, error) {
+func (l *Lines) Frame(dst []byte, r firehose.Record) ([]byte, error) {
 	dst = append(dst, r.Data...)
 	if l.newline && (len(r.Data) == 0 || r.Data[len(r.Data)-1] != '\n') {
 		dst = append(dst, '\n')

@@ -22,7 +22,7 @@ func TestFraming(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := e.Frame([]byte("x"), shardlog.Record{Data: []byte(c.data)})
+		got, err := e.Frame([]byte("x"), firehose.Record{Record: shardlog.Record{Data: []byte(c.data)}})
 		if err != nil || string(got) != "x"+c.want {
 			t.Errorf("%s %q: %q %v", c.delimiter, c.data, got, err)
 		}

@@ -51,15 +51,15 @@ func Batch(encoder firehose.Encoder, name string, seed uint64, records, size int
 		Object: name + encoder.Extension(), Stream: "s", First: 1, Last: shardlog.Seq(records), Version: 1,
 		Arrived: time.UnixMilli(1.7e12).UTC(), ArrivedLast: time.UnixMilli(1.7e12).UTC(), Count: records, Encoder: encoder,
 	}
-	b.Records = func(context.Context) iter.Seq2[shardlog.Record, error] {
-		return func(yield func(shardlog.Record, error) bool) {
+	b.Records = func(context.Context) iter.Seq2[firehose.Record, error] {
+		return func(yield func(firehose.Record, error) bool) {
 			random := rand.New(rand.NewPCG(seed, 1))
 			for i := range records {
 				data := make([]byte, size)
 				for j := range data {
 					data[j] = 'a' + byte(random.IntN(26))
 				}
-				if !yield(shardlog.Record{Seq: shardlog.Seq(i + 1), Arrived: b.Arrived, Key: "k", Data: data}, nil) {
+				if !yield(firehose.Record{Record: shardlog.Record{Seq: shardlog.Seq(i + 1), Arrived: b.Arrived, Key: "k", Data: data}}, nil) {
 					return
 				}
 			}
@@ -240,13 +240,13 @@ func cutOff(t *testing.T, e firehose.Encoder, p Place) {
 }
 
 // stopped yields records up to a number, then the error.
-func stopped(whole func(context.Context) iter.Seq2[shardlog.Record, error], at int, cause func() error) func(context.Context) iter.Seq2[shardlog.Record, error] {
-	return func(ctx context.Context) iter.Seq2[shardlog.Record, error] {
-		return func(yield func(shardlog.Record, error) bool) {
+func stopped(whole func(context.Context) iter.Seq2[firehose.Record, error], at int, cause func() error) func(context.Context) iter.Seq2[firehose.Record, error] {
+	return func(ctx context.Context) iter.Seq2[firehose.Record, error] {
+		return func(yield func(firehose.Record, error) bool) {
 			n := 0
 			for r, err := range whole(ctx) {
 				if n == at {
-					yield(shardlog.Record{}, cause())
+					yield(firehose.Record{}, cause())
 					return
 				}
 				if n++; !yield(r, err) {
