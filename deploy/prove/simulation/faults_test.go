@@ -276,24 +276,28 @@ func (s *history) retain(hours int) {
 // join starts a box and has the leader let it in.
 func (s *history) join(b *box) {
 	s.launch(b)
-	for s.ctx.Err() == nil {
-		if l := s.leader(); l != nil {
-			out, ok := l.visit()
-			if !ok {
-				continue
-			}
-			ctx, cancel := context.WithTimeout(l.with(s.ctx), 10*time.Second)
-			err := l.group.AddLearner(ctx, b.name(), address(b.host).String())
-			cancel()
-			heard := l.known(func() {})
-			out()
-			s.note("box %d joins: %v, heard %v", b.host, err, heard)
-			if err == nil && heard {
-				return
-			}
-		}
+	for s.ctx.Err() == nil && !s.admit(b) {
 		_ = rest(s.ctx, 300*time.Millisecond)
 	}
+}
+
+// admit asks the leader once to let a box in; true when that was heard of.
+func (s *history) admit(b *box) bool {
+	l := s.leader()
+	if l == nil {
+		return false
+	}
+	out, ok := l.visit()
+	if !ok {
+		return false // it is stopping: somebody else leads soon
+	}
+	defer out()
+	ctx, cancel := context.WithTimeout(l.with(s.ctx), 10*time.Second)
+	defer cancel()
+	err := l.group.AddLearner(ctx, b.name(), address(b.host).String())
+	heard := l.known(func() {})
+	s.note("box %d joins: %v, heard %v", b.host, err, heard)
+	return err == nil && heard
 }
 
 // destroy ends a box with its disk.
