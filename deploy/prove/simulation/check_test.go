@@ -40,7 +40,11 @@ func (s *history) settleAndCheck() {
 // some command was seen applied by nobody, there is nothing to replay.
 func (s *history) replay() {
 	l := s.leader()
-	if l == nil || s.truth.blind {
+	if l == nil {
+		return
+	}
+	last := l.store.Applied()
+	if !s.truth.whole(last) {
 		return
 	}
 	fresh, err := store.Open("data", store.Options{Disk: newDisk(), Memtable: 512 << 10, Cache: 64 << 10, Log: s.log})
@@ -52,7 +56,6 @@ func (s *history) replay() {
 	s.mu.Lock()
 	entries := maps.Clone(s.truth.entries)
 	s.mu.Unlock()
-	last := l.store.Applied()
 	for index := uint64(1); index <= last; index++ {
 		e, commands := entries[index]
 		err := fresh.Journal().Append([]shardlog.JournalEntry{{Index: index, Term: 1, Commands: commands, Data: e.batch}})

@@ -30,8 +30,8 @@ func (w witness) Apply(index uint64, batch []shardlog.Command) ([]shardlog.Outco
 	}
 	next := w.nexts(batch)
 	out, err := w.Store.Apply(index, batch)
-	if err == nil {
-		w.life.known(func() { w.life.sim.truth.applied(w.life, index, batch, out, next) })
+	if err == nil && !w.life.known(func() { w.life.sim.truth.applied(w.life, index, batch, out, next) }) {
+		w.life.sim.truth.ghosts(index)
 	}
 	return out, err
 }
@@ -59,7 +59,8 @@ func (w witness) nexts(batch []shardlog.Command) map[shardlog.ShardID]shardlog.S
 type truth struct {
 	sim     *history
 	entries map[uint64]agreed                            // by index
-	blind   bool                                         // some entry was seen applied by nobody
+	blind   bool                                         // some record was seen applied by nobody
+	ghostly map[uint64]bool                              // entries that a gateway applied as its power was cut: its disk may know of them
 	shards  map[shardlog.ShardID]map[shardlog.Seq]uint64 // ids
 	places  map[uint64][]place                           // of ids
 	names   map[shardlog.StreamID]shardlog.StreamName
@@ -82,7 +83,7 @@ type place struct {
 }
 
 func newTruth(s *history) *truth {
-	return &truth{sim: s, entries: map[uint64]agreed{}, shards: map[shardlog.ShardID]map[shardlog.Seq]uint64{}, places: map[uint64][]place{},
+	return &truth{sim: s, entries: map[uint64]agreed{}, ghostly: map[uint64]bool{}, shards: map[shardlog.ShardID]map[shardlog.Seq]uint64{}, places: map[uint64][]place{},
 		names: map[shardlog.StreamID]shardlog.StreamName{}, deleted: map[shardlog.StreamID]bool{}, gapped: map[shardlog.StreamName]uint64{},
 		hidden: map[shardlog.StreamID]time.Time{}, arrived: map[place]time.Time{}}
 }
@@ -189,6 +190,25 @@ func (t *truth) record(p place, rec shardlog.Record) {
 	if id != 0 {
 		t.places[id] = append(t.places[id], p)
 	}
+}
+
+// ghosts takes note of an entry that was applied, and nobody heard of it.
+func (t *truth) ghosts(index uint64) {
+	t.sim.mu.Lock()
+	defer t.sim.mu.Unlock()
+	t.ghostly[index] = true
+}
+
+// whole reports whether all entries up to one were seen.
+func (t *truth) whole(last uint64) bool {
+	t.sim.mu.Lock()
+	defer t.sim.mu.Unlock()
+	for index := range t.ghostly {
+		if _, seen := t.entries[index]; index <= last && !seen {
+			return false
+		}
+	}
+	return !t.blind
 }
 
 // trims takes note of a Trim that is about to be applied: as soon as it is,
