@@ -72,6 +72,7 @@ var libraries = []struct {
 	{"github.com/spf13/pflag", []string{"cmd/*"}},
 	{"github.com/eclipse/paho.mqtt.golang", []string{"firmware-sim/fleet", "deploy/bench/*", "deploy/fixture"}},
 	{"golang.org/x/sync", []string{"shardlog/*", "sync/*", "ingest/*", "firehose/*", "gateway", "gateway/*", "firmware-sim/*", "cmd/*", "deploy/bench/*", "deploy/bench/internal/*", "deploy/prove/proofs/*"}}, // errgroup: how every Run owns its goroutines
+	{"github.com/twmb/franz-go", []string{"firehose/sink/kafka"}},
 	{"github.com/anishathalye/porcupine", []string{"deploy/prove/proofs/histories/history"}},
 	{"golang.org/x/sys", []string{"shardlog/store", "gateway", "deploy/lab", "deploy/prove/proofs/*"}}, // what package syscall lacks
 }
