@@ -70,7 +70,7 @@ var libraries = []struct {
 	{"github.com/prometheus/client_golang", []string{"gateway"}},
 	{"github.com/spf13/cobra", []string{"cmd/*"}},
 	{"github.com/spf13/pflag", []string{"cmd/*"}},
-	{"github.com/eclipse/paho.mqtt.golang", []string{"firmware-sim/fleet", "deploy/bench/*", "deploy/fixture"}},
+	{"github.com/eclipse/paho.mqtt.golang", []string{"firehose/sink/mqtt", "firmware-sim/fleet", "deploy/bench/*", "deploy/fixture"}},
 	{"golang.org/x/sync", []string{"shardlog/*", "sync/*", "ingest/*", "firehose/*", "gateway", "gateway/*", "firmware-sim/*", "cmd/*", "deploy/bench/*", "deploy/bench/internal/*", "deploy/prove/proofs/*"}}, // errgroup: how every Run owns its goroutines
 	{"github.com/twmb/franz-go", []string{"firehose/sink/kafka"}},
 	{"github.com/anishathalye/porcupine", []string{"deploy/prove/proofs/histories/history"}},
