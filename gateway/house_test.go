@@ -64,14 +64,15 @@ var libraries = []struct {
 	{"github.com/hashicorp/raft", []string{"sync/raftgroup"}},
 	{"github.com/hashicorp/go-hclog", []string{"sync/raftgroup"}},
 	{"github.com/mochi-mqtt/server/v2", []string{"ingest/mqtt"}},
-	{"github.com/aws/aws-sdk-go-v2", []string{"firehose/sink/s3", "deploy/bench/*", "deploy/bench/internal/*", "deploy/prove/proofs/*", "deploy/prove/internal/*", "deploy/fixture"}},
+	{"github.com/aws/aws-sdk-go-v2", []string{"firehose/sink/s3", "firehose/sink/kinesis", "deploy/bench/*", "deploy/bench/internal/*", "deploy/prove/proofs/*", "deploy/prove/internal/*", "deploy/fixture"}},
 	{"github.com/aws/smithy-go", []string{"firehose/sink/s3", "deploy/prove/proofs/*"}},
 	{"github.com/goccy/go-yaml", []string{"gateway"}},
 	{"github.com/prometheus/client_golang", []string{"gateway"}},
 	{"github.com/spf13/cobra", []string{"cmd/*"}},
 	{"github.com/spf13/pflag", []string{"cmd/*"}},
-	{"github.com/eclipse/paho.mqtt.golang", []string{"firmware-sim/fleet", "deploy/bench/*", "deploy/fixture"}},
+	{"github.com/eclipse/paho.mqtt.golang", []string{"firehose/sink/mqtt", "firmware-sim/fleet", "deploy/bench/*", "deploy/fixture"}},
 	{"golang.org/x/sync", []string{"shardlog/*", "sync/*", "ingest/*", "firehose/*", "gateway", "gateway/*", "firmware-sim/*", "cmd/*", "deploy/bench/*", "deploy/bench/internal/*", "deploy/prove/proofs/*"}}, // errgroup: how every Run owns its goroutines
+	{"github.com/twmb/franz-go", []string{"firehose/sink/kafka"}},
 	{"github.com/anishathalye/porcupine", []string{"deploy/prove/proofs/histories/history"}},
 	{"golang.org/x/sys", []string{"shardlog/store", "gateway", "deploy/lab", "deploy/prove/proofs/*"}}, // what package syscall lacks
 }

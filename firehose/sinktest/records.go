@@ -246,8 +246,7 @@ func (s records) poison(t *testing.T, d Desk) {
 	}
 	b := Documents(s.encoder, "poison", 10, 200)
 	good := b.Records
-	b.Records = replaced(good, 4, s.promise.Poison)
-	r := d.Sink(t).Deliver(t.Context(), Sealed(b))
+	r := d.Sink(t).Deliver(t.Context(), Replaced(b, 4, s.promise.Poison))
 	if r.Class != firehose.Poison || r.Err == nil {
 		t.Fatalf("%s: %v", r.Class, r.Err)
 	}
@@ -268,6 +267,12 @@ func (s records) poison(t *testing.T, d Desk) {
 			t.Errorf("document %d is there: %v", n, there)
 		}
 	}
+}
+
+// Replaced puts data in the place of one record's, and seals the batch anew.
+func Replaced(b *firehose.Batch, seq shardlog.Seq, data string) *firehose.Batch {
+	b.Records = replaced(b.Records, seq, data)
+	return Sealed(b)
 }
 
 func replaced(all func(context.Context) iter.Seq2[firehose.Record, error], seq shardlog.Seq, data string) func(context.Context) iter.Seq2[firehose.Record, error] {
