@@ -115,15 +115,19 @@ func (s *invoking) halve(ctx context.Context, in []firehose.Record, err error, b
 	if !errors.As(err, &fault) {
 		return err
 	}
-	if len(in) == 1 || *budget < 2 {
+	if len(in) == 1 || *budget == 0 {
 		for _, r := range in {
 			refuse(r.Seq, fault.Code, fault.Message)
 		}
 		return nil
 	}
 	for _, half := range [][]firehose.Record{in[:len(in)/2], in[len(in)/2:]} {
-		*budget--
-		reply, err := s.invoke(ctx, half)
+		var reply []byte
+		err := error(fault)
+		if *budget > 0 {
+			*budget--
+			reply, err = s.invoke(ctx, half)
+		}
 		if err == nil {
 			err = s.take(half, reply, out, refuse)
 		} else {
