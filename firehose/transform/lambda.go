@@ -154,9 +154,10 @@ func (s *invoking) invoke(ctx context.Context, in []firehose.Record) ([]byte, er
 		return nil, err
 	}
 	var probe struct {
-		Records *[]json.RawMessage `json:"records"`
+		Records json.RawMessage `json:"records"`
 	}
-	if err := json.Unmarshal(reply, &probe); err != nil || probe.Records == nil {
+	var list []json.RawMessage // null is an empty one: so Go's functions write it
+	if json.Unmarshal(reply, &probe) != nil || json.Unmarshal(probe.Records, &list) != nil {
 		return nil, &lambda.FunctionError{Code: lambda.CodeReply, Message: "the reply is not {\"records\": [...]}"}
 	}
 	return reply, nil
