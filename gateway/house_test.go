@@ -33,6 +33,8 @@ var rooms = []struct {
 	{"ingest", []string{"shardlog"}},
 	{"ingest/*", []string{"ingest", "ingest/chunk", "shardlog", "shardlog/quota"}},
 	{"firehose", []string{"shardlog"}},
+	{"firehose/transform", []string{"firehose", "firehose/transform/*", "shardlog"}},
+	{"firehose/transform/*", []string{"shardlog"}},
 	{"firehose/*", []string{"firehose", "shardlog", "shardlog/quota"}},
 	{"firehose/sink/*", []string{"firehose", "shardlog", "shardlog/quota"}},
 	{"gateway/awsapi", []string{"shardlog"}},
@@ -74,7 +76,11 @@ var libraries = []struct {
 	{"golang.org/x/sync", []string{"shardlog/*", "sync/*", "ingest/*", "firehose/*", "gateway", "gateway/*", "firmware-sim/*", "cmd/*", "deploy/bench/*", "deploy/bench/internal/*", "deploy/prove/proofs/*"}}, // errgroup: how every Run owns its goroutines
 	{"github.com/twmb/franz-go", []string{"firehose/sink/kafka"}},
 	{"github.com/anishathalye/porcupine", []string{"deploy/prove/proofs/histories/history"}},
-	{"golang.org/x/sys", []string{"shardlog/store", "gateway", "deploy/lab", "deploy/prove/proofs/*"}}, // what package syscall lacks
+	{"github.com/tidwall/gjson", []string{"firehose/transform", "firehose/transform/predicate"}}, // looks into JSON, in conditions and in edits
+	{"github.com/tidwall/sjson", []string{"firehose/transform"}},
+	{"github.com/itchyny/gojq", []string{"firehose/transform"}},
+	{"github.com/parquet-go/parquet-go", []string{"firehose/encode"}},
+	{"golang.org/x/sys", []string{"shardlog/store", "gateway", "firehose/transform/lambda", "deploy/lab", "deploy/prove/proofs/*"}}, // what package syscall lacks
 }
 
 // banned are packages that no code of ours imports outside tests. Templates

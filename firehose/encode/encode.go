@@ -1,6 +1,6 @@
 // Package encode turns records into objects: newline-delimited or raw
-// content, compressed with gzip, zstd or not at all. It does not know where
-// objects go.
+// content, compressed in one of several ways or not at all, or Parquet files.
+// It does not know where objects go.
 package encode
 
 import (
@@ -12,11 +12,14 @@ import (
 
 // The names of a firehose.Format.
 const (
-	Gzip    = "gzip"
-	Zstd    = "zstd"
-	None    = "none"
-	Newline = "newline"
-	Raw     = "raw"
+	Gzip         = "gzip"
+	Zstd         = "zstd"
+	Snappy       = "snappy"        // its framing format
+	HadoopSnappy = "hadoop_snappy" // Hadoop's blocks of it
+	Zip          = "zip"           // an archive of one entry
+	None         = "none"
+	Newline      = "newline"
+	Raw          = "raw"
 )
 
 // Lines is an encoder of records one after another. Make it with New.
@@ -49,10 +52,16 @@ func New(f firehose.Format) (firehose.Encoder, error) {
 		l.codec = &gzipCodec{}
 	case Zstd:
 		l.codec = &zstdCodec{}
+	case Snappy:
+		l.codec = &snappyCodec{}
+	case HadoopSnappy:
+		l.codec = hadoopCodec{}
+	case Zip:
+		l.codec = zipCodec{}
 	case None, "":
 		l.codec = plain{}
 	default:
-		return nil, shardlog.Errorf(shardlog.Invalid, "choose compression", "%q is unknown; gzip, zstd and none are known", f.Compression)
+		return nil, shardlog.Errorf(shardlog.Invalid, "choose compression", "%q is unknown; gzip, zstd, snappy, hadoop_snappy, zip and none are known", f.Compression)
 	}
 	return l, nil
 }
@@ -73,5 +82,5 @@ func (l *Lines) Compress(w io.Writer) (io.WriteCloser, error) { return l.codec.c
 // Expand undoes Compress.
 func (l *Lines) Expand(r io.Reader) (io.ReadCloser, error) { return l.codec.expand(r) }
 
-// Extension is .gz, .zst or nothing.
+// Extension is .gz, .zst, .snappy, .hsnappy, .zip or nothing.
 func (l *Lines) Extension() string { return l.codec.extension() }

@@ -33,7 +33,9 @@ func TestFraming(t *testing.T) {
 // the tools of the trade read what they write.
 func TestOthersReadIt(t *testing.T) {
 	content := []byte(strings.Repeat(`{"temperature":21.5}`+"\n", 5000))
-	for compression, tool := range map[string][]string{encode.Gzip: {"gzip", "-dc"}, encode.Zstd: {"zstd", "-dc"}, encode.None: {"cat"}} {
+	for compression, tool := range map[string][]string{encode.Gzip: {"gzip", "-dc"}, encode.Zstd: {"zstd", "-dc"}, encode.None: {"cat"},
+		encode.Zip:    {"python3", "-c", "import io,sys,zipfile\nz=zipfile.ZipFile(io.BytesIO(sys.stdin.buffer.read()))\nassert z.testzip() is None\nsys.stdout.buffer.write(z.read(z.namelist()[0]))"},
+		encode.Snappy: {"snzip", "-dc"}, encode.HadoopSnappy: {"snzip", "-dc", "-t", "hadoop-snappy"}} {
 		e, err := encode.New(firehose.Format{Compression: compression})
 		if err != nil {
 			t.Fatal(err)
@@ -83,7 +85,7 @@ func roundTrip(t *testing.T, e firehose.Encoder, content []byte) []byte {
 }
 
 func TestUnknownFormatsAreInvalid(t *testing.T) {
-	for _, f := range []firehose.Format{{Compression: "rar"}, {Delimiter: "comma"}} {
+	for _, f := range []firehose.Format{{Compression: "rar"}, {Compression: "orc"}, {Delimiter: "comma"}} {
 		if _, err := encode.New(f); shardlog.KindOf(err) != shardlog.Invalid {
 			t.Errorf("%+v: %v", f, err)
 		}
