@@ -79,7 +79,7 @@ func (d *delivering) flush() error {
 		f := failure(classify(err))
 		return &f
 	}
-	d.written += len(d.chunk) - o.there - len(o.items)
+	d.written += o.written
 	d.items = append(d.items, o.items...)
 	d.sent += int64(d.pending)
 	clear(d.chunk)

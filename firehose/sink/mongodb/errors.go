@@ -48,7 +48,7 @@ func classify(err error) firehose.Result {
 		return firehose.Fail(firehose.Transient, err)
 	case untrusted(err):
 		return firehose.Fail(firehose.Config, err)
-	case labels("SystemOverloadedError"):
+	case code != 0 && labels("SystemOverloadedError"): // without a code it is the driver's guess about a connection that broke
 		return firehose.Fail(firehose.Throttled, err)
 	case code != 0 && !labels("NetworkError"):
 		return firehose.Fail(classOf(code, message), err)

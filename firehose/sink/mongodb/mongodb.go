@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 
@@ -92,6 +93,9 @@ func (c Config) validate() error {
 		return invalid("there is a password and no user")
 	case strings.HasPrefix(c.Wrap, "$") || strings.ContainsAny(c.Wrap, ".\x00") || c.Wrap == "_id" || c.Wrap == guardField:
 		return invalid("%q cannot be a field to wrap in", c.Wrap)
+	}
+	if !slices.Contains([]string{"", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "MONGODB-X509"}, c.Mechanism) {
+		return invalid("%q is no mechanism that is known", c.Mechanism)
 	}
 	for part := range strings.SplitSeq(c.Key, ".") {
 		if c.Key != "" && (part == "" || strings.HasPrefix(part, "$") || strings.Contains(part, "\x00")) {
