@@ -3,6 +3,7 @@ package redshift
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"strings"
@@ -37,7 +38,7 @@ func isClass(state string, classes ...string) bool {
 }
 
 // madeMeanwhile reports that somebody else created the table that we wanted to.
-func madeMeanwhile(err error) bool { return isClass(sqlState(err), "42P07", "23505") }
+func madeMeanwhile(err error) bool { return isClass(sqlState(err), "42P07", "42710", "23505") }
 
 // says reports whether an error's text has one of the words, whatever their case.
 func says(err error, words ...string) bool {
@@ -67,9 +68,8 @@ func (s *Sink) classify(at step, err error) firehose.Result {
 	fail := func(class firehose.Class) firehose.Result { return firehose.Fail(class, told) }
 	state := sqlState(err)
 	var other *otherBatch
-	var unverified *tls.CertificateVerificationError
 	switch {
-	case errors.As(err, &other), errors.As(err, &unverified), at == connecting && strings.Contains(err.Error(), "refused TLS"):
+	case errors.As(err, &other), untrusted(err), at == connecting && strings.Contains(err.Error(), "refused TLS"):
 		return fail(firehose.Config)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), state == "":
 		return fail(firehose.Transient)
@@ -83,6 +83,14 @@ func (s *Sink) classify(at step, err error) firehose.Result {
 		return fail(firehose.Config)
 	}
 	return fail(firehose.Transient) // 08, 40, 55, 57 and what we have not heard of
+}
+
+// untrusted reports a certificate that does not do.
+func untrusted(err error) bool {
+	var unverified *tls.CertificateVerificationError
+	var unknown x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &unverified) || errors.As(err, &unknown) || errors.As(err, &invalid)
 }
 
 // classOfS3 is of what Redshift says of the bucket.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"io"
 	"iter"
 	"strings"
@@ -19,7 +20,8 @@ func (s *Sink) aside(b *firehose.Batch) bool { return strings.Contains(b.Object,
 const manifestFolder = "manifests/"
 
 // manifest is a batch whose one record names the object of b. Without it COPY
-// would take every object whose name begins so.
+// would take every object whose name begins so. Its own name follows from what
+// is in it: after the bucket is named anew there is another manifest.
 func manifest(b *firehose.Batch, url string) *firehose.Batch {
 	type entry struct {
 		URL       string `json:"url"`
@@ -29,9 +31,10 @@ func manifest(b *firehose.Batch, url string) *firehose.Batch {
 	if err != nil {
 		panic(err) // a text and a bool
 	}
+	sum := sha256.Sum256(text)
 	m := *b
-	m.ID, m.Object, m.Encoder = b.ID+"-manifest", manifestFolder+b.Object+".json", asItIs{}
-	m.Count, m.Bytes, m.SHA256, m.Missing = 1, int64(len(text)), sha256.Sum256(text), 0
+	m.ID, m.Object, m.Encoder = b.ID+"-manifest", fmt.Sprintf("%s%s-%x.json", manifestFolder, b.Object, sum[:4]), asItIs{}
+	m.Count, m.Bytes, m.SHA256, m.Missing = 1, int64(len(text)), sum, 0
 	m.Records = func(context.Context) iter.Seq2[firehose.Record, error] {
 		return func(yield func(firehose.Record, error) bool) {
 			yield(firehose.Record{Record: shardlog.Record{Seq: b.First, Arrived: b.Arrived, Data: text}}, nil)
