@@ -17,7 +17,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"headgate/firehose/delivery"
 	"headgate/gateway/access"
 	"headgate/gateway/awsapi"
 	"headgate/gateway/kinesisapi"
@@ -55,7 +54,7 @@ type Gateway struct {
 	door       *awsapi.Door
 	keys       *access.Keys
 	firstKey   *access.KeyPair
-	deliveries []*delivery.Delivery
+	deliveries *deliveries
 	rates      rates
 
 	mending     chan struct{}        // of capacity 1: in it while blocks are fetched
@@ -169,13 +168,13 @@ func (g *Gateway) wire() error {
 	if err := g.wireLog(incarnation); err != nil {
 		return err
 	}
+	if err := g.wireDeliveries(); err != nil {
+		return err
+	}
 	if err := g.wireAPI(g.config.Limits.quota()); err != nil {
 		return err
 	}
-	if err := g.wireMQTT(); err != nil {
-		return err
-	}
-	return g.wireDeliveries()
+	return g.wireMQTT()
 }
 
 // wireLog makes the consensus, the write path over it, and where there are

@@ -54,7 +54,7 @@ func (g *Gateway) simulateOutage(ctx context.Context, o Outage, yield func(Outag
 		return shardlog.Errorf(shardlog.Invalid, "simulate outage", "%w", err)
 	case o.Peers && g.site == nil:
 		return shardlog.Errorf(shardlog.Invalid, "simulate outage", "this gateway has no peers")
-	case o.Uplink && len(g.deliveries) == 0:
+	case o.Uplink && len(g.deliveryStatus()) == 0:
 		return shardlog.Errorf(shardlog.Invalid, "simulate outage", "this gateway has no deliveries")
 	case !g.outage.TryLock():
 		return shardlog.Errorf(shardlog.InUse, "simulate outage", "another one is under way")
