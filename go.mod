@@ -23,6 +23,8 @@ require (
 	golang.org/x/sys v0.47.0
 )
 
+require github.com/aws/aws-sdk-go-v2/service/firehose v1.52.10 // indirect
+
 require (
 	github.com/DataDog/zstd v1.5.7 // indirect
 	github.com/RaduBerinde/axisds v0.1.0 // indirect

@@ -120,7 +120,7 @@ func (m *deliveries) configOf(ctx context.Context, name string) (*DeliveryConfig
 	if err != nil {
 		return nil, err
 	}
-	return parseDelivery("delivery "+name, s.Document)
+	return m.parse(name, s)
 }
 
 // classAdvice is what to do about a probe's outcome, "" when nothing is.

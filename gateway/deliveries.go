@@ -148,7 +148,7 @@ func (m *deliveries) now() map[string]*running {
 // begin starts a delivery, or keeps why it cannot be started.
 func (m *deliveries) begin(ctx context.Context, group *errgroup.Group, name string, w storedDelivery) {
 	r := &running{document: w.Document, tried: time.Now(), done: make(chan struct{}), stop: func() {}}
-	c, err := parseDelivery("delivery "+name, w.Document)
+	c, err := m.parse(name, w)
 	switch {
 	case err != nil:
 		r.fault = err

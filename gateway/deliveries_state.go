@@ -69,7 +69,7 @@ func (m *deliveries) list(ctx context.Context) (map[string]storedDelivery, error
 // a look whether it could be opened here. Kinds: Invalid, InUse, those of
 // Control and States.
 func (m *deliveries) create(ctx context.Context, s storedDelivery) (*DeliveryConfig, error) {
-	c, err := m.admit(s.Document)
+	c, err := m.admit(s)
 	if err != nil {
 		return nil, err
 	}
@@ -101,9 +101,24 @@ func already(name string, s storedDelivery) error {
 	return shardlog.Errorf(shardlog.InUse, "create delivery", "there is a delivery %s already", name)
 }
 
-// admit reads a document and tries to open what it names.
-func (m *deliveries) admit(document string) (*DeliveryConfig, error) {
-	c, err := parseDelivery("delivery", document)
+// parse reads what a stored delivery says. In one that came over the network
+// secrets are confined to this gateway's folder for them.
+func (m *deliveries) parse(name string, s storedDelivery) (*DeliveryConfig, error) {
+	c, err := parseDelivery("delivery "+name, s.Document)
+	if err != nil || s.Note == nil {
+		return c, err
+	}
+	for _, one := range c.sinks()[0].secrets() {
+		if err := one.confine(m.config.Data); err != nil {
+			return nil, shardlog.Errorf(shardlog.Invalid, "read delivery", "%w", err)
+		}
+	}
+	return c, nil
+}
+
+// admit reads a delivery and tries to open what it names.
+func (m *deliveries) admit(s storedDelivery) (*DeliveryConfig, error) {
+	c, err := m.parse("", s)
 	if err != nil {
 		return nil, err
 	}
@@ -114,11 +129,15 @@ func (m *deliveries) admit(document string) (*DeliveryConfig, error) {
 	return c, sink.Close()
 }
 
-// update replaces a delivery that get found. Kinds: Invalid, Conflict when it
-// changed since, those of States.
+// update replaces a delivery that get found, after a look whether it could be
+// opened here. Kinds: Invalid, InUse, Conflict when it changed since, those of
+// States.
 func (m *deliveries) update(ctx context.Context, name string, s storedDelivery) error {
 	if s.Deleting {
 		return shardlog.Errorf(shardlog.InUse, "update delivery", "%s is being deleted", name)
+	}
+	if _, err := m.admit(s); err != nil {
+		return err
 	}
 	return m.save(ctx, name, s, shardlog.At(s.version))
 }

@@ -19,6 +19,7 @@ import (
 
 	"headgate/gateway/access"
 	"headgate/gateway/awsapi"
+	"headgate/gateway/firehoseapi"
 	"headgate/gateway/kinesisapi"
 	"headgate/ingest/mqtt"
 	"headgate/shardlog"
@@ -51,6 +52,7 @@ type Gateway struct {
 	site       *site        // nil: it has no peers
 	peers      net.Listener // of the site; owned by Run
 	kinesis    *kinesisapi.API
+	firehose   *firehoseapi.API
 	door       *awsapi.Door
 	keys       *access.Keys
 	firstKey   *access.KeyPair
@@ -226,8 +228,12 @@ func (g *Gateway) wireAPI(limits quota.Limits) error {
 	if err != nil {
 		return err
 	}
+	g.firehose, err = firehoseapi.New(firehoseapi.Config{Writer: g.writer, Catalog: g.store, Deliveries: firehoseDeliveries{g.deliveries}, Now: g.now})
+	if err != nil {
+		return err
+	}
 	g.door, err = awsapi.New(awsapi.Config{
-		Services: []awsapi.Service{g.kinesis.Service()}, Keys: keys, Open: g.config.Open, ClockTrusted: g.clockTrusted, Log: g.log,
+		Services: []awsapi.Service{g.kinesis.Service(), g.firehose.Service()}, Keys: keys, Open: g.config.Open, ClockTrusted: g.clockTrusted, Log: g.log,
 	})
 	return err
 }
