@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"headgate/shardlog"
@@ -104,7 +105,7 @@ func already(name string, s storedDelivery) error {
 // parse reads what a stored delivery says. In one that came over the network
 // secrets are confined to this gateway's folder for them.
 func (m *deliveries) parse(name string, s storedDelivery) (*DeliveryConfig, error) {
-	c, err := parseDelivery("delivery "+name, s.Document)
+	c, err := parseDelivery(strings.TrimSpace("delivery "+name), s.Document)
 	if err != nil || s.Note == nil {
 		return c, err
 	}

@@ -14,6 +14,7 @@ type DeliveryStatus struct {
 	Name       string        `json:"name"`
 	Origin     string        `json:"origin"` // file, stored
 	Stream     string        `json:"stream"`
+	Kind       string        `json:"kind"` // of sink: local, s3, ...
 	Sink       string        `json:"sink"`
 	State      string        `json:"state"` // idle, waiting, running, retrying, held, deleting
 	LagRecords uint64        `json:"lag_records"`
@@ -40,8 +41,10 @@ func (g *Gateway) deliveryStatus() []DeliveryStatus { return g.deliveries.status
 // status is all deliveries: those of the file, then the stored ones by name.
 func (m *deliveries) status(ctx context.Context) []DeliveryStatus {
 	var all []DeliveryStatus
-	for _, d := range m.fixed {
-		all = append(all, statusOf(d, originFile))
+	for i, d := range m.fixed {
+		one := statusOf(d, originFile)
+		one.Kind = m.config.Deliveries[i].kind()
+		all = append(all, one)
 	}
 	stored, _ := m.list(ctx) // ctx has not ended, or nobody reads the answer
 	here := m.now()
@@ -59,11 +62,10 @@ func (m *deliveries) status(ctx context.Context) []DeliveryStatus {
 // storedStatus is one stored delivery; r is nil where it does not run.
 func storedStatus(name string, s storedDelivery, r *running) DeliveryStatus {
 	one := DeliveryStatus{Name: name, Origin: originStored, State: string(delivery.Idle)}
+	kind := ""
 	if c, err := parseDelivery("delivery "+name, s.Document); err == nil {
-		one.Stream = string(c.Stream)
-		if sinks := c.sinks(); len(sinks) == 1 {
-			one.Sink = sinks[0].name
-		}
+		kind = c.kind()
+		one.Stream, one.Sink = string(c.Stream), kind
 	}
 	switch {
 	case r != nil && r.d != nil:
@@ -74,7 +76,7 @@ func storedStatus(name string, s storedDelivery, r *running) DeliveryStatus {
 	if s.Deleting {
 		one.State = "deleting"
 	}
-	one.Advice = advice(one)
+	one.Kind, one.Advice = kind, advice(one)
 	return one
 }
 

@@ -69,6 +69,14 @@ func (d *DeliveryConfig) sinks() (set []namedSink) {
 // sinkNames is what a delivery may name, for people.
 const sinkNames = "local, s3, http, splunk, opensearch or redshift"
 
+// kind is the name of the delivery's sink, "" when it has not exactly one.
+func (d *DeliveryConfig) kind() string {
+	if sinks := d.sinks(); len(sinks) == 1 {
+		return sinks[0].name
+	}
+	return ""
+}
+
 // check answers the first Fault, its path below at.
 func (d *DeliveryConfig) check(at string) error {
 	below := func(field string) string { return strings.TrimPrefix(at+"."+field, ".") }
