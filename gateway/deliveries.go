@@ -198,8 +198,10 @@ func (m *deliveries) close(name string, r *running) {
 // its own stream, and last its spec, so that a crash between them is mended by
 // doing it again.
 func (m *deliveries) finish(ctx context.Context, name string, w storedDelivery) error {
-	if err := delivery.Forget(ctx, m.own, name); err != nil {
-		return err
+	if !m.isFixed(name) { // one of the file has taken the name, and its place
+		if err := delivery.Forget(ctx, m.own, name); err != nil {
+			return err
+		}
 	}
 	if w.Own != "" {
 		if err := m.control.DeleteStream(ctx, w.Own); err != nil && shardlog.KindOf(err) != shardlog.NotFound {
