@@ -18,17 +18,18 @@ import (
 // admin answers the command line on the data folder's socket. Whoever can
 // open the socket owns the gateway: its file is the owner's alone.
 type admin struct {
-	writer  shardlog.Writer
-	reader  shardlog.Reader
-	catalog shardlog.Catalog
-	control shardlog.Control
-	gaps    shardlog.Gaps
-	keys    *access.Keys
-	site    siteAdmin
-	status  func() Status
-	verify  func(ctx context.Context, yield verifyYield) error
-	level   *slog.LevelVar
-	now     func() time.Time
+	writer     shardlog.Writer
+	reader     shardlog.Reader
+	catalog    shardlog.Catalog
+	control    shardlog.Control
+	gaps       shardlog.Gaps
+	keys       *access.Keys
+	site       siteAdmin
+	deliveries deliveryAdmin
+	status     func() Status
+	verify     func(ctx context.Context, yield verifyYield) error
+	level      *slog.LevelVar
+	now        func() time.Time
 }
 
 // maxAdminBody bounds what one call may send.
@@ -56,6 +57,11 @@ func (a *admin) handler() http.Handler {
 	handle("POST /streams/{stream}/records", a.putRecords)
 	handle("GET /streams/{stream}/records", a.tailRecords)
 	handle("GET /gaps", a.listGaps)
+	handle("GET /deliveries", a.listDeliveries)
+	handle("POST /deliveries", a.createDelivery)
+	handle("GET /deliveries/{delivery}", a.describeDelivery)
+	handle("DELETE /deliveries/{delivery}", a.deleteDelivery)
+	handle("POST /deliveries/{delivery}/probe", a.testDelivery)
 	handle("GET /verify", a.verifyBlocks)
 	handle("PUT /keys", a.reloadKeys)
 	handle("PUT /log-level", a.setLevel)

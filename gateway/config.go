@@ -31,6 +31,7 @@ type Config struct {
 	Streams    []StreamConfig   `yaml:"streams"` // made at the first start, never changed afterwards
 	Routes     []RouteConfig    `yaml:"routes"`  // from MQTT topic to stream and key; the first match wins
 	Deliveries []DeliveryConfig `yaml:"deliveries"`
+	AWS        AWSConfig        `yaml:"aws"` // where the buckets of deliveries lie that name no keys of their own
 }
 
 // SpoolConfig bounds what a gateway keeps while it reaches no majority of its
@@ -63,39 +64,6 @@ type RouteConfig struct {
 	Key    string              `yaml:"key"`    // template: {clientid}, {username}, {topic}, {topic.2}
 	Shards int                 `yaml:"shards"` // of the stream, if it has to be made
 	Refuse bool                `yaml:"refuse"` // take nothing from these topics
-}
-
-// DeliveryConfig is one delivery from a stream to a sink. Exactly one of the
-// sinks is set.
-type DeliveryConfig struct {
-	Name        string              `yaml:"name"`
-	Stream      shardlog.StreamName `yaml:"stream"`
-	Compression string              `yaml:"compression"` // gzip, zstd, none
-	Delimiter   string              `yaml:"delimiter"`   // newline, raw
-	Prefix      string              `yaml:"prefix"`
-	ErrorPrefix string              `yaml:"error_prefix"`
-	Size        Bytes               `yaml:"size"`     // of one object before compression
-	Interval    Duration            `yaml:"interval"` // how long records wait for company
-	Start       string              `yaml:"start"`    // oldest, newest: where a new delivery begins
-	Pin         *bool               `yaml:"pin"`      // keep on disk what is not delivered, up to the budget
-
-	Local *LocalConfig `yaml:"local"`
-	S3    *S3Config    `yaml:"s3"`
-}
-
-// LocalConfig is a folder on this machine, or a disk that is carried away.
-type LocalConfig struct {
-	Folder string `yaml:"folder"`
-}
-
-// S3Config is a bucket of Amazon S3 or of a server that speaks its protocol.
-type S3Config struct {
-	Bucket    string  `yaml:"bucket"`
-	Region    string  `yaml:"region"`
-	Endpoint  string  `yaml:"endpoint"`
-	PathStyle bool    `yaml:"path_style"`
-	AccessKey *Secret `yaml:"access_key"`
-	SecretKey *Secret `yaml:"secret_key"`
 }
 
 // Defaults is the configuration of a gateway that was told nothing.
@@ -152,10 +120,3 @@ type Bytes int64
 
 // Duration is a span of time, written as 90s, 24h or 7d.
 type Duration time.Duration
-
-// Secret names where a secret lies: in a file or in an environment variable.
-// The configuration itself holds none.
-type Secret struct {
-	File string `yaml:"file"`
-	Env  string `yaml:"env"`
-}

@@ -178,45 +178,18 @@ func (r RouteConfig) route() ingest.Route {
 
 func (c *Config) checkDeliveries() error {
 	seen := map[string]bool{}
-	for i, d := range c.Deliveries {
-		at := func(field string) string { return fmt.Sprintf("deliveries[%d]%s", i, field) }
-		switch {
-		case shardlog.StreamName(d.Name).Check() != nil:
-			return Fault{at(".name"), "1 to 128 letters, digits and _ . - make a name"}
-		case seen[d.Name]:
-			return Fault{at(".name"), fmt.Sprintf("%s stands here twice", d.Name)}
-		case d.Stream.Check() != nil:
-			return Fault{at(".stream"), "say which stream is delivered"}
-		case (d.Local == nil) == (d.S3 == nil):
-			return Fault{at(""), "give it one sink: local or s3"}
-		case d.Start != "" && d.Start != "oldest" && d.Start != "newest":
-			return Fault{at(".start"), fmt.Sprintf("%q is no start: write oldest or newest", d.Start)}
-		}
-		seen[d.Name] = true
-		if err := d.checkSink(at); err != nil {
+	for i := range c.Deliveries {
+		d := &c.Deliveries[i]
+		if err := d.check(fmt.Sprintf("deliveries[%d]", i)); err != nil {
 			return err
 		}
-		if err := d.spec().Validate(); err != nil {
-			return Fault{at(""), err.Error()}
+		if seen[d.Name] {
+			return Fault{fmt.Sprintf("deliveries[%d].name", i), fmt.Sprintf("%s stands here twice", d.Name)}
 		}
+		seen[d.Name] = true
 	}
-	return nil
-}
-
-func (d *DeliveryConfig) checkSink(at func(string) string) error {
-	if d.Local != nil && d.Local.Folder == "" {
-		return Fault{at(".local.folder"), "name the folder"}
-	}
-	if d.S3 == nil {
-		return nil
-	}
-	if d.S3.Bucket == "" {
-		return Fault{at(".s3.bucket"), "name the bucket"}
-	}
-	for name, s := range map[string]*Secret{"access_key": d.S3.AccessKey, "secret_key": d.S3.SecretKey} {
-		if s != nil && (s.File == "") == (s.Env == "") {
-			return Fault{at(".s3." + name), "say where it lies: file or env"}
-		}
+	if err := c.AWS.check(); err != nil {
+		return err
 	}
 	return nil
 }

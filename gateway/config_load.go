@@ -133,7 +133,8 @@ func readConfig(name string) ([]byte, error) {
 	return source, nil
 }
 
-func decode(file string, source []byte, c *Config) error {
+// decode reads the one document of a file into a struct of settings.
+func decode(file string, source []byte, c any) error {
 	tree, err := parser.ParseBytes(source, 0)
 	if err != nil {
 		return decodeFault(file, err)

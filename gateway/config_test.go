@@ -78,7 +78,7 @@ deliveries:
 		t.Fatalf("%+v", c)
 	}
 	if c.Budget != 3<<29 || c.Profile.SyncsPerSecond() != 4 || c.Limits != 0 || time.Duration(c.Streams[0].Retention) != 168*time.Hour ||
-		d.Size != 5_000_000 || d.S3.AccessKey.Env != "KEY" || d.S3.SecretKey.File != "/run/secret" || time.Duration(d.Interval) != time.Minute {
+		d.Size != 5_000_000 || d.S3.AccessKey.Env != "KEY" || d.S3.SecretKey.File != "/run/secret" || time.Duration(*d.Interval) != time.Minute {
 		t.Fatalf("%+v", c)
 	}
 }

@@ -3,7 +3,6 @@ package gateway
 import (
 	"fmt"
 	"math"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -114,33 +113,4 @@ func scalar[T any](n ast.Node, into *T, parse func(string) (T, error)) error {
 	}
 	*into = value
 	return nil
-}
-
-// maxSecret bounds what is read from a file that should hold one secret.
-const maxSecret = 4 << 10
-
-// Read fetches the secret. An absent reference is the empty secret.
-func (s *Secret) Read() (string, error) {
-	switch {
-	case s == nil:
-		return "", nil
-	case s.Env != "":
-		value, ok := os.LookupEnv(s.Env)
-		if !ok {
-			return "", fmt.Errorf("read secret: the environment has no %s", s.Env)
-		}
-		return value, nil
-	}
-	info, err := os.Stat(s.File)
-	if err != nil {
-		return "", fmt.Errorf("read secret: %w", err)
-	}
-	if info.Size() > maxSecret {
-		return "", fmt.Errorf("read secret: %s has %d bytes, more than any secret", s.File, info.Size())
-	}
-	data, err := os.ReadFile(s.File)
-	if err != nil {
-		return "", fmt.Errorf("read secret: %w", err)
-	}
-	return strings.TrimRight(string(data), "\r\n"), nil
 }

@@ -17,9 +17,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"headgate/firehose/delivery"
 	"headgate/gateway/access"
 	"headgate/gateway/awsapi"
+	"headgate/gateway/firehoseapi"
 	"headgate/gateway/kinesisapi"
 	"headgate/ingest/mqtt"
 	"headgate/shardlog"
@@ -52,10 +52,11 @@ type Gateway struct {
 	site       *site        // nil: it has no peers
 	peers      net.Listener // of the site; owned by Run
 	kinesis    *kinesisapi.API
+	firehose   *firehoseapi.API
 	door       *awsapi.Door
 	keys       *access.Keys
 	firstKey   *access.KeyPair
-	deliveries []*delivery.Delivery
+	deliveries *deliveries
 	rates      rates
 
 	mending     chan struct{}        // of capacity 1: in it while blocks are fetched
@@ -169,13 +170,13 @@ func (g *Gateway) wire() error {
 	if err := g.wireLog(incarnation); err != nil {
 		return err
 	}
+	if err := g.wireDeliveries(); err != nil {
+		return err
+	}
 	if err := g.wireAPI(g.config.Limits.quota()); err != nil {
 		return err
 	}
-	if err := g.wireMQTT(); err != nil {
-		return err
-	}
-	return g.wireDeliveries()
+	return g.wireMQTT()
 }
 
 // wireLog makes the consensus, the write path over it, and where there are
@@ -227,8 +228,12 @@ func (g *Gateway) wireAPI(limits quota.Limits) error {
 	if err != nil {
 		return err
 	}
+	g.firehose, err = firehoseapi.New(firehoseapi.Config{Writer: g.writer, Catalog: g.store, Deliveries: firehoseDeliveries{g.deliveries}, Now: g.now})
+	if err != nil {
+		return err
+	}
 	g.door, err = awsapi.New(awsapi.Config{
-		Services: []awsapi.Service{g.kinesis.Service()}, Keys: keys, Open: g.config.Open, ClockTrusted: g.clockTrusted, Log: g.log,
+		Services: []awsapi.Service{g.kinesis.Service(), g.firehose.Service()}, Keys: keys, Open: g.config.Open, ClockTrusted: g.clockTrusted, Log: g.log,
 	})
 	return err
 }

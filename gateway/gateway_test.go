@@ -165,7 +165,7 @@ func TestADeliveryWritesItsFolder(t *testing.T) {
 	data, folder := t.TempDir(), t.TempDir()
 	g, stop := start(t, data, func(c *gateway.Config) {
 		c.Open = true
-		c.Deliveries = []gateway.DeliveryConfig{{Name: "out", Stream: "telemetry", Interval: gateway.Duration(time.Second), Local: &gateway.LocalConfig{Folder: folder}}}
+		c.Deliveries = []gateway.DeliveryConfig{{Name: "out", Stream: "telemetry", Interval: new(gateway.Duration(time.Second)), Local: &gateway.LocalConfig{Folder: folder}}}
 	})
 	k := client(g, "any", "thing")
 	for i := range 20 {

@@ -134,7 +134,7 @@ func (g *Gateway) makeStream(ctx context.Context, s StreamConfig) {
 // doors are what the outside reaches, and what reaches out.
 func (g *Gateway) doors() []work {
 	all := []work{g.serve(g.listener(0), (&admin{
-		writer: g.writer, reader: g.store, catalog: g.store, control: g.control, gaps: g.store, keys: g.keys, site: g,
+		writer: g.writer, reader: g.store, catalog: g.store, control: g.control, gaps: g.store, keys: g.keys, site: g, deliveries: g.deliveries,
 		status: g.Status, verify: g.verifyTo, level: g.level, now: time.Now,
 	}).server(), 0)}
 	if g.config.API != off {
@@ -146,9 +146,10 @@ func (g *Gateway) doors() []work {
 	if g.mqtt != nil {
 		all = append(all, g.settled(g.mqtt.Run))
 	}
-	for _, d := range g.deliveries {
+	for _, d := range g.deliveries.fixed {
 		all = append(all, func(ctx context.Context) error { return g.group.Lead(ctx, d.Run) })
 	}
+	all = append(all, func(ctx context.Context) error { return g.group.Lead(ctx, g.deliveries.run) })
 	return append(all, g.announce)
 }
 

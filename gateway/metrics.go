@@ -81,17 +81,22 @@ func (c collector) site(m sample, s SiteStatus) {
 
 func (c collector) doors(m sample, s Status) {
 	for op, o := range s.API.Door.Ops {
-		_, name, _ := strings.Cut(op, ".")
-		m.counter("headgate_api_calls_total", "calls of the AWS APIs", float64(o.Calls), "operation", name)
-		m.counter("headgate_api_errors_total", "calls that failed by the client's fault", float64(o.Errors), "operation", name)
-		m.counter("headgate_api_faults_total", "calls that failed by ours", float64(o.Faults), "operation", name)
-		m.counter("headgate_api_throttled_total", "calls over a rate", float64(o.Throttled), "operation", name)
+		target, name, _ := strings.Cut(op, ".")
+		service, _, _ := strings.Cut(strings.ToLower(target), "_")
+		m.counter("headgate_api_calls_total", "calls of the AWS APIs", float64(o.Calls), "service", service, "operation", name)
+		m.counter("headgate_api_errors_total", "calls that failed by the client's fault", float64(o.Errors), "service", service, "operation", name)
+		m.counter("headgate_api_faults_total", "calls that failed by ours", float64(o.Faults), "service", service, "operation", name)
+		m.counter("headgate_api_throttled_total", "calls over a rate", float64(o.Throttled), "service", service, "operation", name)
 	}
 	m.counter("headgate_api_refused_total", "requests refused before any operation", float64(s.API.Door.Refused))
 	k := s.API.Kinesis
 	for name, v := range map[string]int64{"IncomingRecords": k.RecordsIn, "IncomingBytes": k.BytesIn, "GetRecords.Records": k.RecordsOut,
 		"GetRecords.Bytes": k.BytesOut, "WriteProvisionedThroughputExceeded": k.WritesThrottled, "ReadProvisionedThroughputExceeded": k.ReadsThrottled} {
 		m.counter("headgate_kinesis_total", "what the Kinesis API moved, under CloudWatch's names", float64(v), "metric", name)
+	}
+	f := s.API.Firehose
+	for name, v := range map[string]int64{"IncomingRecords": f.Records, "IncomingBytes": f.Bytes, "ThrottledRecords": f.Throttled} {
+		m.counter("headgate_firehose_total", "what the Firehose API took, under CloudWatch's names", float64(v), "metric", name)
 	}
 	if q := s.MQTT; q != nil {
 		m.gauge("headgate_mqtt_connections", "connected devices", float64(q.Connections))
@@ -104,17 +109,6 @@ func (c collector) doors(m sample, s Status) {
 		for why, n := range q.Refused {
 			m.counter("headgate_mqtt_refused_total", "messages refused", float64(n), "reason", why)
 		}
-	}
-}
-
-func (c collector) deliveries(m sample, s Status) {
-	for _, d := range s.Deliveries {
-		m.gauge("headgate_delivery_running", "1 while a delivery works", flag(d.State == "running"), "delivery", d.Name)
-		m.gauge("headgate_delivery_lag_records", "records not yet delivered", float64(d.LagRecords), "delivery", d.Name)
-		m.gauge("headgate_delivery_lag_seconds", "age of the oldest of them", d.LagAge.Seconds(), "delivery", d.Name)
-		m.counter("headgate_delivery_objects_total", "objects delivered", float64(d.Objects), "delivery", d.Name)
-		m.counter("headgate_delivery_records_total", "records delivered", float64(d.Records), "delivery", d.Name)
-		m.counter("headgate_delivery_bytes_total", "bytes delivered, uncompressed", float64(d.Bytes), "delivery", d.Name)
 	}
 }
 

@@ -54,7 +54,7 @@ func (g *Gateway) simulateOutage(ctx context.Context, o Outage, yield func(Outag
 		return shardlog.Errorf(shardlog.Invalid, "simulate outage", "%w", err)
 	case o.Peers && g.site == nil:
 		return shardlog.Errorf(shardlog.Invalid, "simulate outage", "this gateway has no peers")
-	case o.Uplink && len(g.deliveries) == 0:
+	case o.Uplink && len(g.deliveryStatus()) == 0:
 		return shardlog.Errorf(shardlog.Invalid, "simulate outage", "this gateway has no deliveries")
 	case !g.outage.TryLock():
 		return shardlog.Errorf(shardlog.InUse, "simulate outage", "another one is under way")
@@ -113,7 +113,7 @@ func (g *Gateway) watchOutage(ctx context.Context, phase string, length time.Dur
 
 // tally is what an outage counts.
 type tally struct {
-	acknowledged   uint64 // records, to clients of MQTT and the Kinesis API
+	acknowledged   uint64 // records, to clients of MQTT and the AWS APIs
 	spool          SpoolStatus
 	spooled        uint64 // records in the spool
 	delivered, lag uint64
@@ -124,7 +124,7 @@ func (g *Gateway) tally() tally {
 	if g.site != nil {
 		t.spool, t.spooled = g.spoolStatus(), g.site.carrier.State().Records
 	}
-	t.acknowledged = uint64(g.kinesis.Stats().RecordsIn)
+	t.acknowledged = uint64(g.kinesis.Stats().RecordsIn + g.firehose.Stats().Records)
 	if g.mqtt != nil {
 		t.acknowledged += uint64(g.mqtt.Stats().Acked)
 	}

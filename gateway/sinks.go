@@ -2,107 +2,105 @@ package gateway
 
 import (
 	"fmt"
-	"time"
 
 	"headgate/firehose"
-	"headgate/firehose/delivery"
-	"headgate/firehose/encode"
 	"headgate/firehose/sink/local"
 	"headgate/firehose/sink/s3"
+	"headgate/shardlog"
 )
 
-// DeliveryStatus is one delivery.
-type DeliveryStatus struct {
-	Name       string        `json:"name"`
-	Stream     string        `json:"stream"`
-	Sink       string        `json:"sink"`
-	State      string        `json:"state"` // idle, waiting, running, retrying, held
-	LagRecords uint64        `json:"lag_records"`
-	LagAge     time.Duration `json:"lag_age_ns"`
-	Objects    uint64        `json:"objects"`
-	Records    uint64        `json:"records"`
-	Bytes      uint64        `json:"bytes"`   // uncompressed
-	Refused    uint64        `json:"refused"` // records that went to the error output
-	Missing    uint64        `json:"missing"` // records that were gone before they could be delivered
-	NextTry    time.Time     `json:"next_try,omitzero"`
-	LastError  string        `json:"last_error,omitempty"`
+// LocalConfig is a folder on this machine, or a disk that is carried away.
+type LocalConfig struct {
+	Folder string `yaml:"folder"`
 }
 
-func (g *Gateway) deliveryStatus() []DeliveryStatus {
-	var all []DeliveryStatus
-	for _, d := range g.deliveries {
-		s := d.Status()
-		one := DeliveryStatus{
-			Name: s.Name, Stream: string(s.Stream), Sink: s.Sink, State: string(s.State), LagRecords: s.LagRecords,
-			Objects: s.Totals.Objects, Records: s.Totals.Records, Bytes: s.Totals.Bytes, Refused: s.Totals.Refused, Missing: s.Totals.Missing,
-			NextTry: s.NextTry, LastError: s.LastError,
-		}
-		if !s.Oldest.IsZero() {
-			one.LagAge = time.Since(s.Oldest)
-		}
-		all = append(all, one)
-	}
-	return all
-}
-
-func (g *Gateway) wireDeliveries() error {
-	for _, c := range g.config.Deliveries {
-		sink, err := c.sink()
-		if err != nil {
-			return fmt.Errorf("delivery %s: %w", c.Name, err)
-		}
-		d, err := delivery.New(delivery.Config{
-			Spec: c.spec(), Reader: g.store, Catalog: g.store, States: g.streams, Sink: uplink{sink, &g.uplinkCut}, Encoder: encode.New, Log: g.log,
-		})
-		if err != nil {
-			return fmt.Errorf("delivery %s: %w", c.Name, err)
-		}
-		g.deliveries = append(g.deliveries, d)
+func (c *LocalConfig) check() error {
+	if c.Folder == "" {
+		return Fault{"folder", "name the folder"}
 	}
 	return nil
 }
 
-// sink opens the sink that the configuration names.
-func (c DeliveryConfig) sink() (firehose.Sink, error) {
+func (c *LocalConfig) open(*Config) (firehose.Sink, error) { return local.Open(c.Folder) }
+
+func (c *LocalConfig) secrets() []*Secret { return nil }
+
+// AWSConfig is the account in which those buckets lie whose deliveries name
+// neither keys nor an endpoint: all that were made by the Firehose API.
+type AWSConfig struct {
+	Region    string  `yaml:"region"`
+	Endpoint  string  `yaml:"endpoint"`
+	PathStyle bool    `yaml:"path_style"`
+	AccessKey *Secret `yaml:"access_key"` // nil: AWS_ACCESS_KEY_ID of the environment
+	SecretKey *Secret `yaml:"secret_key"` // nil: AWS_SECRET_ACCESS_KEY of the environment
+}
+
+func (c *AWSConfig) check() error {
+	for _, s := range []struct {
+		name   string
+		secret *Secret
+	}{{"access_key", c.AccessKey}, {"secret_key", c.SecretKey}} {
+		if s.secret == nil {
+			continue
+		}
+		if wrong := s.secret.check(); wrong != "" {
+			return Fault{"aws." + s.name, wrong}
+		}
+	}
+	return nil
+}
+
+// S3Config is a bucket of Amazon S3 or of a server that speaks its protocol.
+// One that names neither keys nor an endpoint lies in the account of AWSConfig.
+type S3Config struct {
+	Bucket    string  `yaml:"bucket"`
+	Region    string  `yaml:"region"`
+	Endpoint  string  `yaml:"endpoint"`
+	PathStyle bool    `yaml:"path_style"`
+	AccessKey *Secret `yaml:"access_key"`
+	SecretKey *Secret `yaml:"secret_key"`
+}
+
+func (c *S3Config) check() error {
 	switch {
-	case c.Local != nil:
-		return local.Open(c.Local.Folder)
-	case c.S3 != nil:
-		return c.S3.open()
+	case c.Bucket == "":
+		return Fault{"bucket", "name the bucket"}
+	case (c.AccessKey == nil) != (c.SecretKey == nil):
+		return Fault{"bucket", "access_key and secret_key go together"}
+	case c.AccessKey == nil && c.Endpoint != "":
+		return Fault{"endpoint", "a server of its own wants access_key and secret_key of its own"}
 	}
-	return nil, fmt.Errorf("no sink is named")
+	return nil
 }
 
-func (c *S3Config) open() (firehose.Sink, error) {
-	if c.AccessKey == nil || c.SecretKey == nil {
-		return nil, fmt.Errorf("s3.access_key and s3.secret_key must say where they lie: file or env")
+func (c *S3Config) secrets() []*Secret { return []*Secret{c.AccessKey, c.SecretKey} }
+
+func (c *S3Config) open(g *Config) (firehose.Sink, error) {
+	full := *c
+	if c.AccessKey == nil {
+		full.AccessKey, full.SecretKey = orSecret(g.AWS.AccessKey, "AWS_ACCESS_KEY_ID"), orSecret(g.AWS.SecretKey, "AWS_SECRET_ACCESS_KEY")
+		full.Endpoint, full.PathStyle = g.AWS.Endpoint, g.AWS.PathStyle
 	}
-	id, err := c.AccessKey.Read()
+	full.Region = or(full.Region, g.AWS.Region)
+	id, err := full.AccessKey.Read()
 	if err != nil {
-		return nil, fmt.Errorf("s3.access_key: %w", err)
+		return nil, shardlog.Errorf(shardlog.Invalid, "open S3 sink", "access_key: %w (give it in the delivery, or under aws in the configuration file)", err)
 	}
-	secret, err := c.SecretKey.Read()
+	secret, err := full.SecretKey.Read()
 	if err != nil {
-		return nil, fmt.Errorf("s3.secret_key: %w", err)
+		return nil, shardlog.Errorf(shardlog.Invalid, "open S3 sink", "secret_key: %w", err)
 	}
-	return s3.Open(s3.Config{Bucket: c.Bucket, Region: c.Region, Endpoint: c.Endpoint, PathStyle: c.PathStyle, AccessKey: id, SecretKey: secret})
+	return s3.Open(s3.Config{Bucket: full.Bucket, Region: full.Region, Endpoint: full.Endpoint, PathStyle: full.PathStyle, AccessKey: id, SecretKey: secret})
 }
 
-// spec is the delivery as its room reads it.
-func (c DeliveryConfig) spec() delivery.Spec {
-	s := delivery.Spec{
-		Name: c.Name, Stream: c.Stream, Compression: c.Compression, Delimiter: c.Delimiter,
-		Prefix: c.Prefix, ErrorPrefix: c.ErrorPrefix, Pin: c.Pin,
+func orSecret(s *Secret, env string) *Secret {
+	if s != nil {
+		return s
 	}
-	if c.Size > 0 {
-		s.Buffering.SizeMiB = max(1, int(c.Size>>20))
-	}
-	if c.Interval > 0 {
-		interval := delivery.Duration(c.Interval)
-		s.Buffering.Interval = &interval
-	}
-	if c.Start == "newest" {
-		s.Start = delivery.Latest
-	}
-	return s
+	return &Secret{Env: env}
+}
+
+// notBuilt is the answer of a sink whose room this binary does not have.
+func notBuilt(name string) error {
+	return shardlog.Errorf(shardlog.Invalid, "open sink", "%w", fmt.Errorf("%s is not available in this build", name))
 }

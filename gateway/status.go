@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"headgate/gateway/awsapi"
+	"headgate/gateway/firehoseapi"
 	"headgate/gateway/kinesisapi"
 	"headgate/ingest/mqtt"
 )
@@ -85,8 +86,9 @@ type StreamStatus struct {
 
 // APIStatus is the AWS APIs.
 type APIStatus struct {
-	Door    awsapi.Stats     `json:"door"`
-	Kinesis kinesisapi.Stats `json:"kinesis"`
+	Door     awsapi.Stats      `json:"door"`
+	Kinesis  kinesisapi.Stats  `json:"kinesis"`
+	Firehose firehoseapi.Stats `json:"firehose"`
 }
 
 // Status is how the gateway is doing now.
@@ -95,7 +97,7 @@ func (g *Gateway) Status() Status {
 		ID: fmt.Sprintf("%016x", g.id), Version: Version(), Since: g.began.UTC().Truncate(time.Second), Data: g.config.Data,
 		Addresses: g.addresses, Health: g.health(), Clock: g.clockStatus(), Log: g.logStatus(), Disk: g.diskStatus(),
 		Streams: g.streamStatus(), Site: g.siteStatus(), Deliveries: g.deliveryStatus(),
-		API: APIStatus{Door: g.door.Stats(), Kinesis: g.kinesis.Stats()},
+		API: APIStatus{Door: g.door.Stats(), Kinesis: g.kinesis.Stats(), Firehose: g.firehose.Stats()},
 	}
 	if g.mqtt != nil {
 		m := g.mqtt.Stats()

@@ -62,7 +62,7 @@ func (d *demo) config() (gateway.Config, error) {
 	c.Data, c.Open, c.Log.Level = d.folder, true, "warn"
 	c.API, c.MQTT, c.Console = free(d.addrs[0]), free(d.addrs[1]), free(d.addrs[2])
 	c.Deliveries = []gateway.DeliveryConfig{{
-		Name: "files", Stream: "telemetry", Interval: gateway.Duration(10 * time.Second), Local: &gateway.LocalConfig{Folder: d.delivered()},
+		Name: "files", Stream: "telemetry", Interval: new(gateway.Duration(10 * time.Second)), Local: &gateway.LocalConfig{Folder: d.delivered()},
 	}}
 	if err := c.Validate(); err != nil {
 		return c, usageError{err}

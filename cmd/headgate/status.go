@@ -121,22 +121,9 @@ func (a *app) deliveryTable(all []gateway.DeliveryStatus) error {
 func (a *app) deliveries() *cobra.Command {
 	return a.withData(&cobra.Command{
 		Use:     "deliveries",
-		Short:   "Show what is delivered, and how far",
+		Short:   "Show what is delivered, and how far (headgate delivery list)",
 		Example: "  headgate deliveries\n  headgate deliveries -o json",
 		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.client().Status(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if a.json() {
-				return a.printJSON(append([]gateway.DeliveryStatus{}, s.Deliveries...))
-			}
-			if len(s.Deliveries) == 0 {
-				_, err := fmt.Fprintln(a.term.out, "there are no deliveries: the configuration file lists them under deliveries")
-				return err
-			}
-			return a.deliveryTable(s.Deliveries)
-		},
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.deliveryList(cmd) },
 	})
 }

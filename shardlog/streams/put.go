@@ -141,7 +141,7 @@ func (l *Log) admit(p *put, s shardlog.Stream) (wait bool, err error) {
 
 // admitted is admit for the one who holds mu.
 func (l *Log) admitted(p *put, s shardlog.Stream) (wait bool, err error) {
-	if l.full != nil && !p.name.Own() {
+	if l.full != nil && s.Class != shardlog.Own {
 		l.counts.Refused++
 		return false, &shardlog.Error{Kind: shardlog.Full, Op: "put", Stream: p.name, RetryAfter: fullRetry, Err: l.full}
 	}

@@ -1,0 +1,154 @@
+package gateway
+
+import (
+	"fmt"
+	"strings"
+
+	"headgate/firehose"
+	"headgate/firehose/delivery"
+	"headgate/shardlog"
+)
+
+// DeliveryConfig is one delivery from a stream to a sink, as the configuration
+// file, `headgate delivery create` and the Firehose API say it. Exactly one of
+// the sinks is set.
+type DeliveryConfig struct {
+	Name        string              `yaml:"name"`
+	Stream      shardlog.StreamName `yaml:"stream"`
+	Compression string              `yaml:"compression"` // gzip, zstd, none
+	Delimiter   string              `yaml:"delimiter"`   // newline, raw
+	Prefix      string              `yaml:"prefix"`
+	ErrorPrefix string              `yaml:"error_prefix"`
+	Extension   string              `yaml:"extension"` // of object names, instead of the compression's
+	Size        Bytes               `yaml:"size"`      // of one object before compression
+	Interval    *Duration           `yaml:"interval"`  // how long records wait for company
+	Start       string              `yaml:"start"`     // oldest, newest: where a new delivery begins
+	Pin         *bool               `yaml:"pin"`       // keep on disk what is not delivered, up to the budget
+
+	Local      *LocalConfig      `yaml:"local"`
+	S3         *S3Config         `yaml:"s3"`
+	HTTP       *HTTPConfig       `yaml:"http"`
+	Splunk     *SplunkConfig     `yaml:"splunk"`
+	OpenSearch *OpenSearchConfig `yaml:"opensearch"`
+	Redshift   *RedshiftConfig   `yaml:"redshift"`
+}
+
+// sinkConfig is the block of a delivery that names its sink.
+type sinkConfig interface {
+	// check answers a Fault whose path begins below the block.
+	check() error
+	// open makes the sink; it asks nobody yet.
+	open(c *Config) (firehose.Sink, error)
+	// secrets are the references in the block, nil for those it does not give.
+	secrets() []*Secret
+}
+
+// namedSink is a block that is set, with its name.
+type namedSink struct {
+	name string
+	sinkConfig
+}
+
+// sinks are the blocks that are set. This is the one list of what there is:
+// a new sink is a field of DeliveryConfig, a line here and a sinkConfig.
+func (d *DeliveryConfig) sinks() (set []namedSink) {
+	add := func(name string, there bool, s sinkConfig) {
+		if there {
+			set = append(set, namedSink{name, s})
+		}
+	}
+	add("local", d.Local != nil, d.Local)
+	add("s3", d.S3 != nil, d.S3)
+	add("http", d.HTTP != nil, d.HTTP)
+	add("splunk", d.Splunk != nil, d.Splunk)
+	add("opensearch", d.OpenSearch != nil, d.OpenSearch)
+	add("redshift", d.Redshift != nil, d.Redshift)
+	return set
+}
+
+// sinkNames is what a delivery may name, for people.
+const sinkNames = "local, s3, http, splunk, opensearch or redshift"
+
+// kind is the name of the delivery's sink, "" when it has not exactly one.
+func (d *DeliveryConfig) kind() string {
+	if sinks := d.sinks(); len(sinks) == 1 {
+		return sinks[0].name
+	}
+	return ""
+}
+
+// check answers the first Fault, its path below at.
+func (d *DeliveryConfig) check(at string) error {
+	below := func(field string) string { return strings.TrimPrefix(at+"."+field, ".") }
+	sinks := d.sinks()
+	switch {
+	case shardlog.StreamName(d.Name).Check() != nil:
+		return Fault{below("name"), "1 to 64 letters, digits and _ . - make a name"}
+	case d.Stream.Check() != nil:
+		return Fault{below("stream"), "say which stream is delivered"}
+	case len(sinks) != 1:
+		return Fault{or(at, "name"), "give it one sink: " + sinkNames}
+	case d.Start != "" && d.Start != "oldest" && d.Start != "newest":
+		return Fault{below("start"), fmt.Sprintf("%q is no start: write oldest or newest", d.Start)}
+	}
+	if err := sinks[0].check(); err != nil {
+		if f, ok := err.(Fault); ok {
+			return Fault{below(sinks[0].name + "." + f.Path), f.Message}
+		}
+		return Fault{below(sinks[0].name), err.Error()}
+	}
+	for _, s := range sinks[0].secrets() {
+		if s == nil {
+			continue
+		}
+		if wrong := s.check(); wrong != "" {
+			return Fault{below(sinks[0].name), "a secret: " + wrong}
+		}
+	}
+	if err := d.spec().Validate(); err != nil {
+		return Fault{or(at, "name"), err.Error()}
+	}
+	return nil
+}
+
+// open opens the sink that the delivery names.
+func (d *DeliveryConfig) open(c *Config) (firehose.Sink, error) {
+	sinks := d.sinks()
+	if len(sinks) != 1 {
+		return nil, shardlog.Errorf(shardlog.Invalid, "open sink", "give the delivery one sink: %s", sinkNames)
+	}
+	return sinks[0].open(c)
+}
+
+// spec is the delivery as its room reads it.
+func (d *DeliveryConfig) spec() delivery.Spec {
+	s := delivery.Spec{
+		Name: d.Name, Stream: d.Stream, Compression: d.Compression, Delimiter: d.Delimiter,
+		Prefix: d.Prefix, ErrorPrefix: d.ErrorPrefix, Extension: d.Extension, Pin: d.Pin,
+	}
+	if d.Size > 0 {
+		s.Buffering.SizeMiB = max(1, int(d.Size>>20))
+	}
+	if d.Interval != nil {
+		interval := delivery.Duration(*d.Interval)
+		s.Buffering.Interval = &interval
+	}
+	if d.Start == "newest" {
+		s.Start = delivery.Latest
+	}
+	return s
+}
+
+// parseDelivery reads a delivery that stands alone: YAML, of which JSON is a
+// kind. Faults say where, as those of the configuration file do.
+func parseDelivery(file, text string) (*DeliveryConfig, error) {
+	d := &DeliveryConfig{}
+	err := decode(file, []byte(text), d)
+	if err == nil {
+		err = locate(d.check(""), file, []byte(text), nil)
+	}
+	if err != nil {
+		return nil, shardlog.Errorf(shardlog.Invalid, "read delivery", "%w", err)
+	}
+	return d, nil
+}

@@ -1,0 +1,52 @@
+package gateway
+
+import "headgate/firehose/delivery"
+
+// deliveries sends the figures of deliveries: ours, and those that CloudWatch
+// has under its names. A delivery that runs on another gateway has figures
+// there.
+func (c collector) deliveries(m sample, s Status) {
+	for _, d := range s.Deliveries {
+		m.gauge("headgate_delivery_running", "1 while a delivery works", flag(d.State == string(delivery.Running)), "delivery", d.Name)
+		m.gauge("headgate_delivery_held", "1 while somebody must correct something", flag(d.State == string(delivery.Held)), "delivery", d.Name)
+		m.gauge("headgate_delivery_lag_records", "records not yet delivered", float64(d.LagRecords), "delivery", d.Name)
+		m.gauge("headgate_delivery_lag_seconds", "age of the oldest of them", d.LagAge.Seconds(), "delivery", d.Name)
+		m.gauge("headgate_delivery_sealed_batches", "batches on their way", float64(d.Sealed), "delivery", d.Name)
+		m.counter("headgate_delivery_objects_total", "objects delivered", float64(d.Objects), "delivery", d.Name)
+		m.counter("headgate_delivery_records_total", "records delivered", float64(d.Records), "delivery", d.Name)
+		m.counter("headgate_delivery_bytes_total", "bytes delivered, uncompressed", float64(d.Bytes), "delivery", d.Name)
+		m.counter("headgate_delivery_refused_records_total", "records that went to the error output", float64(d.Refused), "delivery", d.Name)
+		m.counter("headgate_delivery_missing_records_total", "records that were gone before they could be delivered", float64(d.Missing), "delivery", d.Name)
+		c.cloudWatch(m, d)
+	}
+}
+
+// cloudWatch sends what CloudWatch would say of a Firehose: DeliveryToX.Records,
+// .Bytes, .Success and .DataFreshness.
+func (c collector) cloudWatch(m sample, d DeliveryStatus) {
+	to := "DeliveryTo" + cloudWatchName(d.Kind)
+	working := d.State == string(delivery.Running)
+	for name, v := range map[string]float64{".Records": float64(d.Records), ".Bytes": float64(d.Bytes)} {
+		m.counter("headgate_firehose_delivery_total", "what a delivery brought, under CloudWatch's names", v, "delivery", d.Name, "metric", to+name)
+	}
+	for name, v := range map[string]float64{".DataFreshness": d.LagAge.Seconds(), ".Success": flag(working)} {
+		m.gauge("headgate_firehose_delivery", "how a delivery is doing, under CloudWatch's names", v, "delivery", d.Name, "metric", to+name)
+	}
+}
+
+// cloudWatchName is the name of a kind of sink in CloudWatch's metrics.
+func cloudWatchName(kind string) string {
+	switch kind {
+	case "s3":
+		return "S3"
+	case "http":
+		return "HttpEndpoint"
+	case "splunk":
+		return "Splunk"
+	case "opensearch":
+		return "AmazonOpenSearchService"
+	case "redshift":
+		return "Redshift"
+	}
+	return kind
+}
