@@ -18,13 +18,14 @@ import (
 	"headgate/shardlog"
 )
 
-// Config is what a Delivery is made of. All but Log is needed.
+// Config is what a Delivery is made of. All but Errors and Log is needed.
 type Config struct {
 	Spec    Spec
 	Reader  shardlog.Reader
 	Catalog shardlog.Catalog
 	States  shardlog.States
 	Sink    firehose.Sink
+	Errors  firehose.Sink // takes the error records of what Sink refuses; nil: Sink itself, which then writes objects
 	Encoder func(firehose.Format) (firehose.Encoder, error)
 	Log     *slog.Logger // nil: slog.Default
 }
@@ -32,7 +33,8 @@ type Config struct {
 // Delivery is one delivery. Run runs it; Status may be asked at any time.
 type Delivery struct {
 	c       Config
-	gate    *gate
+	data    outlet
+	errors  outlet
 	ledger  *ledger
 	uploads chan struct{} // one token for each shard that may be sending
 	namer   namer         // set by Run before any lane begins
@@ -42,6 +44,13 @@ type Delivery struct {
 	lanes map[shardlog.ShardID]*lane // guarded by mu
 	phase State                      // guarded by mu: Idle, Waiting, Running
 	last  error                      // guarded by mu
+}
+
+// outlet is where batches go, and the gate before it.
+type outlet struct {
+	sink firehose.Sink
+	gate *gate
+	last bool // there is no other to divert to what is refused
 }
 
 // Bounds of one delivery's work.
@@ -64,7 +73,12 @@ func New(c Config) (*Delivery, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	d := &Delivery{c: c, gate: newGate(), uploads: make(chan struct{}, maxUploads), lanes: map[shardlog.ShardID]*lane{}, phase: Idle}
+	d := &Delivery{c: c, uploads: make(chan struct{}, maxUploads), lanes: map[shardlog.ShardID]*lane{}, phase: Idle}
+	d.data = outlet{sink: c.Sink, gate: newGate()}
+	d.errors = outlet{sink: c.Sink, gate: d.data.gate, last: true}
+	if c.Errors != nil {
+		d.errors = outlet{sink: c.Errors, gate: newGate(), last: true}
+	}
 	d.limit.set(c.Spec.sizeBytes(), c.Sink.Caps())
 	d.ledger = &ledger{states: c.States, failed: d.note}
 	return d, nil

@@ -19,14 +19,15 @@ func (ln *lane) send(ctx context.Context, in intent) error {
 	}
 	bad := errorEncoder{codec: data, shard: ln.shard, refused: in.refused}
 	for _, o := range []struct {
+		outlet
 		part    part
 		encoder firehose.Encoder
 		refused bool
-	}{{in.Data, data, false}, {in.Errors, bad, true}} {
+	}{{ln.d.data, in.Data, data, false}, {ln.d.errors, in.Errors, bad, true}} {
 		if o.part.Count == 0 {
 			continue
 		}
-		resealed, err := ln.deliver(ctx, in, o.refused, func(retried bool) *firehose.Batch {
+		resealed, err := ln.deliver(ctx, in, o.outlet, func(retried bool) *firehose.Batch {
 			return ln.batch(in, o.part, o.encoder, o.refused, retried)
 		})
 		if err != nil || resealed {
@@ -40,14 +41,13 @@ func (ln *lane) send(ctx context.Context, in intent) error {
 }
 
 // deliver tries until the object is there. It answers resealed when the
-// intent was replaced by another; last says that there is no other output to
-// divert what is refused to.
-func (ln *lane) deliver(ctx context.Context, in intent, last bool, batch func(retried bool) *firehose.Batch) (resealed bool, err error) {
+// intent was replaced by another.
+func (ln *lane) deliver(ctx context.Context, in intent, to outlet, batch func(retried bool) *firehose.Batch) (resealed bool, err error) {
 	for attempt := 1; ; attempt++ {
 		// What this process has not sealed itself may have been sent by the one before.
 		b := batch(attempt > 1 || in.Data.ID == "" || in.Data.ID != ln.fresh)
 		ln.fresh = ""
-		r, err := ln.attempt(ctx, b, last)
+		r, err := ln.attempt(ctx, b, to)
 		if err != nil {
 			return false, err
 		}
@@ -81,8 +81,8 @@ func (ln *lane) deliver(ctx context.Context, in intent, last bool, batch func(re
 
 // attempt passes the gate and tries once. The last output cannot refuse: its
 // gate is shut until somebody has looked.
-func (ln *lane) attempt(ctx context.Context, b *firehose.Batch, last bool) (firehose.Result, error) {
-	probe, err := ln.d.gate.enter(ctx)
+func (ln *lane) attempt(ctx context.Context, b *firehose.Batch, to outlet) (firehose.Result, error) {
+	probe, err := to.gate.enter(ctx)
 	if err != nil {
 		return firehose.Result{}, err
 	}
@@ -90,30 +90,30 @@ func (ln *lane) attempt(ctx context.Context, b *firehose.Batch, last bool) (fire
 	case ln.d.uploads <- struct{}{}:
 		defer func() { <-ln.d.uploads }()
 	case <-ctx.Done():
-		ln.d.gate.abandon()
+		to.gate.abandon()
 		return firehose.Result{}, ctx.Err()
 	}
 	var r firehose.Result
 	if probe {
-		r = ln.d.c.Sink.Probe(ctx)
+		r = to.sink.Probe(ctx)
 	}
 	// A probe that reached the sink and was denied proves little: rights to
 	// write are not rights to look.
 	if r.Class != firehose.Transient && r.Class != firehose.Throttled {
-		r = ln.d.c.Sink.Deliver(ctx, b)
+		r = to.sink.Deliver(ctx, b)
 	}
 	if r.Err == nil && !r.Done() {
 		r.Err = errors.New("the destination did not take it: " + r.Class.String())
 	}
-	if last && (r.Class == firehose.Poison || r.Class == firehose.TooLarge) {
+	if to.last && (r.Class == firehose.Poison || r.Class == firehose.TooLarge) {
 		r = firehose.Fail(firehose.Config, fmt.Errorf("the destination refuses the error object %s: %w", b.Object, r.Err))
 	}
 	var source *firehose.SourceError
 	if errors.As(r.Err, &source) || errors.Is(r.Err, firehose.ErrChanged) || ctx.Err() != nil {
-		ln.d.gate.abandon() // the sink is not to blame
+		to.gate.abandon() // the sink is not to blame
 		return r, nil
 	}
-	ln.d.gate.leave(r)
+	to.gate.leave(r)
 	return r, nil
 }
 

@@ -32,7 +32,10 @@ func (d *Delivery) Status() Status {
 		s.LastError = d.last.Error()
 	}
 	if s.State == Running {
-		s.State, s.NextTry = d.gate.state()
+		s.State, s.NextTry = d.data.gate.state()
+	}
+	if s.State == Running { // what is refused may have nowhere to go
+		s.State, s.NextTry = d.errors.gate.state()
 	}
 	for _, sh := range stream.Shards {
 		if ln := d.lanes[sh.ID]; ln != nil {

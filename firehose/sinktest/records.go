@@ -269,6 +269,11 @@ func (s records) poison(t *testing.T, d Desk) {
 	}
 }
 
+// Stopped yields records up to a number, then the error.
+func Stopped(all func(context.Context) iter.Seq2[firehose.Record, error], at int, cause error) func(context.Context) iter.Seq2[firehose.Record, error] {
+	return stopped(all, at, func() error { return cause })
+}
+
 // Replaced puts data in the place of one record's, and seals the batch anew.
 func Replaced(b *firehose.Batch, seq shardlog.Seq, data string) *firehose.Batch {
 	b.Records = replaced(b.Records, seq, data)
