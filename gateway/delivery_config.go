@@ -31,6 +31,11 @@ type DeliveryConfig struct {
 	Splunk     *SplunkConfig     `yaml:"splunk"`
 	OpenSearch *OpenSearchConfig `yaml:"opensearch"`
 	Redshift   *RedshiftConfig   `yaml:"redshift"`
+	MongoDB    *MongoDBConfig    `yaml:"mongodb"`
+	Kinesis    *KinesisConfig    `yaml:"kinesis"`
+	Kafka      *KafkaConfig      `yaml:"kafka"`
+	MQTT       *MQTTConfig       `yaml:"mqtt"`
+	Function   *FunctionConfig   `yaml:"function"`
 }
 
 // sinkConfig is the block of a delivery that names its sink.
@@ -63,11 +68,16 @@ func (d *DeliveryConfig) sinks() (set []namedSink) {
 	add("splunk", d.Splunk != nil, d.Splunk)
 	add("opensearch", d.OpenSearch != nil, d.OpenSearch)
 	add("redshift", d.Redshift != nil, d.Redshift)
+	add("mongodb", d.MongoDB != nil, d.MongoDB)
+	add("kinesis", d.Kinesis != nil, d.Kinesis)
+	add("kafka", d.Kafka != nil, d.Kafka)
+	add("mqtt", d.MQTT != nil, d.MQTT)
+	add("function", d.Function != nil, d.Function)
 	return set
 }
 
 // sinkNames is what a delivery may name, for people.
-const sinkNames = "local, s3, http, splunk, opensearch or redshift"
+const sinkNames = "local, s3, http, splunk, opensearch, redshift, mongodb, kinesis, kafka, mqtt or function"
 
 // kind is the name of the delivery's sink, "" when it has not exactly one.
 func (d *DeliveryConfig) kind() string {

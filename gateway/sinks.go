@@ -76,21 +76,30 @@ func (c *S3Config) check() error {
 func (c *S3Config) secrets() []*Secret { return []*Secret{c.AccessKey, c.SecretKey} }
 
 func (c *S3Config) open(g *Config) (firehose.Sink, error) {
+	id, secret, err := c.keys(g)
+	if err != nil {
+		return nil, err
+	}
 	full := *c
 	if c.AccessKey == nil {
-		full.AccessKey, full.SecretKey = orSecret(g.AWS.AccessKey, "AWS_ACCESS_KEY_ID"), orSecret(g.AWS.SecretKey, "AWS_SECRET_ACCESS_KEY")
 		full.Endpoint, full.PathStyle = g.AWS.Endpoint, g.AWS.PathStyle
 	}
-	full.Region = or(full.Region, g.AWS.Region)
-	id, err := full.AccessKey.Read()
-	if err != nil {
-		return nil, shardlog.Errorf(shardlog.Invalid, "open S3 sink", "access_key: %w (give it in the delivery, or under aws in the configuration file)", err)
+	return s3.Open(s3.Config{Bucket: full.Bucket, Region: or(full.Region, g.AWS.Region), Endpoint: full.Endpoint, PathStyle: full.PathStyle, AccessKey: id, SecretKey: secret})
+}
+
+// keys are the bucket's own, or the account's.
+func (c *S3Config) keys(g *Config) (id, secret string, err error) {
+	access, private := c.AccessKey, c.SecretKey
+	if access == nil {
+		access, private = orSecret(g.AWS.AccessKey, "AWS_ACCESS_KEY_ID"), orSecret(g.AWS.SecretKey, "AWS_SECRET_ACCESS_KEY")
 	}
-	secret, err := full.SecretKey.Read()
-	if err != nil {
-		return nil, shardlog.Errorf(shardlog.Invalid, "open S3 sink", "secret_key: %w", err)
+	if id, err = access.Read(); err != nil {
+		return "", "", shardlog.Errorf(shardlog.Invalid, "open S3 sink", "access_key: %w (give it in the delivery, or under aws in the configuration file)", err)
 	}
-	return s3.Open(s3.Config{Bucket: full.Bucket, Region: full.Region, Endpoint: full.Endpoint, PathStyle: full.PathStyle, AccessKey: id, SecretKey: secret})
+	if secret, err = private.Read(); err != nil {
+		return "", "", shardlog.Errorf(shardlog.Invalid, "open S3 sink", "secret_key: %w", err)
+	}
+	return id, secret, nil
 }
 
 func orSecret(s *Secret, env string) *Secret {

@@ -69,37 +69,3 @@ func (c *OpenSearchConfig) check() error {
 func (c *OpenSearchConfig) open(*Config) (firehose.Sink, error) { return nil, notBuilt("opensearch") }
 
 func (c *OpenSearchConfig) secrets() []*Secret { return []*Secret{c.Password} }
-
-// RedshiftConfig is a table of Redshift, with the bucket through which it is
-// loaded.
-type RedshiftConfig struct {
-	Address  string    `yaml:"address"` // host:port
-	Database string    `yaml:"database"`
-	Table    string    `yaml:"table"`
-	Columns  string    `yaml:"columns"`
-	Options  string    `yaml:"copy_options"`
-	Role     string    `yaml:"role"` // of COPY
-	Username string    `yaml:"username"`
-	Password *Secret   `yaml:"password"`
-	Stage    *S3Config `yaml:"stage"`
-}
-
-func (c *RedshiftConfig) check() error {
-	switch {
-	case c.Address == "" || c.Database == "" || c.Table == "":
-		return Fault{"address", "name address, database and table"}
-	case c.Stage == nil:
-		return Fault{"stage", "name the bucket through which the table is loaded"}
-	}
-	return c.Stage.check()
-}
-
-func (c *RedshiftConfig) open(*Config) (firehose.Sink, error) { return nil, notBuilt("redshift") }
-
-func (c *RedshiftConfig) secrets() []*Secret {
-	all := []*Secret{c.Password}
-	if c.Stage != nil {
-		all = append(all, c.Stage.secrets()...)
-	}
-	return all
-}

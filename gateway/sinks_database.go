@@ -1,0 +1,119 @@
+package gateway
+
+import (
+	"fmt"
+	"strings"
+
+	"headgate/firehose"
+	"headgate/firehose/sink/mongodb"
+	"headgate/firehose/sink/redshift"
+)
+
+// RedshiftConfig is a table of Redshift, with the bucket through which it is
+// loaded.
+type RedshiftConfig struct {
+	Address  string     `yaml:"address"` // host:port
+	Database string     `yaml:"database"`
+	Table    string     `yaml:"table"`
+	Columns  string     `yaml:"columns"` // with commas; empty: those that the records name
+	Options  string     `yaml:"copy_options"`
+	Role     string     `yaml:"role"` // of COPY; empty: the stage's keys
+	Username string     `yaml:"username"`
+	Password *Secret    `yaml:"password"`
+	Security string     `yaml:"security"` // verify-full, verify-ca, require, disable
+	TLS      *TLSConfig `yaml:"tls"`
+	Stage    *S3Config  `yaml:"stage"`
+}
+
+func (c *RedshiftConfig) check() error {
+	switch {
+	case c.Address == "" || c.Database == "" || c.Table == "":
+		return Fault{"address", "name address, database and table"}
+	case c.Stage == nil:
+		return Fault{"stage", "name the bucket through which the table is loaded"}
+	}
+	if err := c.TLS.check(); err != nil {
+		return err
+	}
+	return c.Stage.check()
+}
+
+func (c *RedshiftConfig) secrets() []*Secret {
+	all := []*Secret{c.Password}
+	if c.Stage != nil {
+		all = append(all, c.Stage.secrets()...)
+	}
+	return all
+}
+
+func (c *RedshiftConfig) open(g *Config) (firehose.Sink, error) {
+	password, err := read("password", c.Password)
+	if err != nil {
+		return nil, err
+	}
+	secure, err := c.TLS.open()
+	if err != nil {
+		return nil, err
+	}
+	r := redshift.Config{
+		URL: "s3://" + c.Stage.Bucket + "/", Host: c.Address, Database: c.Database, User: c.Username, Password: password,
+		Security: redshift.Security(c.Security), TLS: secure, Table: c.Table, Role: c.Role, Options: c.Options, Region: or(c.Stage.Region, g.AWS.Region),
+	}
+	for name := range strings.SplitSeq(c.Columns, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			r.Columns = append(r.Columns, name)
+		}
+	}
+	if c.Role == "" {
+		if r.AccessKey, r.SecretKey, err = c.Stage.keys(g); err != nil {
+			return nil, fmt.Errorf("stage: %w", err)
+		}
+	}
+	if r.Stage, err = c.Stage.open(g); err != nil {
+		return nil, fmt.Errorf("stage: %w", err)
+	}
+	return redshift.Open(r)
+}
+
+// MongoDBConfig is a collection of MongoDB.
+type MongoDBConfig struct {
+	Hosts      []string   `yaml:"hosts"` // host:port
+	ReplicaSet string     `yaml:"replica_set"`
+	Direct     bool       `yaml:"direct"` // one host alone, whatever it says of others
+	Database   string     `yaml:"database"`
+	Collection string     `yaml:"collection"`
+	Username   string     `yaml:"username"`
+	Password   *Secret    `yaml:"password"`
+	AuthSource string     `yaml:"auth_source"`
+	Mechanism  string     `yaml:"mechanism"`
+	TLS        *TLSConfig `yaml:"tls"`
+	Key        string     `yaml:"key"`  // the field that names a document; empty: each record is one
+	Wrap       string     `yaml:"wrap"` // the field for what is no JSON object; empty: that is refused
+}
+
+func (c *MongoDBConfig) check() error {
+	switch {
+	case len(c.Hosts) == 0:
+		return Fault{"hosts", "name the servers, host:port"}
+	case c.Database == "" || c.Collection == "":
+		return Fault{"collection", "name database and collection"}
+	}
+	return c.TLS.check()
+}
+
+func (c *MongoDBConfig) secrets() []*Secret { return []*Secret{c.Password} }
+
+func (c *MongoDBConfig) open(*Config) (firehose.Sink, error) {
+	password, err := read("password", c.Password)
+	if err != nil {
+		return nil, err
+	}
+	secure, err := c.TLS.open()
+	if err != nil {
+		return nil, err
+	}
+	return mongodb.Open(mongodb.Config{
+		Hosts: c.Hosts, ReplicaSet: c.ReplicaSet, Direct: c.Direct, Database: c.Database, Collection: c.Collection,
+		Username: c.Username, Password: password, AuthSource: c.AuthSource, Mechanism: c.Mechanism, TLS: secure, Key: c.Key, Wrap: c.Wrap,
+	})
+}

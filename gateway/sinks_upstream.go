@@ -1,0 +1,144 @@
+package gateway
+
+import (
+	"fmt"
+
+	"headgate/firehose"
+	"headgate/firehose/sink/function"
+	"headgate/firehose/sink/kafka"
+	"headgate/firehose/sink/kinesis"
+	"headgate/firehose/sink/mqtt"
+)
+
+// KinesisConfig is a stream upstream: Amazon's, or a gateway's elsewhere.
+type KinesisConfig struct {
+	Stream    string  `yaml:"stream"`
+	Region    string  `yaml:"region"`
+	Endpoint  string  `yaml:"endpoint"`
+	AccessKey *Secret `yaml:"access_key"`
+	SecretKey *Secret `yaml:"secret_key"`
+}
+
+func (c *KinesisConfig) check() error {
+	switch {
+	case c.Stream == "":
+		return Fault{"stream", "name the stream"}
+	case c.AccessKey == nil || c.SecretKey == nil:
+		return Fault{"access_key", "access_key and secret_key must say where they lie: file, env or credential"}
+	}
+	return nil
+}
+
+func (c *KinesisConfig) secrets() []*Secret { return []*Secret{c.AccessKey, c.SecretKey} }
+
+func (c *KinesisConfig) open(g *Config) (firehose.Sink, error) {
+	id, err := read("access_key", c.AccessKey)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := read("secret_key", c.SecretKey)
+	if err != nil {
+		return nil, err
+	}
+	return kinesis.Open(kinesis.Config{Stream: c.Stream, Region: or(c.Region, g.AWS.Region), Endpoint: c.Endpoint, AccessKey: id, SecretKey: secret})
+}
+
+// KafkaConfig is a topic of Kafka.
+type KafkaConfig struct {
+	Brokers   []string   `yaml:"brokers"` // host:port
+	Topic     string     `yaml:"topic"`
+	Mechanism string     `yaml:"mechanism"` // PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; empty: no login
+	Username  string     `yaml:"username"`
+	Password  *Secret    `yaml:"password"`
+	TLS       *TLSConfig `yaml:"tls"`
+}
+
+func (c *KafkaConfig) check() error {
+	if len(c.Brokers) == 0 || c.Topic == "" {
+		return Fault{"topic", "name brokers and topic"}
+	}
+	return c.TLS.check()
+}
+
+func (c *KafkaConfig) secrets() []*Secret { return []*Secret{c.Password} }
+
+func (c *KafkaConfig) open(*Config) (firehose.Sink, error) {
+	password, err := read("password", c.Password)
+	if err != nil {
+		return nil, err
+	}
+	secure, err := c.TLS.open()
+	if err != nil {
+		return nil, err
+	}
+	return kafka.Open(kafka.Config{Brokers: c.Brokers, Topic: c.Topic, Mechanism: c.Mechanism, User: c.Username, Password: password, TLS: secure})
+}
+
+// MQTTConfig is a broker upstream.
+type MQTTConfig struct {
+	Broker   string     `yaml:"broker"`    // mqtt://host:1883, mqtts://host:8883
+	ClientID string     `yaml:"client_id"` // of this delivery alone
+	Topic    string     `yaml:"topic"`     // with {stream} and {key}; empty: {stream}/{key}
+	Username string     `yaml:"username"`
+	Password *Secret    `yaml:"password"`
+	TLS      *TLSConfig `yaml:"tls"`
+}
+
+func (c *MQTTConfig) check() error {
+	if c.Broker == "" || c.ClientID == "" {
+		return Fault{"broker", "name the broker and a client_id of its own"}
+	}
+	return c.TLS.check()
+}
+
+func (c *MQTTConfig) secrets() []*Secret { return []*Secret{c.Password} }
+
+func (c *MQTTConfig) open(*Config) (firehose.Sink, error) {
+	password, err := read("password", c.Password)
+	if err != nil {
+		return nil, err
+	}
+	secure, err := c.TLS.open()
+	if err != nil {
+		return nil, err
+	}
+	return mqtt.Open(mqtt.Config{Broker: c.Broker, ClientID: c.ClientID, User: c.Username, Password: password, Topic: c.Topic, TLS: secure})
+}
+
+// FunctionConfig is a function that is invoked with the stream's records.
+type FunctionConfig struct {
+	URL      string  `yaml:"url"` // of the Invoke API
+	Name     string  `yaml:"name"`
+	Records  int     `yaml:"records"`  // of one invocation; zero: 100
+	Attempts int     `yaml:"attempts"` // until a batch is halved; zero: 3
+	Token    *Secret `yaml:"token"`
+}
+
+func (c *FunctionConfig) check() error {
+	if c.URL == "" || c.Name == "" {
+		return Fault{"url", "name the server and the function"}
+	}
+	return nil
+}
+
+func (c *FunctionConfig) secrets() []*Secret { return []*Secret{c.Token} }
+
+func (c *FunctionConfig) open(g *Config) (firehose.Sink, error) {
+	token, err := read("token", c.Token)
+	if err != nil {
+		return nil, err
+	}
+	return function.Open(function.Config{URL: c.URL, Name: c.Name, Records: c.Records, Attempts: c.Attempts, Region: g.AWS.Region, Token: token})
+}
+
+// read is a secret, "" when none is given.
+func read(name string, s *Secret) (string, error) {
+	if s == nil {
+		return "", nil
+	}
+	text, err := s.Read()
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	return text, nil
+}
