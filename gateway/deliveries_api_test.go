@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -86,6 +88,13 @@ func TestTheFirehoseAPIDelivers(t *testing.T) {
 	})
 	put(50)
 	arrived(t, gateway.Dial(data), "lake", 150)
+	figures := metrics(t, g)
+	for _, want := range []string{`headgate_firehose_delivery_total{delivery="lake",metric="DeliveryToS3.Records"} 150`,
+		`headgate_firehose_delivery{delivery="lake",metric="DeliveryToS3.Success"} 1`, `headgate_firehose_total{metric="IncomingRecords"} 50`} {
+		if !strings.Contains(figures, want+"\n") {
+			t.Errorf("/metrics lacks %s", want)
+		}
+	}
 	for bucket, want := range map[string]int{"first": 100, "second": 50} {
 		if got := linesBelow(t, filepath.Join(server.Data, bucket, "x")); got != want {
 			t.Errorf("%s holds %d records, not %d", bucket, got, want)
@@ -100,6 +109,20 @@ func TestTheFirehoseAPIDelivers(t *testing.T) {
 		_, stream := gateway.Dial(data).Stream(ctx, "_firehose.lake")
 		return fmt.Sprint(err, stream), errors.As(err, &gone) && stream != nil
 	})
+}
+
+func metrics(t *testing.T, g *gateway.Gateway) string {
+	t.Helper()
+	answer, err := http.Get("http://" + g.Addresses().Console + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	b, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatal(answer.Status, err)
+	}
+	return string(b)
 }
 
 func linesBelow(t *testing.T, folder string) (n int) {

@@ -66,9 +66,12 @@ func (m *deliveries) list(ctx context.Context) (map[string]storedDelivery, error
 	return all, ctx.Err()
 }
 
+// maxDeliveries bounds what one box has to run.
+const maxDeliveries = 200
+
 // create stores a new delivery, with a stream of its own if s names one, after
-// a look whether it could be opened here. Kinds: Invalid, InUse, those of
-// Control and States.
+// a look whether it could be opened here. Kinds: Invalid, InUse,
+// LimitExceeded, those of Control and States.
 func (m *deliveries) create(ctx context.Context, s storedDelivery) (*DeliveryConfig, error) {
 	c, err := m.admit(s)
 	if err != nil {
@@ -81,6 +84,11 @@ func (m *deliveries) create(ctx context.Context, s storedDelivery) (*DeliveryCon
 		return nil, already(c.Name, was)
 	} else if shardlog.KindOf(err) != shardlog.NotFound {
 		return nil, err
+	}
+	if all, err := m.list(ctx); err != nil {
+		return nil, err
+	} else if len(all) >= maxDeliveries {
+		return nil, shardlog.Errorf(shardlog.LimitExceeded, "create delivery", "there are %d deliveries, the most that a site may have", len(all))
 	}
 	if s.Own != "" {
 		err := m.control.CreateStream(ctx, shardlog.StreamSpec{Name: s.Own})

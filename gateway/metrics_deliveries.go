@@ -22,9 +22,14 @@ func (c collector) deliveries(m sample, s Status) {
 }
 
 // cloudWatch sends what CloudWatch would say of a Firehose: DeliveryToX.Records,
-// .Bytes, .Success and .DataFreshness.
+// .Bytes, .Success and .DataFreshness. Of a sink that Firehose does not have it
+// says nothing.
 func (c collector) cloudWatch(m sample, d DeliveryStatus) {
-	to := "DeliveryTo" + cloudWatchName(d.Kind)
+	kind := cloudWatchName(d.Kind)
+	if kind == "" {
+		return
+	}
+	to := "DeliveryTo" + kind
 	working := d.State == string(delivery.Running)
 	for name, v := range map[string]float64{".Records": float64(d.Records), ".Bytes": float64(d.Bytes)} {
 		m.counter("headgate_firehose_delivery_total", "what a delivery brought, under CloudWatch's names", v, "delivery", d.Name, "metric", to+name)
@@ -34,7 +39,8 @@ func (c collector) cloudWatch(m sample, d DeliveryStatus) {
 	}
 }
 
-// cloudWatchName is the name of a kind of sink in CloudWatch's metrics.
+// cloudWatchName is the name of a kind of sink in CloudWatch's metrics, "" when
+// it has none.
 func cloudWatchName(kind string) string {
 	switch kind {
 	case "s3":
@@ -48,5 +54,5 @@ func cloudWatchName(kind string) string {
 	case "redshift":
 		return "Redshift"
 	}
-	return kind
+	return ""
 }
