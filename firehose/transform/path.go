@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 	"github.com/tidwall/sjson"
@@ -48,14 +49,54 @@ func (d *document) get(path string) (gjson.Result, bool) {
 	return v, v.Exists()
 }
 
-// set writes raw JSON at path.
+// set writes raw JSON at path. A new member of the record itself, by far the
+// most frequent, is appended to it without another look.
 func (d *document) set(path, raw string) error {
+	if plain(path) && !gjson.Get(d.json, path).Exists() {
+		d.become(appendMember(d.json, path, raw))
+		return nil
+	}
 	json, err := sjson.SetRaw(d.json, path, raw)
 	if err != nil {
 		return refused(CodeEdit, "write %s: %v", path, err)
 	}
 	d.become(json)
 	return nil
+}
+
+// plain reports whether a path is one name that JSON writes as it is.
+func plain(path string) bool {
+	for i := 0; i < len(path); i++ {
+		if c := path[i]; c == '.' || c == '\\' || c == '"' || c < ' ' || c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return path != ""
+}
+
+// appendMember adds a member to an object without space around it.
+func appendMember(object, name, raw string) string {
+	head := strings.TrimRight(object[:len(object)-1], " \t\r\n")
+	comma := ","
+	if head == "{" {
+		comma = ""
+	}
+	return head + comma + `"` + name + `":` + raw + "}"
+}
+
+// relabel gives a member of the record itself another name, where it is. It
+// does nothing, and says so, when there is more to do than that.
+func (d *document) relabel(v gjson.Result, from, to string) bool {
+	if !plain(from) || !plain(to) || v.Index == 0 || gjson.Get(d.json, to).Exists() {
+		return false
+	}
+	head := strings.TrimRight(d.json[:v.Index], " \t\r\n:")
+	name := len(head) - len(from) - 2
+	if name < 1 || head[name] != '"' || head[name+1:len(head)-1] != from || strings.IndexByte("{, \t\r\n", head[name-1]) < 0 {
+		return false
+	}
+	d.become(d.json[:name+1] + to + d.json[len(head)-1:])
+	return true
 }
 
 // remove takes the value at path away, if there is one.

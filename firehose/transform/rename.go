@@ -2,8 +2,9 @@ package transform
 
 import "fmt"
 
-// Rename moves a value from one path to another, over what is there. A record
-// without the value stays as it is.
+// Rename moves a value from one path to another, over what is there. Between
+// names of the record itself it stays in its place. A record without the value
+// stays as it is.
 type Rename struct {
 	From string `json:"from" yaml:"from"`
 	To   string `json:"to" yaml:"to"`
@@ -32,7 +33,7 @@ func (o *Rename) edit(d *document) (bool, error) {
 		return false, err
 	}
 	v, there := d.get(o.From)
-	if !there {
+	if !there || d.relabel(v, o.From, o.To) {
 		return true, nil
 	}
 	if err := d.remove(o.From); err != nil {
