@@ -154,7 +154,7 @@ func TestServer(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *collection){
 		"replay is found there": replay, "answer is lost": lostAnswer, "chunks": chunks, "refused by the server": refusedByServer,
 		"unique index": uniqueIndex, "latest of each key": latest, "keys that are none": noKeys, "wrapped": wrapped, "extended JSON": extended,
-		"answers": answers, "write errors": writeErrors, "wrong password": wrongPassword, "nobody there": nobody, "closed": closed,
+		"answers": answers, "write errors": writeErrors, "named duplicates": namedDuplicates, "wrong password": wrongPassword, "nobody there": nobody, "closed": closed,
 	} {
 		n++
 		c := makeCollection(t, server, fmt.Sprint("own", n))
@@ -379,6 +379,25 @@ func writeErrors(t *testing.T, c *collection) {
 		r := c.Sink(t).Deliver(t.Context(), batch(t, 1, `{"n":1}`, `{"n":2}`, `{"n":3}`))
 		if r.Class != one.want || len(r.Items) != one.items || one.items > 0 && r.Items[0].Seq != 2 {
 			t.Errorf("%s: %s: %v: %v", one.name, r.Class, r.Items, r.Err)
+		}
+	}
+}
+
+// namedDuplicates: MongoDB names the index, so that nobody needs to be asked
+// whether the document is there.
+func namedDuplicates(t *testing.T, c *collection) {
+	for field, want := range map[string]firehose.Class{"_id": firehose.Delivered, "serial": firehose.Poison} {
+		c.door.answer(func(command string) bson.D {
+			if command != "insert" {
+				return nil
+			}
+			twice := bson.D{{Key: "index", Value: 0}, {Key: "code", Value: 11000}, {Key: "keyPattern", Value: bson.D{{Key: field, Value: 1}}}, {Key: "errmsg", Value: "E11000"}}
+			return bson.D{{Key: "ok", Value: 1}, {Key: "n", Value: 0}, {Key: "writeErrors", Value: bson.A{twice}}}
+		})
+		asked := len(c.door.sizes("find"))
+		r := c.Sink(t).Deliver(t.Context(), batch(t, 1, `{"n":1}`))
+		if r.Class != want || r.Already != (field == "_id") || (len(c.door.sizes("find")) > asked) != (field != "_id") {
+			t.Errorf("%s: %s, already %v: %v", field, r.Class, r.Already, r.Err)
 		}
 	}
 }
