@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
+	"net"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -52,7 +54,7 @@ func classify(err error) firehose.Result {
 		return firehose.Fail(firehose.Throttled, err)
 	case code != 0 && !labels("NetworkError"):
 		return firehose.Fail(classOf(code, message), err)
-	case strings.Contains(err.Error(), "auth error"): // a handshake that went wrong before a server gave a code
+	case strings.Contains(err.Error(), "auth error") && !broken(err): // a login that went wrong without a code
 		return firehose.Fail(firehose.Auth, err)
 	}
 	return firehose.Fail(firehose.Transient, err)
@@ -76,6 +78,12 @@ func coded(err error) (code int, message string, labels func(string) bool) {
 		return int(inner.Code), inner.Message, inner.HasErrorLabel
 	}
 	return 0, "", labels
+}
+
+// broken reports that the connection ended or stood still.
+func broken(err error) bool {
+	var link net.Error
+	return mongo.IsNetworkError(err) || errors.As(err, &link) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // untrusted reports a certificate that does not do. When no server could be

@@ -154,7 +154,7 @@ func TestServer(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *collection){
 		"replay is found there": replay, "answer is lost": lostAnswer, "chunks": chunks, "refused by the server": refusedByServer,
 		"unique index": uniqueIndex, "latest of each key": latest, "keys that are none": noKeys, "wrapped": wrapped, "extended JSON": extended,
-		"answers": answers, "write errors": writeErrors, "named duplicates": namedDuplicates, "wrong password": wrongPassword, "nobody there": nobody, "closed": closed,
+		"answers": answers, "write errors": writeErrors, "named duplicates": namedDuplicates, "wrong password": wrongPassword, "login is cut": cutLogin, "nobody there": nobody, "closed": closed,
 	} {
 		n++
 		c := makeCollection(t, server, fmt.Sprint("own", n))
@@ -416,6 +416,20 @@ func wrongPassword(t *testing.T, c *collection) {
 		if r.Class != firehose.Auth || strings.Contains(r.Err.Error(), secret) {
 			t.Errorf("%s: %s: %v", what, r.Class, r.Err)
 		}
+	}
+}
+
+// cutLogin: a link that breaks while we introduce ourselves says nothing about
+// who we are.
+func cutLogin(t *testing.T, c *collection) {
+	config := c.config()
+	config.Username, config.Password, config.Mechanism = "somebody", secret, "SCRAM-SHA-256"
+	c.door.cutAfter("saslStart")
+	if r := open(t, config).Deliver(t.Context(), batch(t, 1, `{"n":1}`)); r.Class != firehose.Transient {
+		t.Errorf("%s: %v", r.Class, r.Err)
+	}
+	if len(c.door.sizes("saslStart")) == 0 {
+		t.Error("nothing was cut")
 	}
 }
 
