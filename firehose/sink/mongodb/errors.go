@@ -3,12 +3,14 @@ package mongodb
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
+	"io"
+	"net"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
 
 	"headgate/firehose"
 )
@@ -44,15 +46,15 @@ func classOf(code int, message string) firehose.Class {
 func classify(err error) firehose.Result {
 	code, message, labels := coded(err)
 	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return firehose.Fail(firehose.Transient, err)
 	case untrusted(err):
 		return firehose.Fail(firehose.Config, err)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return firehose.Fail(firehose.Transient, err)
 	case code != 0 && labels("SystemOverloadedError"): // without a code it is the driver's guess about a connection that broke
 		return firehose.Fail(firehose.Throttled, err)
 	case code != 0 && !labels("NetworkError"):
 		return firehose.Fail(classOf(code, message), err)
-	case strings.Contains(err.Error(), "auth error"): // a handshake that went wrong before a server gave a code
+	case strings.Contains(err.Error(), "auth error") && !broken(err): // a login that went wrong without a code
 		return firehose.Fail(firehose.Auth, err)
 	}
 	return firehose.Fail(firehose.Transient, err)
@@ -78,10 +80,23 @@ func coded(err error) (code int, message string, labels func(string) bool) {
 	return 0, "", labels
 }
 
-// untrusted reports a certificate that does not do.
+// broken reports that the connection ended or stood still.
+func broken(err error) bool {
+	var link net.Error
+	return mongo.IsNetworkError(err) || errors.As(err, &link) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// untrusted reports a certificate that does not do. When no server could be
+// chosen, each of them has a reason of its own.
 func untrusted(err error) bool {
+	var unchosen topology.ServerSelectionError
+	if errors.As(err, &unchosen) {
+		for _, server := range unchosen.Desc.Servers {
+			if server.LastError != nil && untrusted(server.LastError) {
+				return true
+			}
+		}
+	}
 	var unverified *tls.CertificateVerificationError
-	var unknown x509.UnknownAuthorityError
-	var host x509.HostnameError
-	return errors.As(err, &unverified) || errors.As(err, &unknown) || errors.As(err, &host)
+	return errors.As(err, &unverified)
 }

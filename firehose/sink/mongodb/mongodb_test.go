@@ -154,7 +154,7 @@ func TestServer(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *collection){
 		"replay is found there": replay, "answer is lost": lostAnswer, "chunks": chunks, "refused by the server": refusedByServer,
 		"unique index": uniqueIndex, "latest of each key": latest, "keys that are none": noKeys, "wrapped": wrapped, "extended JSON": extended,
-		"answers": answers, "write errors": writeErrors, "wrong password": wrongPassword, "nobody there": nobody, "closed": closed,
+		"answers": answers, "write errors": writeErrors, "named duplicates": namedDuplicates, "wrong password": wrongPassword, "login is cut": cutLogin, "nobody there": nobody, "closed": closed,
 	} {
 		n++
 		c := makeCollection(t, server, fmt.Sprint("own", n))
@@ -383,6 +383,25 @@ func writeErrors(t *testing.T, c *collection) {
 	}
 }
 
+// namedDuplicates: MongoDB names the index, so that nobody needs to be asked
+// whether the document is there.
+func namedDuplicates(t *testing.T, c *collection) {
+	for field, want := range map[string]firehose.Class{"_id": firehose.Delivered, "serial": firehose.Poison} {
+		c.door.answer(func(command string) bson.D {
+			if command != "insert" {
+				return nil
+			}
+			twice := bson.D{{Key: "index", Value: 0}, {Key: "code", Value: 11000}, {Key: "keyPattern", Value: bson.D{{Key: field, Value: 1}}}, {Key: "errmsg", Value: "E11000"}}
+			return bson.D{{Key: "ok", Value: 1}, {Key: "n", Value: 0}, {Key: "writeErrors", Value: bson.A{twice}}}
+		})
+		asked := len(c.door.sizes("find"))
+		r := c.Sink(t).Deliver(t.Context(), batch(t, 1, `{"n":1}`))
+		if r.Class != want || r.Already != (field == "_id") || (len(c.door.sizes("find")) > asked) != (field != "_id") {
+			t.Errorf("%s: %s, already %v: %v", field, r.Class, r.Already, r.Err)
+		}
+	}
+}
+
 func wrongPassword(t *testing.T, c *collection) {
 	c.door.answer(func(command string) bson.D {
 		if command != "saslStart" {
@@ -397,6 +416,20 @@ func wrongPassword(t *testing.T, c *collection) {
 		if r.Class != firehose.Auth || strings.Contains(r.Err.Error(), secret) {
 			t.Errorf("%s: %s: %v", what, r.Class, r.Err)
 		}
+	}
+}
+
+// cutLogin: a link that breaks while we introduce ourselves says nothing about
+// who we are.
+func cutLogin(t *testing.T, c *collection) {
+	config := c.config()
+	config.Username, config.Password, config.Mechanism = "somebody", secret, "SCRAM-SHA-256"
+	c.door.cutAfter("saslStart")
+	if r := open(t, config).Deliver(t.Context(), batch(t, 1, `{"n":1}`)); r.Class != firehose.Transient {
+		t.Errorf("%s: %v", r.Class, r.Err)
+	}
+	if len(c.door.sizes("saslStart")) == 0 {
+		t.Error("nothing was cut")
 	}
 }
 

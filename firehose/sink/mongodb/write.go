@@ -23,8 +23,8 @@ var errUnanswered = errors.New("the server took some of the documents and says n
 
 // write writes a chunk. An error says that all of it must be tried again.
 //
-// What comes back as a duplicate is looked for: it may be there, it may have
-// met another index that is unique, and of two upserts of one key that both
+// What comes back as a duplicate of we do not know what is looked for: it may
+// be there, it may have met another index that is unique, and of two upserts of one key that both
 // found nothing the later may have lost to the earlier. What is not there is
 // written once more; some servers also stop at the first duplicate.
 func (s *Sink) write(ctx context.Context, chunk []document) (outcome, error) {
@@ -87,6 +87,8 @@ func bulk(ctx context.Context, c *mongo.Collection, chunk []document) (round, er
 		switch {
 		case w.Index < 0 || w.Index >= len(chunk):
 			return round{}, err
+		case w.Code == duplicateKey && chunk[w.Index].guard == "" && ofID(w.WriteError):
+			// it is there, and nobody needs to be asked
 		case w.Code == duplicateKey:
 			r.doubtful = append(r.doubtful, chunk[w.Index])
 		case classOf(w.Code, w.Message) == firehose.Poison:
@@ -116,6 +118,13 @@ func (d document) write() mongo.WriteModel {
 	}
 	earlier := bson.D{{Key: idField, Value: d.id}, {Key: guardField, Value: bson.D{{Key: "$not", Value: bson.D{{Key: "$gte", Value: d.guard}}}}}}
 	return mongo.NewReplaceOneModel().SetFilter(earlier).SetReplacement(d.body).SetUpsert(true)
+}
+
+// ofID reports whether the server names the _id as what is there twice. Not
+// all servers name anything.
+func ofID(w mongo.WriteError) bool {
+	_, err := w.Raw.LookupErr("keyPattern", idField)
+	return err == nil
 }
 
 func fault(d document, w mongo.WriteError) firehose.Item {

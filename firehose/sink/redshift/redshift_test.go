@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"iter"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	aws3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
@@ -138,7 +140,7 @@ func TestSink(t *testing.T) {
 	s := openShim(t, startPostgres(t), sinktest.StartVersity(t), nil)
 	for name, test := range map[string]func(*testing.T, *table){
 		"loads": loads, "compressions": compressions, "replay": replay, "concurrently": concurrently, "cut off": cutOff, "no object": noObject,
-		"other content": otherContent, "changed log": changed, "poison": poison, "bisected": bisected, "refused": refusedOnes, "aside": aside,
+		"other content": otherContent, "changed log": changed, "failing log": failing, "given up": givenUp, "poison": poison, "bisected": bisected, "refused": refusedOnes, "aside": aside,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, makeTable(t, s, "t"+strings.ReplaceAll(name, " ", ""))) })
 	}
@@ -273,8 +275,62 @@ func otherContent(t *testing.T, k *table) {
 func changed(t *testing.T, k *table) {
 	b := documents(t, "changed", 10)
 	b.SHA256[0]++
-	want(t, "changed", k.sink(t).Deliver(t.Context(), b), firehose.Transient)
+	r := k.sink(t).Deliver(t.Context(), b)
+	want(t, "changed", r, firehose.Transient)
+	if !errors.Is(r.Err, firehose.ErrChanged) {
+		t.Error(r.Err)
+	}
 	k.holds(t)
+}
+
+// failing: an error of the log is told apart from one of the destination.
+func failing(t *testing.T, k *table) {
+	b, broken := documents(t, "failing", 10), errors.New("log is broken")
+	good := b.Records
+	b.Records = func(ctx context.Context) iter.Seq2[firehose.Record, error] {
+		return func(yield func(firehose.Record, error) bool) {
+			for r, err := range good(ctx) {
+				if r.Seq == 7 {
+					yield(firehose.Record{}, broken)
+					return
+				}
+				if !yield(r, err) {
+					return
+				}
+			}
+		}
+	}
+	var source *firehose.SourceError
+	if r := k.sink(t).Deliver(t.Context(), b); r.Done() || !errors.As(r.Err, &source) || !errors.Is(r.Err, broken) {
+		t.Errorf("%s: %v", r.Class, r.Err)
+	}
+	k.holds(t)
+	b.Records, b.Retried = good, true
+	deliver(t, k.sink(t), b)
+	k.holds(t, b)
+}
+
+// givenUp: a delivery that is called off while it waits for the ledger leaves
+// nothing, and the next one is not held up by it.
+func givenUp(t *testing.T, k *table) {
+	first, b := documents(t, "first", 3), documents(t, "late", 3)
+	deliver(t, k.sink(t), first)
+	holder, err := k.server.dial(loader, database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Close(context.Background())
+	if _, err := holder.Exec(t.Context(), "BEGIN; LOCK TABLE "+k.name+"_ledger").ReadAll(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	want(t, "given up", k.sink(t).Deliver(ctx, b), firehose.Transient)
+	if err := holder.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	deliver(t, k.sink(t), b)
+	k.holds(t, first, b)
 }
 
 // poison: what COPY keeps to itself is said.
