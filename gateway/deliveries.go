@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"headgate/firehose"
 	"headgate/firehose/delivery"
 	"headgate/firehose/encode"
+	"headgate/firehose/sink/stream"
 	"headgate/shardlog"
 )
 
@@ -23,7 +25,7 @@ type deliveries struct {
 	config  *Config
 	reader  shardlog.Reader
 	catalog shardlog.Catalog
-	own     shardlog.States  // of the leader: for the deliveries themselves
+	own     leading          // of the leader: for the deliveries themselves
 	states  shardlog.States  // by way of the leader: for their specs
 	control shardlog.Control // by way of the leader
 	cut     *atomic.Bool
@@ -34,6 +36,13 @@ type deliveries struct {
 
 	mu      sync.Mutex
 	running map[string]*running // guarded by mu; changed by run alone
+}
+
+// leading is the log of the gateway that leads.
+type leading interface {
+	shardlog.Writer
+	shardlog.Control
+	shardlog.States
 }
 
 // running is one stored delivery on the gateway that leads.
@@ -76,14 +85,50 @@ func (m *deliveries) open(c *DeliveryConfig) (*delivery.Delivery, firehose.Sink,
 	if err != nil {
 		return nil, nil, err
 	}
-	sink = uplink{sink, m.cut}
-	d, err := delivery.New(delivery.Config{
-		Spec: c.spec(), Reader: m.reader, Catalog: m.catalog, States: m.own, Sink: sink, Encoder: encode.New, Log: m.log,
-	})
+	refused, err := m.errors(c)
 	if err != nil {
 		_ = sink.Close() // nothing was sent through it
+		return nil, nil, fmt.Errorf("open the error output: %w", err)
 	}
-	return d, sink, err
+	both := outlets{uplink{sink, m.cut}, refused}
+	d, err := delivery.New(delivery.Config{
+		Spec: c.spec(), Reader: m.reader, Catalog: m.catalog, States: m.own, Sink: both.Sink, Errors: refused, Encoder: encode.New, Log: m.log,
+	})
+	if err != nil {
+		_ = both.Close() // nothing was sent through them
+	}
+	return d, both, err
+}
+
+// errors is where the error records of a delivery go: into its backup bucket,
+// or a stream of the site. Nil: beside its objects.
+func (m *deliveries) errors(c *DeliveryConfig) (firehose.Sink, error) {
+	switch c.kind() {
+	case "local", "s3", "redshift":
+		return nil, nil
+	}
+	if c.Backup != nil {
+		s, err := c.Backup.open(m.config)
+		if err != nil {
+			return nil, err
+		}
+		return uplink{s, m.cut}, nil
+	}
+	return stream.Open(stream.Config{Stream: shardlog.StreamName(c.Name + ".errors"), Writer: m.own, Control: m.own, States: m.own})
+}
+
+// outlets are a delivery's sink and where what it refuses goes.
+type outlets struct {
+	firehose.Sink
+	refused firehose.Sink // nil: to the sink too
+}
+
+// Close closes both.
+func (o outlets) Close() error {
+	if o.refused == nil {
+		return o.Sink.Close()
+	}
+	return errors.Join(o.Sink.Close(), o.refused.Close())
 }
 
 // run runs the stored deliveries until ctx ends. It is the leader's.

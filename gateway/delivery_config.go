@@ -24,6 +24,7 @@ type DeliveryConfig struct {
 	Interval    *Duration           `yaml:"interval"`  // how long records wait for company
 	Start       string              `yaml:"start"`     // oldest, newest: where a new delivery begins
 	Pin         *bool               `yaml:"pin"`       // keep on disk what is not delivered, up to the budget
+	Backup      *S3Config           `yaml:"backup"`    // for what a sink of single records refuses; nil: the stream NAME.errors
 
 	Local      *LocalConfig      `yaml:"local"`
 	S3         *S3Config         `yaml:"s3"`
@@ -107,7 +108,12 @@ func (d *DeliveryConfig) check(at string) error {
 		}
 		return Fault{below(sinks[0].name), err.Error()}
 	}
-	for _, s := range sinks[0].secrets() {
+	if d.Backup != nil {
+		if err := d.Backup.check(); err != nil {
+			return Fault{below("backup"), err.Error()}
+		}
+	}
+	for _, s := range append(sinks[0].secrets(), d.Backup.secrets()...) {
 		if s == nil {
 			continue
 		}

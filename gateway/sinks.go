@@ -73,7 +73,12 @@ func (c *S3Config) check() error {
 	return nil
 }
 
-func (c *S3Config) secrets() []*Secret { return []*Secret{c.AccessKey, c.SecretKey} }
+func (c *S3Config) secrets() []*Secret {
+	if c == nil {
+		return nil
+	}
+	return []*Secret{c.AccessKey, c.SecretKey}
+}
 
 func (c *S3Config) open(g *Config) (firehose.Sink, error) {
 	id, secret, err := c.keys(g)
