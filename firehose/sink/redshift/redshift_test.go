@@ -15,6 +15,7 @@ import (
 	"time"
 
 	aws3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"headgate/firehose"
 	"headgate/firehose/encode"
@@ -434,6 +435,30 @@ func TestEncryption(t *testing.T) {
 			t.Errorf("%s: %s: %v", name, r.Class, r.Err)
 		}
 	}
+}
+
+// TestPasswordIsNotGivenAway: without encryption nobody is told the password
+// as it is.
+func TestPasswordIsNotGivenAway(t *testing.T) {
+	s := openShim(t, nil, nil, nil)
+	s.asks = func(client *pgproto3.Backend) {
+		client.Send(&pgproto3.AuthenticationCleartextPassword{})
+		if err := client.SetAuthType(pgproto3.AuthTypeCleartextPassword); err != nil || client.Flush() != nil {
+			return
+		}
+		if m, err := client.Receive(); err == nil {
+			t.Errorf("it answers %T", m)
+		}
+	}
+	c := redshift.Config{
+		Stage: forgetful{}, URL: "s3://bucket/", Host: s.address, Database: database, User: loader, Password: secret, Security: redshift.Disable,
+		Table: "t", Role: "default",
+	}
+	k, err := redshift.Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "cleartext", k.Probe(t.Context()), firehose.Config)
 }
 
 func TestConfig(t *testing.T) {
