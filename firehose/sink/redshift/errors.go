@@ -69,7 +69,7 @@ func (s *Sink) classify(at step, err error) firehose.Result {
 	state := sqlState(err)
 	var other *otherBatch
 	switch {
-	case errors.As(err, &other), untrusted(err), at == connecting && strings.Contains(err.Error(), "refused TLS"):
+	case errors.As(err, &other), untrusted(err), at == connecting && disagreed(err):
 		return fail(firehose.Config)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), state == "":
 		return fail(firehose.Transient)
@@ -83,6 +83,17 @@ func (s *Sink) classify(at step, err error) firehose.Result {
 		return fail(firehose.Config)
 	}
 	return fail(firehose.Transient) // 08, 40, 55, 57 and what we have not heard of
+}
+
+// disagreed reports that the two could not agree on how to connect. pgconn has
+// no types for that.
+func disagreed(err error) bool {
+	for _, text := range []string{"server refused TLS", "authentication method requirement", "unknown authentication type"} {
+		if strings.Contains(err.Error(), text) {
+			return true
+		}
+	}
+	return false
 }
 
 // untrusted reports a certificate that does not do.

@@ -33,6 +33,8 @@ type shim struct {
 	bucket  *sinktest.Versity
 	tls     *tls.Config // nil: none
 
+	asks func(*pgproto3.Backend) // how a login goes instead of PostgreSQL's; nil: as PostgreSQL has it
+
 	mu     sync.Mutex
 	before string // the connection is cut instead of passing on the statement that begins so, once; guarded by mu
 	after  string // it is cut instead of passing on the answer, once; guarded by mu
@@ -103,6 +105,10 @@ func (s *shim) serve(c net.Conn) {
 			c = tls.Server(c, s.tls)
 			client = pgproto3.NewBackend(c, c)
 		case *pgproto3.StartupMessage:
+			if s.asks != nil {
+				s.asks(client)
+				return
+			}
 			server, err := net.Dial("tcp", s.server.address)
 			if err != nil {
 				return
