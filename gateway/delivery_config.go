@@ -102,6 +102,9 @@ func (d *DeliveryConfig) check(at string) error {
 	case d.Start != "" && d.Start != "oldest" && d.Start != "newest":
 		return Fault{below("start"), fmt.Sprintf("%q is no start: write oldest or newest", d.Start)}
 	}
+	if d.Redshift != nil && d.ErrorPrefix != "" && !strings.Contains(d.ErrorPrefix, "!{firehose:error-output-type}") {
+		return Fault{below("error_prefix"), "for redshift it must hold !{firehose:error-output-type}, by which objects that are not loaded are told apart"}
+	}
 	if err := sinks[0].check(); err != nil {
 		if f, ok := err.(Fault); ok {
 			return Fault{below(sinks[0].name + "." + f.Path), f.Message}

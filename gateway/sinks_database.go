@@ -22,6 +22,7 @@ type RedshiftConfig struct {
 	Password *Secret    `yaml:"password"`
 	Security string     `yaml:"security"` // verify-full, verify-ca, require, disable
 	TLS      *TLSConfig `yaml:"tls"`
+	Ledger   string     `yaml:"ledger"` // the table of what was loaded; empty: headgate_batches
 	Stage    *S3Config  `yaml:"stage"`
 }
 
@@ -57,7 +58,7 @@ func (c *RedshiftConfig) open(g *Config) (firehose.Sink, error) {
 	}
 	r := redshift.Config{
 		URL: "s3://" + c.Stage.Bucket + "/", Host: c.Address, Database: c.Database, User: c.Username, Password: password,
-		Security: redshift.Security(c.Security), TLS: secure, Table: c.Table, Role: c.Role, Options: c.Options, Region: or(c.Stage.Region, g.AWS.Region),
+		Security: redshift.Security(c.Security), TLS: secure, Table: c.Table, Role: c.Role, Options: c.Options, Ledger: c.Ledger, Region: or(c.Stage.Region, g.AWS.Region),
 	}
 	for name := range strings.SplitSeq(c.Columns, ",") {
 		if name = strings.TrimSpace(name); name != "" {

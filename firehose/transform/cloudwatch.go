@@ -1,7 +1,6 @@
 package transform
 
 import (
-	"bytes"
 	"context"
 
 	"github.com/tidwall/gjson"
@@ -22,7 +21,7 @@ func (x extraction) build(b *builder, _ Env) error {
 }
 
 func (extraction) expand(_ context.Context, r firehose.Record, emit func(firehose.Record)) error {
-	data := bytes.TrimSpace(r.Data)
+	data := trim(r.Data)
 	if err := checkObject(data); err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func (d *document) load() error {
 	if d.loaded {
 		return nil
 	}
-	data := bytes.TrimSpace(d.record.Data)
+	data := trim(d.record.Data)
 	if err := checkObject(data); err != nil {
 		return err
 	}
@@ -37,6 +37,9 @@ func (d *document) load() error {
 
 // become replaces the document.
 func (d *document) become(json string) { d.json, d.changed = json, true }
+
+// trim takes away the space that JSON allows around a value.
+func trim(data []byte) []byte { return bytes.Trim(data, " \t\r\n") }
 
 func checkObject(data []byte) error {
 	if len(data) == 0 || data[0] != '{' {

@@ -128,7 +128,7 @@ func (p program) run(ctx context.Context, r firehose.Record, do func(v any) erro
 
 // decode keeps numbers as they are written.
 func (p program) decode(data []byte) (v any, err error) {
-	if data = bytes.TrimSpace(data); checkJSON(data) != nil {
+	if data = trim(data); checkJSON(data) != nil {
 		return nil, refused(p.fault, "the record is not valid JSON")
 	}
 	d := json.NewDecoder(bytes.NewReader(data))

@@ -84,6 +84,7 @@ func TestNativeOperations(t *testing.T) {
 		{`- filter: temp > 50`, `{"temp":50}`, ``},
 		{`- filter: temp > 50`, ` {"temp":51}` + "\n", "1  {\"temp\":51}\n"}, // not edited: as it was
 		{`- filter: temp > 50`, `{"temp":51`, `1 Transform.NotJSON: the record is not valid JSON`},
+		{`- filter: temp > 50`, "{\"temp\":51}\v", `1 Transform.NotJSON: the record is not valid JSON`},
 		{`- filter: temp > 50`, `[51]`, `1 Transform.NotJSON: the record is not a JSON object`},
 		{`- filter: temp > 50`, ``, `1 Transform.NotJSON: the record is not a JSON object`},
 		{`- filter: $key == "k1"`, `{}`, `1 {}`},
