@@ -18,7 +18,7 @@ import (
 	"headgate/shardlog"
 )
 
-// Config is what a Delivery is made of. All but Log is needed.
+// Config is what a Delivery is made of. All but Transform and Log is needed.
 type Config struct {
 	Spec    Spec
 	Reader  shardlog.Reader
@@ -27,16 +27,20 @@ type Config struct {
 	Sink    firehose.Sink
 	Encoder func(firehose.Format) (firehose.Encoder, error)
 	Log     *slog.Logger // nil: slog.Default
+
+	Transform     firehose.Transform // nil: records go as they are
+	TransformSpec string             // describes Transform, so that a change of it is one of the delivery; empty with nil only
 }
 
 // Delivery is one delivery. Run runs it; Status may be asked at any time.
 type Delivery struct {
-	c       Config
-	gate    *gate
-	ledger  *ledger
-	uploads chan struct{} // one token for each shard that may be sending
-	namer   namer         // set by Run before any lane begins
-	limit   limit
+	c         Config
+	gate      *gate
+	ledger    *ledger
+	uploads   chan struct{} // one token for each shard that may be sending
+	namer     namer         // set by Run before any lane begins
+	limit     limit
+	transform string // digest of Config.TransformSpec
 
 	mu    sync.Mutex
 	lanes map[shardlog.ShardID]*lane // guarded by mu
@@ -58,13 +62,16 @@ func New(c Config) (*Delivery, error) {
 	if c.Reader == nil || c.Catalog == nil || c.States == nil || c.Sink == nil || c.Encoder == nil {
 		return nil, invalid("%s: a reader, a catalog, states, a sink and an encoder are needed", c.Spec.Name)
 	}
+	if (c.Transform == nil) != (c.TransformSpec == "") {
+		return nil, invalid("%s: a transform and its description come together", c.Spec.Name)
+	}
 	if _, err := c.Encoder(c.Spec.format()); err != nil {
 		return nil, err
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	d := &Delivery{c: c, gate: newGate(), uploads: make(chan struct{}, maxUploads), lanes: map[shardlog.ShardID]*lane{}, phase: Idle}
+	d := &Delivery{c: c, gate: newGate(), uploads: make(chan struct{}, maxUploads), lanes: map[shardlog.ShardID]*lane{}, phase: Idle, transform: digestOf(c.TransformSpec)}
 	d.limit.set(c.Spec.sizeBytes(), c.Sink.Caps())
 	d.ledger = &ledger{states: c.States, failed: d.note}
 	return d, nil

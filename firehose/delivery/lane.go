@@ -68,6 +68,7 @@ func (ln *lane) step(ctx context.Context) error {
 	}
 	next := ln.state
 	in := t.intent(ln.shard.ID, ln.d.namer, ln.d.c.Spec.format())
+	in.Transform = ln.d.transform
 	next.Intents = []intent{in}
 	ln.fresh = in.Data.ID
 	return ln.save(ctx, next)

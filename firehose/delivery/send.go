@@ -120,12 +120,18 @@ func (ln *lane) attempt(ctx context.Context, b *firehose.Batch, last bool) (fire
 // reseal replaces an intent by one over what its range holds now up to last.
 // What lies behind last is sealed later.
 func (ln *lane) reseal(ctx context.Context, in intent, last shardlog.Seq, refused []refusal) error {
+	if in.Transform != "" && in.Transform != ln.d.transform {
+		// Its transform is gone: what the present one makes must not go out under the old name.
+		in.Version, in.Format, in.Transform = ln.d.namer.version, ln.d.c.Spec.format(), ln.d.transform
+	}
 	t, err := ln.retally(ctx, in, last, refused)
 	if err != nil {
 		return err
 	}
+	anew := t.intent(ln.shard.ID, ln.d.namer.as(in.Version, ln.d.c.Spec.Extension, t.encoder), in.Format)
+	anew.Transform = in.Transform
 	next := ln.state
-	next.Intents = []intent{t.intent(ln.shard.ID, ln.d.namer.as(in.Version, ln.d.c.Spec.Extension, t.encoder), in.Format)}
+	next.Intents = []intent{anew}
 	return ln.save(ctx, next)
 }
 
