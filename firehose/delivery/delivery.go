@@ -37,6 +37,7 @@ type Delivery struct {
 	c         Config
 	gate      *gate
 	ledger    *ledger
+	control   *control
 	uploads   chan struct{} // one token for each shard that may be sending
 	namer     namer         // set by Run before any lane begins
 	limit     limit
@@ -71,7 +72,7 @@ func New(c Config) (*Delivery, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	d := &Delivery{c: c, gate: newGate(), uploads: make(chan struct{}, maxUploads), lanes: map[shardlog.ShardID]*lane{}, phase: Idle, transform: digestOf(c.TransformSpec)}
+	d := &Delivery{c: c, gate: newGate(), control: newControl(), uploads: make(chan struct{}, maxUploads), lanes: map[shardlog.ShardID]*lane{}, phase: Idle, transform: digestOf(c.TransformSpec)}
 	d.limit.set(c.Spec.sizeBytes(), c.Sink.Caps())
 	d.ledger = &ledger{states: c.States, failed: d.note}
 	return d, nil
@@ -82,6 +83,8 @@ func New(c Config) (*Delivery, error) {
 func (d *Delivery) Run(ctx context.Context) error {
 	defer d.enter(Idle)
 	var group errgroup.Group
+	d.control.forget()
+	group.Go(func() error { d.obey(ctx); return nil })
 	group.Go(func() error { d.follow(ctx, &group); return nil })
 	err := group.Wait()
 	d.mu.Lock()

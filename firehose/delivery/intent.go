@@ -13,7 +13,8 @@ import (
 )
 
 // Space holds what deliveries have sealed: key stateKey, value a JSON
-// shardState; beside it, under specKey, a JSON specState per delivery.
+// shardState; beside it, per delivery, a JSON specState under specKey and JSON
+// orders under controlKey.
 const Space shardlog.Space = "delivery"
 
 // consumer is the name of a delivery's cursor in the space Cursors.

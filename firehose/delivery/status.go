@@ -33,6 +33,9 @@ func (d *Delivery) Status() Status {
 	}
 	if s.State == Running {
 		s.State, s.NextTry = d.gate.state()
+		if d.control.paused() {
+			s.State, s.NextTry = Paused, time.Time{}
+		}
 	}
 	for _, sh := range stream.Shards {
 		if ln := d.lanes[sh.ID]; ln != nil {
