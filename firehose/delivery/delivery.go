@@ -43,10 +43,11 @@ type Delivery struct {
 	limit     limit
 	transform string // digest of Config.TransformSpec
 
-	mu    sync.Mutex
-	lanes map[shardlog.ShardID]*lane // guarded by mu
-	phase State                      // guarded by mu: Idle, Waiting, Running
-	last  error                      // guarded by mu
+	mu     sync.Mutex
+	lanes  map[shardlog.ShardID]*lane // guarded by mu
+	phase  State                      // guarded by mu: Idle, Waiting, Running
+	last   error                      // guarded by mu
+	counts Counts                     // guarded by mu
 }
 
 // Bounds of one delivery's work.

@@ -51,12 +51,13 @@ func (ln *lane) deliver(ctx context.Context, in intent, last bool, batch func(re
 		if err != nil {
 			return false, err
 		}
+		if !r.Done() && ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		ln.d.count(r)
 		if r.Done() {
 			ln.d.healed()
 			return false, nil
-		}
-		if ctx.Err() != nil {
-			return false, ctx.Err()
 		}
 		ln.d.note(r.Err)
 		switch {
@@ -139,6 +140,7 @@ func (ln *lane) reseal(ctx context.Context, in intent, last shardlog.Seq, refuse
 // the error output.
 func (ln *lane) halve(ctx context.Context, in intent, code string, r firehose.Result, attempt int) error {
 	if in.First == 0 || in.Last > in.First {
+		ln.d.countBisect()
 		return ln.reseal(ctx, in, in.First+(in.Last-in.First)/2, in.Refused)
 	}
 	return ln.reseal(ctx, in, in.Last, append(in.Refused, refuse(in.First, code, r.Err.Error(), attempt, time.Now())))

@@ -17,6 +17,7 @@ type Status struct {
 	Oldest     time.Time // arrival of the oldest of them that is known; zero when there is none
 	Sealed     int       // batches on their way
 	Totals     Totals
+	Counts     Counts
 	NextTry    time.Time // while held or retrying
 	LastError  string    // "" when the last attempt went well
 }
@@ -27,7 +28,7 @@ func (d *Delivery) Status() Status {
 	stream, _ := d.c.Catalog.Stream(d.c.Spec.Stream)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s.State = d.phase
+	s.State, s.Counts = d.phase, d.counts.snapshot()
 	if d.last != nil {
 		s.LastError = d.last.Error()
 	}
