@@ -18,7 +18,7 @@ import (
 	"headgate/shardlog"
 )
 
-// Config is what a Delivery is made of. All but Errors and Log is needed.
+// Config is what a Delivery is made of. All but Errors, Transform and Log is needed.
 type Config struct {
 	Spec    Spec
 	Reader  shardlog.Reader
@@ -28,22 +28,28 @@ type Config struct {
 	Errors  firehose.Sink // takes the error records of what Sink refuses; nil: Sink itself, which then writes objects
 	Encoder func(firehose.Format) (firehose.Encoder, error)
 	Log     *slog.Logger // nil: slog.Default
+
+	Transform     firehose.Transform // nil: records go as they are
+	TransformSpec string             // describes Transform, so that a change of it is one of the delivery; empty with nil only
 }
 
 // Delivery is one delivery. Run runs it; Status may be asked at any time.
 type Delivery struct {
-	c       Config
-	data    outlet
-	errors  outlet
-	ledger  *ledger
-	uploads chan struct{} // one token for each shard that may be sending
-	namer   namer         // set by Run before any lane begins
-	limit   limit
+	c         Config
+	data      outlet
+	errors    outlet
+	ledger    *ledger
+	control   *control
+	uploads   chan struct{} // one token for each shard that may be sending
+	namer     namer         // set by Run before any lane begins
+	limit     limit
+	transform string // digest of Config.TransformSpec
 
-	mu    sync.Mutex
-	lanes map[shardlog.ShardID]*lane // guarded by mu
-	phase State                      // guarded by mu: Idle, Waiting, Running
-	last  error                      // guarded by mu
+	mu     sync.Mutex
+	lanes  map[shardlog.ShardID]*lane // guarded by mu
+	phase  State                      // guarded by mu: Idle, Waiting, Running
+	last   error                      // guarded by mu
+	counts Counts                     // guarded by mu
 }
 
 // outlet is where batches go, and the gate before it.
@@ -67,13 +73,16 @@ func New(c Config) (*Delivery, error) {
 	if c.Reader == nil || c.Catalog == nil || c.States == nil || c.Sink == nil || c.Encoder == nil {
 		return nil, invalid("%s: a reader, a catalog, states, a sink and an encoder are needed", c.Spec.Name)
 	}
+	if (c.Transform == nil) != (c.TransformSpec == "") {
+		return nil, invalid("%s: a transform and its description come together", c.Spec.Name)
+	}
 	if _, err := c.Encoder(c.Spec.format()); err != nil {
 		return nil, err
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	d := &Delivery{c: c, uploads: make(chan struct{}, maxUploads), lanes: map[shardlog.ShardID]*lane{}, phase: Idle}
+	d := &Delivery{c: c, control: newControl(), uploads: make(chan struct{}, maxUploads), lanes: map[shardlog.ShardID]*lane{}, phase: Idle, transform: digestOf(c.TransformSpec)}
 	d.data = outlet{sink: c.Sink, gate: newGate()}
 	d.errors = outlet{sink: c.Sink, gate: d.data.gate, last: true}
 	if c.Errors != nil {
@@ -89,6 +98,8 @@ func New(c Config) (*Delivery, error) {
 func (d *Delivery) Run(ctx context.Context) error {
 	defer d.enter(Idle)
 	var group errgroup.Group
+	d.control.forget()
+	group.Go(func() error { d.obey(ctx); return nil })
 	group.Go(func() error { d.follow(ctx, &group); return nil })
 	err := group.Wait()
 	d.mu.Lock()

@@ -11,13 +11,13 @@ import (
 const forgetAtOnce = 256
 
 // Forget drops all state of a delivery that is no longer wanted: its sealed
-// batches, its cursors and, with them, its pins on the log. The delivery must
+// batches, its orders, its cursors and, with them, its pins on the log. The delivery must
 // not run. Kinds: those of States.
 func Forget(ctx context.Context, states shardlog.States, name string) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
-	gone := []shardlog.Mutation{{Space: Space, Key: specKey(name)}}
+	gone := []shardlog.Mutation{{Space: Space, Key: specKey(name)}, {Space: Space, Key: controlKey(name)}}
 	for key := range states.List(ctx, Space, name+"/") {
 		if _, shard, ok := parseStateKey(key); ok {
 			gone = append(gone, shardlog.Mutation{Space: Space, Key: key},

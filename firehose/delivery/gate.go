@@ -22,6 +22,7 @@ type State string
 // The states.
 const (
 	Idle     State = "idle"     // Run was not called, or has returned
+	Paused   State = "paused"   // people paused it, until they resume it
 	Waiting  State = "waiting"  // its stream does not exist
 	Running  State = "running"  // delivering, or nothing to deliver
 	Retrying State = "retrying" // the destination fails; tried again for ever

@@ -33,7 +33,7 @@ func (ln *lane) gather(ctx context.Context) (*tally, error) {
 		if err != nil {
 			return nil, err
 		}
-		full, err := ln.takePage(t, page)
+		full, err := ln.takePage(ctx, t, page)
 		if err != nil || full {
 			return t, err
 		}
@@ -89,33 +89,41 @@ func (ln *lane) wait(ctx context.Context, next shardlog.Seq, due time.Time) (tim
 }
 
 // takePage adds a page's records until the batch is full.
-func (ln *lane) takePage(t *tally, page shardlog.Page) (full bool, err error) {
-	for _, r := range page.Records {
-		if full, err := ln.takeRecord(t, firehose.Record{Record: r}); err != nil || full {
+func (ln *lane) takePage(ctx context.Context, t *tally, page shardlog.Page) (full bool, err error) {
+	all, err := transformed(ctx, ln.d.c.Transform, page.Records)
+	if err != nil {
+		return false, err
+	}
+	for _, s := range all {
+		if full, err := ln.take(t, s); err != nil || full {
 			return full, err
 		}
 	}
 	bytes, count := ln.d.limit.now()
-	return t.data.bytes >= bytes || t.data.count >= count || len(t.refused) >= maxRefused, nil
+	return t.data.bytes >= bytes || t.data.count >= count || t.seen >= maxBatchRecords || len(t.refused) >= maxRefused, nil
 }
 
-// takeRecord adds one record; full means that it belongs to the next batch.
-func (ln *lane) takeRecord(t *tally, r firehose.Record) (full bool, err error) {
-	bytes, count := ln.d.limit.now()
-	frame, err := t.framed(r)
+// take adds one source with all that became of it; full means that it belongs
+// to the next batch.
+func (ln *lane) take(t *tally, s source) (full bool, err error) {
+	if !t.empty() && (ln.apart(t, s.Record) || t.seen >= maxBatchRecords || len(t.refused) >= maxRefused) {
+		return true, nil
+	}
+	if s.why != nil {
+		return false, t.reject(s.Record, refuse(s.Seq, s.why.Code, s.why.Message, 1, time.Now()))
+	}
+	frames, err := t.framed(s)
 	if err != nil {
-		return false, t.reject(r, refuse(r.Seq, codeEncode, err.Error(), 1, time.Now()))
+		return false, t.reject(s.Record, refuse(s.Seq, codeEncode, err.Error(), 1, time.Now()))
 	}
-	if most := ln.d.c.Sink.Caps().RecordBytes; most > 0 && len(frame) > most {
-		return false, t.reject(r, refuse(r.Seq, codeTooLarge, "record is larger than the destination takes", 1, time.Now()))
+	if frames.exceed(ln.d.c.Sink.Caps()) {
+		return false, t.reject(s.Record, refuse(s.Seq, codeTooLarge, "record is larger than the destination takes", 1, time.Now()))
 	}
-	if !t.empty() && ln.apart(t, r) {
+	bytes, count := ln.d.limit.now()
+	if t.data.count > 0 && frames.count() > 0 && (t.data.bytes+int64(len(frames.content)) > bytes || t.data.count+frames.count() > count) {
 		return true, nil
 	}
-	if !t.empty() && (t.data.bytes+int64(len(frame)) > bytes || t.data.count >= count || len(t.refused) >= maxRefused) {
-		return true, nil
-	}
-	t.take(r, frame)
+	t.take(s, frames)
 	return false, nil
 }
 
@@ -126,77 +134,79 @@ func (ln *lane) apart(t *tally, r firehose.Record) bool {
 	return r.Arrived.Sub(t.oldest) > ln.d.c.Spec.interval() && !ln.d.namer.prefixes.data.sameTime(t.oldest, r.Arrived)
 }
 
-// retally sums up a range anew, less the records that are refused.
+// retally sums up a range anew, less the records that are refused. It ends
+// before last when a batch cannot hold what the range comes to now.
 func (ln *lane) retally(ctx context.Context, in intent, last shardlog.Seq, refused []refusal) (*tally, error) {
 	encoder, err := ln.d.c.Encoder(in.Format)
 	if err != nil {
 		return nil, err
 	}
 	t := newTally(in.From, encoder, ln.shard)
-	t.until = last
 	known := intent{Refused: refused}
-	for r, err := range ln.records(ctx, in.From, last) {
+	for s, err := range ln.sources(ctx, ln.transform(in), in.From, last) {
 		if err != nil {
 			return nil, err
 		}
-		if why, bad := known.refused(r.Seq); bad {
-			if err := t.reject(r, why); err != nil {
+		if why, bad := known.refused(s.Seq); bad && len(t.refused) < maxRefused {
+			if err := t.reject(s.Record, why); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		frame, err := t.framed(r)
-		if err != nil {
-			if err := t.reject(r, refuse(r.Seq, codeEncode, err.Error(), 1, time.Now())); err != nil {
-				return nil, err
-			}
-			continue
+		if full, err := ln.take(t, s); err != nil || full {
+			return t, err
 		}
-		t.take(r, frame)
 	}
+	t.until = last
 	return t, nil
 }
 
-// records reads a range of the log, a page at a time.
-func (ln *lane) records(ctx context.Context, from, last shardlog.Seq) iter.Seq2[firehose.Record, error] {
-	return func(yield func(firehose.Record, error) bool) {
-		cursor := shardlog.Cursor{Next: from, Pinned: true}
-		for cursor.Next <= last {
-			page, err := ln.d.c.Reader.Read(ctx, ln.shard.ID, cursor, pageBudget)
-			if err != nil {
-				yield(firehose.Record{}, err)
-				return
-			}
-			for _, r := range page.Records {
-				if r.Seq > last || !yield(firehose.Record{Record: r}, nil) {
-					return
-				}
-			}
-			if cursor = page.Next; page.Tip {
-				return
-			}
-		}
-	}
-}
-
 // batch is one object of an intent, as a sink takes it. It holds the records
-// that were refused, or those that were not.
+// that were refused, as they lie in the log, or what became of the others.
 func (ln *lane) batch(in intent, p part, encoder firehose.Encoder, refused, retried bool) *firehose.Batch {
 	return &firehose.Batch{
 		ID: p.ID, Object: p.Object, Stream: ln.d.c.Spec.Stream, Shard: ln.shard.ID, Source: ln.d.namer.source(ln.shard.ID), First: in.First, Last: in.Last, Version: in.Version,
 		Arrived: in.oldest(), ArrivedLast: in.newest(), Count: p.Count, Bytes: p.Bytes, SHA256: p.SHA256, Missing: in.Missing,
 		Retried: retried, Encoder: encoder,
 		Records: func(ctx context.Context) iter.Seq2[firehose.Record, error] {
-			return func(yield func(firehose.Record, error) bool) {
-				for r, err := range ln.records(ctx, in.From, in.Last) {
-					if _, bad := in.refused(r.Seq); err == nil && bad != refused {
-						continue
-					}
-					if !yield(r, err) {
-						return
-					}
+			if refused {
+				return ln.refused(ctx, in)
+			}
+			return ln.accepted(ctx, in)
+		},
+	}
+}
+
+// refused reads the records of an intent that go to the error output.
+func (ln *lane) refused(ctx context.Context, in intent) iter.Seq2[firehose.Record, error] {
+	return func(yield func(firehose.Record, error) bool) {
+		for s, err := range ln.sources(ctx, nil, in.From, in.Last) {
+			if _, bad := in.refused(s.Seq); err == nil && !bad {
+				continue
+			}
+			if !yield(s.Record, err) {
+				return
+			}
+		}
+	}
+}
+
+// accepted reads what became of the records of an intent that are not refused.
+func (ln *lane) accepted(ctx context.Context, in intent) iter.Seq2[firehose.Record, error] {
+	return func(yield func(firehose.Record, error) bool) {
+		for s, err := range ln.sources(ctx, ln.transform(in), in.From, in.Last) {
+			if err != nil {
+				yield(firehose.Record{}, err)
+				return
+			}
+			if _, bad := in.refused(s.Seq); bad {
+				continue
+			}
+			for _, r := range s.out {
+				if !yield(r, nil) {
+					return
 				}
 			}
-		},
+		}
 	}
 }

@@ -13,7 +13,8 @@ import (
 )
 
 // Space holds what deliveries have sealed: key stateKey, value a JSON
-// shardState; beside it, under specKey, a JSON specState per delivery.
+// shardState; beside it, per delivery, a JSON specState under specKey and JSON
+// orders under controlKey.
 const Space shardlog.Space = "delivery"
 
 // consumer is the name of a delivery's cursor in the space Cursors.
@@ -57,11 +58,12 @@ func (s shardState) after() shardlog.Seq {
 
 // Totals counts what finished batches came to.
 type Totals struct {
-	Objects uint64 `json:"objects"`
-	Records uint64 `json:"records"`
-	Bytes   uint64 `json:"bytes"`             // uncompressed
-	Refused uint64 `json:"refused,omitempty"` // records that went to the error output
-	Missing uint64 `json:"missing,omitempty"` // records that the log had given up
+	Objects  uint64 `json:"objects"`
+	Records  uint64 `json:"records"`
+	Bytes    uint64 `json:"bytes"`              // uncompressed
+	Refused  uint64 `json:"refused,omitempty"`  // records that went to the error output
+	Missing  uint64 `json:"missing,omitempty"`  // records that the log had given up
+	Filtered uint64 `json:"filtered,omitempty"` // records of which the transform made nothing
 }
 
 func (t *Totals) add(o Totals) {
@@ -70,22 +72,25 @@ func (t *Totals) add(o Totals) {
 	t.Bytes += o.Bytes
 	t.Refused += o.Refused
 	t.Missing += o.Missing
+	t.Filtered += o.Filtered
 }
 
 // intent is a sealed batch. Everything that makes its objects what they are
 // is in here, so that any process builds the same ones.
 type intent struct {
-	From    shardlog.Seq    `json:"from"`  // the range is From to Last, each record of it in here or missing
-	First   shardlog.Seq    `json:"first"` // the first record that still exists; zero: none does
-	Last    shardlog.Seq    `json:"last"`
-	Oldest  int64           `json:"oldest"` // arrival, Unix milliseconds
-	Newest  int64           `json:"newest"`
-	Missing uint64          `json:"missing,omitempty"`
-	Version int             `json:"version"`
-	Format  firehose.Format `json:"format"`
-	Data    part            `json:"data,omitzero"`
-	Errors  part            `json:"errors,omitzero"`
-	Refused []refusal       `json:"refused,omitempty"` // by Seq
+	From      shardlog.Seq    `json:"from"`  // the range is From to Last, each record of it in here or missing
+	First     shardlog.Seq    `json:"first"` // the first record that still exists; zero: none does
+	Last      shardlog.Seq    `json:"last"`
+	Oldest    int64           `json:"oldest"` // arrival, Unix milliseconds
+	Newest    int64           `json:"newest"`
+	Missing   uint64          `json:"missing,omitempty"`
+	Filtered  uint64          `json:"filtered,omitempty"`  // records of which the transform made nothing
+	Transform string          `json:"transform,omitempty"` // digest of the transform; empty: none
+	Version   int             `json:"version"`
+	Format    firehose.Format `json:"format"`
+	Data      part            `json:"data,omitzero"`
+	Errors    part            `json:"errors,omitzero"`
+	Refused   []refusal       `json:"refused,omitempty"` // by Seq
 }
 
 // part is one object of an intent. Count is zero when there is none.
@@ -114,7 +119,7 @@ func (d *digest) UnmarshalText(text []byte) error {
 
 // totals is what the intent comes to when it is finished.
 func (in intent) totals() Totals {
-	t := Totals{Missing: in.Missing, Refused: uint64(len(in.Refused))}
+	t := Totals{Missing: in.Missing, Filtered: in.Filtered, Refused: uint64(len(in.Refused))}
 	for _, p := range []part{in.Data, in.Errors} {
 		if p.Count > 0 {
 			t.Objects++

@@ -21,20 +21,16 @@ type lane struct {
 	since time.Time  // guarded by mu: arrival of the oldest record not delivered; zero when there is none
 }
 
-// run delivers the shard until ctx ends, the shard does or its stream is
-// deleted. Any other error is tried again for ever: one shard that cannot be
+// run delivers the shard until ctx ends or its stream is deleted. Any other error is tried again for ever: one shard that cannot be
 // read now must not end the delivery of the others.
 func (ln *lane) run(ctx context.Context) {
 	for failures := 1; ctx.Err() == nil; failures++ {
 		before := ln.state.Next
-		err := ln.load(ctx)
-		for err == nil {
-			err = ln.step(ctx)
-		}
-		if errors.Is(err, errEnd) || ln.gone(err) {
+		interrupted, err := ln.turn(ctx)
+		if ln.gone(err) {
 			return
 		}
-		if errors.Is(err, errTaken) || ctx.Err() != nil {
+		if errors.Is(err, errTaken) || interrupted {
 			continue
 		}
 		if ln.state.Next > before {
@@ -43,6 +39,26 @@ func (ln *lane) run(ctx context.Context) {
 		ln.d.note(err)
 		pause(ctx, backoff(failures, shardlog.RetryAfter(err)))
 	}
+}
+
+// turn works until an error, or until people order something else. At the end
+// of the shard it waits for that: they may want the shard once more.
+func (ln *lane) turn(ctx context.Context) (interrupted bool, err error) {
+	turn, end, err := ln.d.control.begin(ctx, ln)
+	if err != nil {
+		return true, err
+	}
+	defer end()
+	ln.fresh = ""
+	err = ln.load(turn)
+	for err == nil {
+		err = ln.step(turn)
+	}
+	if errors.Is(err, errEnd) {
+		ln.oldest(time.Time{})
+		<-turn.Done()
+	}
+	return turn.Err() != nil, err
 }
 
 // gone reports whether err comes of a stream that was deleted.
@@ -68,6 +84,7 @@ func (ln *lane) step(ctx context.Context) error {
 	}
 	next := ln.state
 	in := t.intent(ln.shard.ID, ln.d.namer, ln.d.c.Spec.format())
+	in.Transform = ln.d.transform
 	next.Intents = []intent{in}
 	ln.fresh = in.Data.ID
 	return ln.save(ctx, next)

@@ -80,7 +80,7 @@ func (d *Delivery) version(ctx context.Context) (int, error) {
 	case shardlog.KindOf(err) != shardlog.NotFound:
 		return 0, err
 	}
-	now := specState{was.Version + 1, d.c.Spec.digest(d.c.Sink.String())}
+	now := specState{was.Version + 1, d.c.Spec.digest(d.c.Sink.String(), d.c.TransformSpec)}
 	if was.Digest == now.Digest {
 		return was.Version, nil
 	}

@@ -51,12 +51,13 @@ func (ln *lane) deliver(ctx context.Context, in intent, to outlet, batch func(re
 		if err != nil {
 			return false, err
 		}
+		if !r.Done() && ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		ln.d.count(r)
 		if r.Done() {
 			ln.d.healed()
 			return false, nil
-		}
-		if ctx.Err() != nil {
-			return false, ctx.Err()
 		}
 		ln.d.note(r.Err)
 		switch {
@@ -120,12 +121,18 @@ func (ln *lane) attempt(ctx context.Context, b *firehose.Batch, to outlet) (fire
 // reseal replaces an intent by one over what its range holds now up to last.
 // What lies behind last is sealed later.
 func (ln *lane) reseal(ctx context.Context, in intent, last shardlog.Seq, refused []refusal) error {
+	if in.Transform != "" && in.Transform != ln.d.transform {
+		// Its transform is gone: what the present one makes must not go out under the old name.
+		in.Version, in.Format, in.Transform = ln.d.namer.version, ln.d.c.Spec.format(), ln.d.transform
+	}
 	t, err := ln.retally(ctx, in, last, refused)
 	if err != nil {
 		return err
 	}
+	anew := t.intent(ln.shard.ID, ln.d.namer.as(in.Version, ln.d.c.Spec.Extension, t.encoder), in.Format)
+	anew.Transform = in.Transform
 	next := ln.state
-	next.Intents = []intent{t.intent(ln.shard.ID, ln.d.namer.as(in.Version, ln.d.c.Spec.Extension, t.encoder), in.Format)}
+	next.Intents = []intent{anew}
 	return ln.save(ctx, next)
 }
 
@@ -133,6 +140,7 @@ func (ln *lane) reseal(ctx context.Context, in intent, last shardlog.Seq, refuse
 // the error output.
 func (ln *lane) halve(ctx context.Context, in intent, code string, r firehose.Result, attempt int) error {
 	if in.First == 0 || in.Last > in.First {
+		ln.d.countBisect()
 		return ln.reseal(ctx, in, in.First+(in.Last-in.First)/2, in.Refused)
 	}
 	return ln.reseal(ctx, in, in.Last, append(in.Refused, refuse(in.First, code, r.Err.Error(), attempt, time.Now())))

@@ -139,12 +139,16 @@ func (s Spec) format() firehose.Format {
 	return f
 }
 
-// digest changes whenever the spec or its destination does.
-func (s Spec) digest(destination string) string {
+// digest changes whenever the spec, its destination or its transform does.
+func (s Spec) digest(destination, transform string) string {
 	b, err := json.Marshal(s)
 	if err != nil { // a Spec holds only strings, numbers and durations
 		panic(err)
 	}
-	sum := sha256.Sum256(append(b, destination...))
+	b = append(b, destination...)
+	if transform != "" {
+		b = append(append(b, "\x00transform\x00"...), transform...)
+	}
+	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:16])
 }

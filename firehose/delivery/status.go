@@ -17,6 +17,7 @@ type Status struct {
 	Oldest     time.Time // arrival of the oldest of them that is known; zero when there is none
 	Sealed     int       // batches on their way
 	Totals     Totals
+	Counts     Counts
 	NextTry    time.Time // while held or retrying
 	LastError  string    // "" when the last attempt went well
 }
@@ -27,7 +28,7 @@ func (d *Delivery) Status() Status {
 	stream, _ := d.c.Catalog.Stream(d.c.Spec.Stream)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s.State = d.phase
+	s.State, s.Counts = d.phase, d.counts.snapshot()
 	if d.last != nil {
 		s.LastError = d.last.Error()
 	}
@@ -36,6 +37,9 @@ func (d *Delivery) Status() Status {
 	}
 	if s.State == Running { // what is refused may have nowhere to go
 		s.State, s.NextTry = d.errors.gate.state()
+	}
+	if d.phase == Running && d.control.paused() {
+		s.State, s.NextTry = Paused, time.Time{}
 	}
 	for _, sh := range stream.Shards {
 		if ln := d.lanes[sh.ID]; ln != nil {

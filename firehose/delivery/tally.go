@@ -20,10 +20,11 @@ type tally struct {
 	first, last    shardlog.Seq // of the records seen; zero while there is none
 	oldest, newest time.Time
 	seen           uint64
+	filtered       uint64
 	refused        []refusal
 
 	data, bad sums
-	frame     []byte
+	frames    frames
 }
 
 // sums is the count, size and hash of one object's content.
@@ -46,20 +47,52 @@ func (t *tally) lookup(seq shardlog.Seq) (refusal, bool) {
 // empty reports whether no record was added.
 func (t *tally) empty() bool { return t.seen == 0 }
 
-// framed is the record's content, or the error that refuses it. It is valid
-// until the next call.
-func (t *tally) framed(r firehose.Record) ([]byte, error) {
-	frame, err := t.encoder.Frame(t.frame[:0], r)
-	if err == nil {
-		t.frame = frame
-	}
-	return frame, err
+// frames is the content of all that one source became.
+type frames struct {
+	content []byte
+	ends    []int // of each record's content
 }
 
-// take adds a record with its content.
-func (t *tally) take(r firehose.Record, frame []byte) {
-	t.see(r)
-	t.data.add(frame)
+func (f frames) count() int { return len(f.ends) }
+
+// exceed reports whether no delivery may hold them.
+func (f frames) exceed(c firehose.Caps) bool {
+	begin := 0
+	for _, end := range f.ends {
+		if c.RecordBytes > 0 && end-begin > c.RecordBytes {
+			return true
+		}
+		begin = end
+	}
+	// They cannot be parted; a single record is left to the sink's judgement.
+	return len(f.ends) > 1 && (c.BatchRecords > 0 && len(f.ends) > c.BatchRecords || c.BatchBytes > 0 && int64(len(f.content)) > c.BatchBytes)
+}
+
+// framed is the content of what a source became, or the error that refuses
+// it. It is valid until the next call.
+func (t *tally) framed(s source) (frames, error) {
+	f := frames{t.frames.content[:0], t.frames.ends[:0]}
+	for _, r := range s.out {
+		begin := len(f.content)
+		frame, err := t.encoder.Frame(f.content[begin:], r)
+		if err != nil {
+			return frames{}, err
+		}
+		f.content = append(f.content[:begin], frame...)
+		f.ends = append(f.ends, len(f.content))
+	}
+	t.frames = f
+	return f, nil
+}
+
+// take adds a source with the content of what it became.
+func (t *tally) take(s source, f frames) {
+	t.see(s.Record)
+	if f.count() == 0 {
+		t.filtered++
+		return
+	}
+	t.data.add(f.content, f.count())
 }
 
 // reject adds a record that goes to the error output.
@@ -70,7 +103,7 @@ func (t *tally) reject(r firehose.Record, why refusal) error {
 		return err
 	}
 	t.see(r)
-	t.bad.add(line)
+	t.bad.add(line, 1)
 	return nil
 }
 
@@ -82,8 +115,8 @@ func (t *tally) see(r firehose.Record) {
 	t.seen++
 }
 
-func (s *sums) add(content []byte) {
-	s.count++
+func (s *sums) add(content []byte, records int) {
+	s.count += records
 	s.bytes += int64(len(content))
 	s.hash.Write(content)
 }
@@ -97,7 +130,7 @@ func (t *tally) missing() uint64 { return uint64(t.end()+1-t.from) - t.seen }
 
 // intent is what the tally comes to, under the names that n gives.
 func (t *tally) intent(shard shardlog.ShardID, n namer, f firehose.Format) intent {
-	in := intent{From: t.from, First: t.first, Last: t.end(), Missing: t.missing(), Version: n.version, Format: f, Refused: t.refused}
+	in := intent{From: t.from, First: t.first, Last: t.end(), Missing: t.missing(), Filtered: t.filtered, Version: n.version, Format: f, Refused: t.refused}
 	if t.empty() {
 		return in
 	}
