@@ -27,24 +27,30 @@ func readings(n int) []firehose.Record {
 }
 
 // BenchmarkNativeAgainstJQ sends the same records both ways, in turn, and
-// prints the time of a record and how many times longer jq takes.
+// prints the time of a record and how many times longer jq takes: of all
+// rounds together, and of each way's best round, which a busy machine disturbs
+// least.
 func BenchmarkNativeAgainstJQ(b *testing.B) {
 	in := readings(100)
 	chains := [2]firehose.Transform{chain(b, native), chain(b, byJQ)}
 	var took [2]time.Duration
+	best := [2]time.Duration{time.Hour, time.Hour}
 	for b.Loop() {
 		for i, c := range chains {
 			start := time.Now()
 			if got, err := c.Apply(b.Context(), in); err != nil || len(got.Records) != len(in) {
 				b.Fatal(got.Refused, err)
 			}
-			took[i] += time.Since(start)
+			round := time.Since(start)
+			took[i] += round
+			best[i] = min(best[i], round)
 		}
 	}
-	each := float64(b.N * len(in))
-	b.ReportMetric(float64(took[0])/each, "native-ns/record")
-	b.ReportMetric(float64(took[1])/each, "jq-ns/record")
-	b.ReportMetric(float64(took[1])/float64(took[0]), "jq/native")
+	each := float64(len(in))
+	b.ReportMetric(float64(best[0])/each, "native-best-ns/record")
+	b.ReportMetric(float64(best[1])/each, "jq-best-ns/record")
+	b.ReportMetric(float64(best[1])/float64(best[0]), "jq/native-best")
+	b.ReportMetric(float64(took[1])/float64(took[0]), "jq/native-all")
 	b.ReportMetric(0, "ns/op")
 }
 

@@ -19,12 +19,12 @@ import (
 // when it arrived and localtime is UTC, so that they give the same again.
 type Query struct {
 	Program   string `json:"program" yaml:"program"`
-	TimeLimit int    `json:"time_limit_ms,omitempty" yaml:"time_limit_ms,omitempty"` // for one record; default 1000, at most 10000
+	TimeLimit int    `json:"time_limit_ms,omitempty" yaml:"time_limit_ms,omitempty"` // by the wall clock, for one record; default 5000, at most 10000
 	MaxBytes  int    `json:"max_bytes,omitempty" yaml:"max_bytes,omitempty"`         // of one record's results; default 1 MiB, at most 8 MiB
 }
 
 const (
-	defaultQueryTime  = 1000
+	defaultQueryTime  = 5000
 	maxQueryTime      = 10_000
 	defaultQueryBytes = 1 << 20
 )
