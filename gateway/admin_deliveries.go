@@ -173,6 +173,8 @@ type deliveryAdmin interface {
 	create(ctx context.Context, s storedDelivery) (*DeliveryConfig, error)
 	remove(ctx context.Context, name string) error
 	probe(ctx context.Context, name string) (ProbeReport, error)
+	pause(ctx context.Context, name string, on bool) error
+	seek(ctx context.Context, name string, to DeliverySeek) error
 }
 
 var _ deliveryAdmin = (*deliveries)(nil)

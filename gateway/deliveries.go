@@ -90,9 +90,15 @@ func (m *deliveries) open(c *DeliveryConfig) (*delivery.Delivery, firehose.Sink,
 		_ = sink.Close() // nothing was sent through it
 		return nil, nil, fmt.Errorf("open the error output: %w", err)
 	}
+	change, text, err := c.transforms()
+	if err != nil {
+		_ = sink.Close() // nothing was sent through it
+		return nil, nil, err
+	}
 	both := outlets{uplink{sink, m.cut}, refused}
 	d, err := delivery.New(delivery.Config{
 		Spec: c.spec(), Reader: m.reader, Catalog: m.catalog, States: m.own, Sink: both.Sink, Errors: refused, Encoder: encode.New, Log: m.log,
+		Transform: change, TransformSpec: text,
 	})
 	if err != nil {
 		_ = both.Close() // nothing was sent through them

@@ -6,6 +6,7 @@ import (
 
 	"headgate/firehose"
 	"headgate/firehose/delivery"
+	"headgate/firehose/transform"
 	"headgate/shardlog"
 )
 
@@ -15,7 +16,7 @@ import (
 type DeliveryConfig struct {
 	Name        string              `yaml:"name"`
 	Stream      shardlog.StreamName `yaml:"stream"`
-	Compression string              `yaml:"compression"` // gzip, zstd, none
+	Compression string              `yaml:"compression"` // gzip, zstd, snappy, hadoop_snappy, zip, none
 	Delimiter   string              `yaml:"delimiter"`   // newline, raw
 	Prefix      string              `yaml:"prefix"`
 	ErrorPrefix string              `yaml:"error_prefix"`
@@ -24,6 +25,8 @@ type DeliveryConfig struct {
 	Interval    *Duration           `yaml:"interval"`  // how long records wait for company
 	Start       string              `yaml:"start"`     // oldest, newest: where a new delivery begins
 	Pin         *bool               `yaml:"pin"`       // keep on disk what is not delivered, up to the budget
+	Transform   []transform.Step    `yaml:"transform"` // steps between the stream and the sink, see firehose/transform/README.md
+	Unwrap      bool                `yaml:"unwrap"`    // the stream holds error records: deliver anew what they hold
 	Backup      *S3Config           `yaml:"backup"`    // for what a sink of single records refuses; nil: the stream NAME.errors
 
 	Local      *LocalConfig      `yaml:"local"`
@@ -123,6 +126,9 @@ func (d *DeliveryConfig) check(at string) error {
 		if wrong := s.check(); wrong != "" {
 			return Fault{below(sinks[0].name), "a secret: " + wrong}
 		}
+	}
+	if err := (transform.Spec{Steps: d.Transform}).Validate(); err != nil {
+		return Fault{below("transform"), err.Error()}
 	}
 	if err := d.spec().Validate(); err != nil {
 		return Fault{or(at, "name"), err.Error()}

@@ -15,7 +15,7 @@ import (
 func (a *app) delivery() *cobra.Command {
 	cmd := a.withData(&cobra.Command{
 		Use:   "delivery",
-		Short: "List, make, test and delete deliveries",
+		Short: "List, make, test, pause and delete deliveries",
 		Long: `A delivery carries a stream to a sink: a bucket, a folder. Those of the
 configuration file stay as they stand there; those made here, or by the
 Firehose API, are kept by the whole site, begin at once and outlive restarts.`,
@@ -31,7 +31,7 @@ Firehose API, are kept by the whole site, begin at once and outlive restarts.`,
 		Use: "list", Short: "Show what is delivered, how far, and what is wrong", Args: noArgs,
 		Example: "  headgate delivery list\n  headgate delivery list -o json",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.deliveryList(cmd) },
-	}, a.deliveryShow(), a.deliveryCreate(), a.deliveryDelete(), a.deliveryTest())
+	}, a.deliveryShow(), a.deliveryCreate(), a.deliveryDelete(), a.deliveryTest(), a.deliveryPause(), a.deliveryResume(), a.deliverySeek())
 	return cmd
 }
 

@@ -84,9 +84,13 @@ func exactly(t *testing.T, seen map[string]int, n int) {
 }
 
 // run runs a delivery until it has delivered everything, or died.
-func run(t *testing.T, m *shardlogtest.Memory, states shardlog.States, sink firehose.Sink, died <-chan struct{}) delivery.Status {
+func run(t *testing.T, m *shardlogtest.Memory, states shardlog.States, sink firehose.Sink, died <-chan struct{}, change ...func(*delivery.Config)) delivery.Status {
 	t.Helper()
-	d, err := delivery.New(delivery.Config{Spec: spec(), Reader: m, Catalog: m, States: states, Sink: sink, Encoder: encode.New})
+	c := delivery.Config{Spec: spec(), Reader: m, Catalog: m, States: states, Sink: sink, Encoder: encode.New}
+	for _, do := range change {
+		do(&c)
+	}
+	d, err := delivery.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}

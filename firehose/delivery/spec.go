@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ type Spec struct {
 	Name        string              `json:"name" yaml:"name"`                                     // 1 to 64 of [a-zA-Z0-9_.-]
 	Stream      shardlog.StreamName `json:"stream" yaml:"stream"`                                 // all its shards are delivered
 	Buffering   Buffering           `json:"buffering,omitzero" yaml:"buffering,omitempty"`        // when an object is cut
-	Compression string              `json:"compression,omitempty" yaml:"compression,omitempty"`   // gzip (default), zstd, none
+	Compression string              `json:"compression,omitempty" yaml:"compression,omitempty"`   // gzip (default), zstd, snappy, hadoop_snappy, zip, none
 	Delimiter   string              `json:"delimiter,omitempty" yaml:"delimiter,omitempty"`       // newline (default), raw
 	Prefix      string              `json:"prefix,omitempty" yaml:"prefix,omitempty"`             // of object names, with expressions
 	ErrorPrefix string              `json:"error_prefix,omitempty" yaml:"error_prefix,omitempty"` // of objects of records that cannot be delivered
@@ -67,8 +68,8 @@ func (s Spec) Validate() error {
 	if d := s.interval(); d < 0 || d > maxInterval {
 		wrong = append(wrong, invalid("buffering.interval is %v, 0s to %v are allowed", d, maxInterval))
 	}
-	if c := s.Compression; c != "" && c != "gzip" && c != "zstd" && c != "none" {
-		wrong = append(wrong, invalid("compression %q is unknown; gzip, zstd and none are known", c))
+	if c := s.Compression; c != "" && !slices.Contains(compressions, c) {
+		wrong = append(wrong, invalid("compression %q is unknown; %s are known", c, strings.Join(compressions, ", ")))
 	}
 	if d := s.Delimiter; d != "" && d != "newline" && d != "raw" {
 		wrong = append(wrong, invalid("delimiter %q is unknown; newline and raw are known", d))
@@ -87,6 +88,9 @@ func (s Spec) Validate() error {
 	}
 	return &shardlog.Error{Kind: shardlog.Invalid, Op: "check delivery " + s.Name, Err: errors.Join(wrong...)}
 }
+
+// compressions are the names that a format may have.
+var compressions = []string{"gzip", "zstd", "snappy", "hadoop_snappy", "zip", "none"}
 
 func invalid(format string, args ...any) error {
 	return shardlog.Errorf(shardlog.Invalid, "check delivery", format, args...)

@@ -14,6 +14,7 @@ import (
 	"headgate/firehose"
 	"headgate/firehose/delivery"
 	"headgate/firehose/encode"
+	"headgate/firehose/sink/local"
 	"headgate/shardlog/shardlogtest"
 )
 
@@ -257,4 +258,65 @@ func TestATransformNeedsItsDescription(t *testing.T) {
 	if _, err := delivery.New(c); err == nil {
 		t.Error("a change of it would not be noticed")
 	}
+}
+
+// TestDeathUnderATransform kills a transformed delivery at each of its steps,
+// before and after it took effect, and lets another finish the work.
+func TestDeathUnderATransform(t *testing.T) {
+	const n = 60
+	marked := transforming(marking{"", nil}, "marking")
+	for _, after := range []bool{false, true} {
+		for at := int64(1); ; at++ {
+			m := shardlogtest.NewMemory()
+			fill(t, m, n)
+			folder := t.TempDir()
+			sink, err := local.Open(folder)
+			if err != nil {
+				t.Fatal(err)
+			}
+			life := &mortal{after: after, died: make(chan struct{})}
+			life.left.Store(at)
+			run(t, m, mortalStates{m, life}, mortalSink{sink, life}, life.died, marked)
+			if sink, err = local.Open(folder); err != nil {
+				t.Fatal(err)
+			}
+			run(t, m, m, sink, nil, marked)
+			seen := lines(t, folder)
+			for i := range n {
+				want := map[int]int{3: 0, 5: 2, 7: 0}
+				times, special := want[i%10]
+				if !special {
+					times = 1
+				}
+				if c := seen[fmt.Sprint("record-", i)]; c != times {
+					t.Errorf("record %d lies in the objects %d times, want %d", i, c, times)
+				}
+			}
+			if t.Failed() {
+				t.Fatalf("died at step %d, after it: %v", at, after)
+			}
+			if life.left.Load() > 0 {
+				break // it lived to the end
+			}
+		}
+	}
+}
+
+// TestStatesAreThoseOfOldReleases: without a transform a state has no field
+// that an older release does not know.
+func TestStatesAreThoseOfOldReleases(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := shardlogtest.NewMemory()
+		fill(t, m, 50)
+		sink := &keeper{}
+		sink.down.Store(true)
+		_, stop := begin(t, m, sink)
+		defer stop()
+		time.Sleep(time.Minute)
+		for key, value := range m.List(context.Background(), delivery.Space, "d/") {
+			if strings.Contains(string(value), "transform") || strings.Contains(string(value), "filtered") {
+				t.Errorf("%s is %s", key, value)
+			}
+		}
+	})
 }
