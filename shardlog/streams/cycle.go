@@ -269,6 +269,30 @@ func (c *cycle) settle(out shardlog.Outcome) {
 	}
 }
 
+// correct gives entries with a number the places that the log remembers: what
+// was applied may have been a repetition of what another leader had taken.
+func (c *cycle) correct() {
+	for _, t := range c.takes {
+		p := t.put
+		if p.failed || p.id.Number == 0 {
+			continue
+		}
+		m, _, err := c.l.c.Ground.Memo(p.id)
+		if err == nil && len(m.Entries) < t.to {
+			err = errElsewhere
+		}
+		if err != nil {
+			p.fail(t.from, &shardlog.Error{Kind: shardlog.Unknown, Op: "put", Stream: p.name, Err: err})
+			continue
+		}
+		s, _ := c.l.c.Catalog.Stream(p.name)
+		p.index = m.Index
+		for i := t.from; i < t.to; i++ {
+			p.results[i] = p.place(m.Entries[i], s)
+		}
+	}
+}
+
 // fail fails every Put of the cycle that has not failed by itself.
 func (c *cycle) fail(kind shardlog.Kind, err error) {
 	for _, t := range c.takes {

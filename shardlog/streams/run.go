@@ -81,13 +81,16 @@ func (l *Log) commit(ctx context.Context) {
 		if len(a.Bundles) == 0 && len(a.Mutations) == 0 {
 			return // every Put has failed by itself
 		}
-		out, err := l.propose(ctx, a)
+		out, once, err := l.propose(ctx, a)
 		switch {
 		case err != nil:
 			c.fail(shardlog.KindOf(err), fmt.Errorf("commit: %w", err))
 			return
 		case out.Err == nil:
 			c.settle(out)
+			if !once {
+				c.correct()
+			}
 			l.committed(a, began)
 			return
 		}
@@ -124,26 +127,28 @@ func (l *Log) build(ctx context.Context) (shardlog.Append, error) {
 const lastWord = 2 * time.Second
 
 // propose proposes the command until it is known what became of it: the
-// bundle's number makes a repetition harmless. Kinds: Unavailable when it was
-// certainly not taken, Unknown.
-func (l *Log) propose(ctx context.Context, a shardlog.Append) (shardlog.Outcome, error) {
+// bundle's number makes a repetition harmless. once is false when the command
+// may not have been the first with its bundles: another leader may have taken
+// them between two tries, or before one that had to wait for this gateway to
+// lead again. Kinds: Unavailable when it was certainly not taken, Unknown.
+func (l *Log) propose(ctx context.Context, a shardlog.Append) (out shardlog.Outcome, once bool, err error) {
 	patient, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastWord, cancel) })()
 	var doubt error // once a try may have been taken, a later refusal does not undo it
-	for wait := leastRetry; ; wait = min(2*wait, mostRetry) {
+	for wait, tries := leastRetry, 1; ; wait, tries = min(2*wait, mostRetry), tries+1 {
 		out, err := l.c.Proposer.Propose(patient, a)
 		if err == nil {
-			return out, nil
+			return out, tries == 1 && ctx.Err() == nil, nil
 		}
 		if shardlog.KindOf(err) != shardlog.Unavailable || ctx.Err() != nil && patient.Err() != nil {
 			doubt = shardlog.Errorf(shardlog.Unknown, "propose", "%w", err)
 		}
 		if ctx.Err() != nil || len(a.Bundles) == 0 && doubt != nil {
 			if doubt != nil {
-				return shardlog.Outcome{}, doubt
+				return shardlog.Outcome{}, false, doubt
 			}
-			return shardlog.Outcome{}, err
+			return shardlog.Outcome{}, false, err
 		}
 		l.c.Log.Warn("command is proposed again", "error", err)
 		select {

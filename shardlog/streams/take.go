@@ -86,16 +86,20 @@ func (p *put) recall(m shardlog.Memo, s shardlog.Stream) {
 	p.index = m.Index
 	for i, e := range m.Entries[:min(len(m.Entries), len(p.entries))] {
 		p.next = i + 1
-		if e.Seq == 0 {
-			p.results[i] = shardlog.Result{Err: unavailable("put", p.name, errRefusedBefore)}
-			continue
-		}
-		sh, ok := shardOf(&s, e.Shard.Number)
-		if !ok {
-			sh = &shardlog.Shard{ID: e.Shard}
-		}
-		p.results[i] = shardlog.Result{Shard: e.Shard, Number: sh.Number(e.Seq, time.UnixMilli(e.At))}
+		p.results[i] = p.place(e, s)
 	}
+}
+
+// place is what the log remembers of an entry.
+func (p *put) place(e shardlog.Placed, s shardlog.Stream) shardlog.Result {
+	if e.Seq == 0 {
+		return shardlog.Result{Err: unavailable("put", p.name, errRefusedBefore)}
+	}
+	sh, ok := shardOf(&s, e.Shard.Number)
+	if !ok {
+		sh = &shardlog.Shard{ID: e.Shard}
+	}
+	return shardlog.Result{Shard: e.Shard, Number: sh.Number(e.Seq, time.UnixMilli(e.At))}
 }
 
 // join waits for a Put of the same number.

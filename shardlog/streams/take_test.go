@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -87,6 +89,53 @@ func TestANumberIsStoredOnceAcrossLeadersAndStarts(t *testing.T) {
 	if got := contents(t, s, "a"); len(got["x"])+len(got["y"])+len(got["z"]) != 3 {
 		t.Fatalf("the log holds %v", got)
 	}
+}
+
+// A command whose outcome was not known is proposed again; meanwhile another
+// leader has taken the same Put, at another place. The answer is that place.
+func TestARepetitionIsAnsweredWithThePlaceThatItHas(t *testing.T) {
+	s := openSite(t, noQuota)
+	createA(t, s, 1)
+	other := streamsOver(t, s)
+	n, before := bundle(5, entries("x")...), s.proposer.before
+	first := true
+	s.proposer.before = func(c shardlog.Command) (bool, error) {
+		if a, ok := c.(shardlog.Append); !ok || len(a.Blocks) == 0 || !first {
+			return true, nil
+		}
+		first = false
+		s.proposer.before = before
+		s.proposer.mu.Unlock()
+		defer s.proposer.mu.Lock()
+		for _, m := range []shardlog.Numbered{bundle(4, entries("y", "z")...), n} {
+			if _, err := other.Take(context.Background(), m); err != nil {
+				t.Error(err)
+			}
+		}
+		return false, shardlog.Errorf(shardlog.Unknown, "propose", "the leadership was lost")
+	}
+	taken, err := s.Take(context.Background(), n)
+	if err != nil || taken.Results[0].Err != nil || taken.Results[0].Number.Index != 3 {
+		t.Fatalf("%+v, %v: want the third place", taken, err)
+	}
+	if got := contents(t, s, "a"); len(got["x"]) != 1 {
+		t.Fatalf("the log holds %v", got)
+	}
+}
+
+// streamsOver runs another gateway's write path over the site's store.
+func streamsOver(t *testing.T, s *site) *streams.Log {
+	t.Helper()
+	l, err := streams.New(streams.Config{Gateway: 3, Incarnation: 4, Proposer: s.proposer, Catalog: s.Store, States: s.Store, Ground: s.Store, Gaps: s.Store,
+		SyncsPerSecond: 1000, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(run(context.Background(), l))
+	for !l.Stats().Leading {
+		runtime.Gosched()
+	}
+	return l
 }
 
 func TestAPutInPartsGoesOnWhereItStopped(t *testing.T) {
