@@ -10,6 +10,7 @@ import (
 
 	"headgate/firehose"
 	"headgate/firehose/delivery"
+	"headgate/firehose/encode"
 	"headgate/shardlog"
 	"headgate/shardlog/shardlogtest"
 )
@@ -110,6 +111,45 @@ func TestSeek(t *testing.T) {
 			t.Errorf("%d records at the destination, want 50", len(lines))
 		}
 	})
+}
+
+// TestSeekOverARefusal: an error record tells when the attempt ended, so going
+// back makes another error object, which must not stand in the way of itself.
+func TestSeekOverARefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		m := shardlogtest.NewMemory()
+		fill(t, m, 1)
+		sink := &keeper{}
+		s := spec()
+		s.Compression = encode.None
+		d, err := delivery.New(delivery.Config{Spec: s, Reader: m, Catalog: m, States: m, Sink: sink, Encoder: encode.New, Transform: deny{}, TransformSpec: "deny"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer launch(t, d)()
+		time.Sleep(time.Minute)
+		description, _ := m.Stream("s")
+		for _, shard := range description.Shards {
+			if err := delivery.Seek(ctx, m, delivery.Target{Delivery: "d", Shard: shard.ID, Next: 1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Minute)
+		if got := d.Status(); got.Totals.Refused != 2 || got.LagRecords != 0 {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// deny refuses every record, and says when.
+type deny struct{}
+
+func (deny) Apply(_ context.Context, in []firehose.Record) (out firehose.Transformed, err error) {
+	for _, r := range in {
+		out.Refused = append(out.Refused, firehose.Item{Seq: r.Seq, Code: "Denied", Message: "it is"})
+	}
+	return out, nil
 }
 
 func TestSeekSparesWhatMayBeThere(t *testing.T) {

@@ -29,20 +29,28 @@ func (n namer) as(version int, extension string, e firehose.Encoder) namer {
 	return n
 }
 
-// object is the name of the object of a range: AWS's scheme with a suffix
-// that is the range instead of a random one.
-func (n namer) object(shard shardlog.ShardID, first, last shardlog.Seq, arrived time.Time) string {
-	return n.prefixes.data.at(arrived, "") + n.base(shard, first, last, arrived)
+// extent is what an object holds: a range of a shard and what that came to. A
+// range that comes to something else when it is delivered again, since a
+// transform or the hour of a refusal is in it, is another object.
+type extent struct {
+	shard       shardlog.ShardID
+	first, last shardlog.Seq
+	arrived     time.Time // of the oldest record
+	sum         digest
 }
 
-// errorObject is the name of the object of what was refused in a range.
-func (n namer) errorObject(shard shardlog.ShardID, first, last shardlog.Seq, arrived time.Time) string {
-	return n.prefixes.errors.at(arrived, processingFailed) + n.base(shard, first, last, arrived)
+// object is the name of an extent's object: AWS's scheme with a suffix that is
+// the extent instead of a random one.
+func (n namer) object(e extent) string { return n.prefixes.data.at(e.arrived, "") + n.base(e) }
+
+// errorObject is the name of the object of what was refused.
+func (n namer) errorObject(e extent) string {
+	return n.prefixes.errors.at(e.arrived, processingFailed) + n.base(e)
 }
 
-func (n namer) base(shard shardlog.ShardID, first, last shardlog.Seq, arrived time.Time) string {
-	return fmt.Sprintf("%s-%d-%s-%04d-%012d-%012d-%s.%d%s", n.delivery, n.version, arrived.UTC().Format("2006-01-02-15-04-05"),
-		shard.Number, first, last, n.site, shard.Stream, n.ending)
+func (n namer) base(e extent) string {
+	return fmt.Sprintf("%s-%d-%s-%04d-%012d-%012d-%s.%d.%x%s", n.delivery, n.version, e.arrived.UTC().Format("2006-01-02-15-04-05"),
+		e.shard.Number, e.first, e.last, n.site, e.shard.Stream, e.sum[:4], n.ending)
 }
 
 // source names a shard among those of all sites.
@@ -50,11 +58,11 @@ func (n namer) source(shard shardlog.ShardID) string {
 	return fmt.Sprintf("%s-%d-%d", n.site, shard.Stream, shard.Number)
 }
 
-// id is the UUID (version 5) of a range's object of the given part, "data" or
+// id is the UUID (version 5) of an extent's object of the given part, "data" or
 // "errors". It is the same whenever and wherever it is asked for.
-func (n namer) id(shard shardlog.ShardID, first, last shardlog.Seq, part string) string {
+func (n namer) id(e extent, part string) string {
 	h := sha1.New()
-	fmt.Fprintf(h, "headgate/%s/%s/%d/%d/%d/%d/%d/%s", n.site, n.delivery, shard.Stream, shard.Number, first, last, n.version, part)
+	fmt.Fprintf(h, "headgate/%s/%s/%d/%d/%d/%d/%d/%s/%x", n.site, n.delivery, e.shard.Stream, e.shard.Number, e.first, e.last, n.version, part, e.sum)
 	u := h.Sum(nil)[:16]
 	u[6] = u[6]&0x0f | 0x50
 	u[8] = u[8]&0x3f | 0x80

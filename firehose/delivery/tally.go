@@ -136,16 +136,21 @@ func (t *tally) intent(shard shardlog.ShardID, n namer, f firehose.Format) inten
 	}
 	in.Oldest, in.Newest = t.oldest.UnixMilli(), t.newest.UnixMilli()
 	if t.data.count > 0 {
-		in.Data = t.data.part(n.id(shard, t.first, in.Last, "data"), n.object(shard, t.first, in.Last, t.oldest))
+		e := extent{shard, t.first, in.Last, t.oldest, t.data.digest()}
+		in.Data = t.data.part(n.id(e, "data"), n.object(e))
 	}
 	if t.bad.count > 0 {
-		in.Errors = t.bad.part(n.id(shard, t.first, in.Last, "errors"), n.errorObject(shard, t.first, in.Last, t.oldest))
+		e := extent{shard, t.first, in.Last, t.oldest, t.bad.digest()}
+		in.Errors = t.bad.part(n.id(e, "errors"), n.errorObject(e))
 	}
 	return in
 }
 
+func (s sums) digest() (d digest) {
+	s.hash.Sum(d[:0])
+	return d
+}
+
 func (s sums) part(id, object string) part {
-	p := part{ID: id, Object: object, Count: s.count, Bytes: s.bytes}
-	s.hash.Sum(p.SHA256[:0])
-	return p
+	return part{ID: id, Object: object, Count: s.count, Bytes: s.bytes, SHA256: s.digest()}
 }

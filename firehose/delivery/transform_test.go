@@ -81,6 +81,9 @@ func (k *keeper) Deliver(ctx context.Context, b *firehose.Batch) firehose.Result
 	if k.content == nil {
 		k.content = map[string][]string{}
 	}
+	if there, ok := k.content[b.Object]; ok && !slices.Equal(there, lines) {
+		return firehose.Fail(firehose.Config, errors.New("it is there with other content"))
+	}
 	k.content[b.Object] = lines
 	return firehose.Result{Class: firehose.Delivered, Bytes: b.Bytes}
 }
