@@ -5,31 +5,29 @@
 package function
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
 	"headgate/firehose"
+	"headgate/firehose/sink/internal/post"
 	"headgate/shardlog"
 )
 
 // Config names a function. Only URL and Name are needed.
 type Config struct {
-	URL      string // of the Invoke API, without the path: http://127.0.0.1:9001
-	Name     string // of the function
-	Region   string // in events; empty: us-east-1
-	Records  int    // of one invocation; zero: 100, the mapping's default BatchSize
-	Attempts int    // with a batch until it is halved; zero: 3
-	Client   *http.Client
-	Token    string // sent as Authorization: Bearer; empty: none
+	URL       string // of the Invoke API, without the path: http://127.0.0.1:9001
+	Name      string // of the function
+	Region    string // in events; empty: us-east-1
+	Records   int    // of one invocation; zero: 100, the mapping's default BatchSize
+	Attempts  int    // with a batch until it is halved; zero: 3
+	Transport http.RoundTripper
+	Token     string // sent as Authorization: Bearer; empty: none
 }
 
 const (
@@ -38,15 +36,14 @@ const (
 	mostBytes       = 4 << 20 // 6 MB of payload in base64, with room for the envelope
 	defaultAttempts = 3
 	invocationTime  = 15 * time.Minute // the longest that Lambda lets a function run
-	answerBytes     = 1 << 20
-	remembered      = 256 // batches whose failures are counted
+	remembered      = 256              // batches whose failures are counted
 	account         = "000000000000"
 )
 
 // Sink is a function.
 type Sink struct {
-	config   Config
-	endpoint string
+	config Config
+	client *post.Client
 
 	mu       sync.Mutex
 	failures map[string]int // guarded by mu: of batches, by id
@@ -56,12 +53,7 @@ var _ firehose.Sink = (*Sink)(nil)
 
 // Open makes a sink; it asks nobody yet. Kind Invalid.
 func Open(c Config) (*Sink, error) {
-	u, err := url.Parse(c.URL)
 	switch {
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		return nil, shardlog.Errorf(shardlog.Invalid, "open function sink", "url must be http:// or https:// and a host")
-	case u.User != nil:
-		return nil, shardlog.Errorf(shardlog.Invalid, "open function sink", "url must hold no password: use the token")
 	case c.Name == "":
 		return nil, shardlog.Errorf(shardlog.Invalid, "open function sink", "the function's name is needed")
 	case c.Records < 0 || c.Records > mostRecords:
@@ -76,10 +68,15 @@ func Open(c Config) (*Sink, error) {
 	if c.Region == "" {
 		c.Region = "us-east-1"
 	}
-	if c.Client == nil {
-		c.Client = &http.Client{Timeout: invocationTime, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	header := http.Header{"Content-Type": {"application/json"}}
+	if c.Token != "" {
+		header.Set("Authorization", "Bearer "+c.Token)
 	}
-	return &Sink{config: c, endpoint: strings.TrimSuffix(c.URL, "/") + "/2015-03-31/functions/" + url.PathEscape(c.Name) + "/invocations", failures: map[string]int{}}, nil
+	client, err := post.Open(post.Config{URL: c.URL, Transport: c.Transport, Header: header, Timeout: invocationTime})
+	if err != nil {
+		return nil, err
+	}
+	return &Sink{config: c, client: client, failures: map[string]int{}}, nil
 }
 
 // Caps make one batch one invocation.
@@ -88,13 +85,10 @@ func (s *Sink) Caps() firehose.Caps {
 }
 
 // String is the function.
-func (s *Sink) String() string { return "function:" + s.config.Name + " at " + s.config.URL }
+func (s *Sink) String() string { return "function:" + s.config.Name + " at " + s.client.String() }
 
 // Close gives up connections.
-func (s *Sink) Close() error {
-	s.config.Client.CloseIdleConnections()
-	return nil
-}
+func (s *Sink) Close() error { return s.client.Close() }
 
 // Probe asks for a dry run, which runs nothing.
 func (s *Sink) Probe(ctx context.Context) firehose.Result {
@@ -142,33 +136,15 @@ func (s *Sink) judge(id string, a answer, r firehose.Result) firehose.Result {
 
 // answer is what came of one invocation.
 type answer struct {
-	err    error // nobody answered
-	status int
+	post.Answer
 	failed bool // the function itself
-	header http.Header
-	body   []byte
 }
 
 func (s *Sink) invoke(ctx context.Context, kind string, event []byte) answer {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.endpoint, bytes.NewReader(event))
-	if err != nil {
-		return answer{err: err}
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Amz-Invocation-Type", kind)
-	if s.config.Token != "" {
-		req.Header.Set("Authorization", "Bearer "+s.config.Token)
-	}
-	resp, err := s.config.Client.Do(req)
-	if err != nil {
-		return answer{err: err}
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, answerBytes))
-	if err != nil {
-		return answer{err: fmt.Errorf("read answer: %w", err)}
-	}
-	return answer{status: resp.StatusCode, header: resp.Header, body: body, failed: resp.Header.Get("X-Amz-Function-Error") != ""}
+	a := s.client.Do(ctx, post.Request{
+		Path: "/2015-03-31/functions/" + url.PathEscape(s.config.Name) + "/invocations", Header: http.Header{"X-Amz-Invocation-Type": {kind}}, Body: event,
+	})
+	return answer{a, a.Header.Get("X-Amz-Function-Error") != ""}
 }
 
 // partial is the result of a reply that may name failed records.
@@ -178,7 +154,7 @@ func (a *answer) partial(b *firehose.Batch, r firehose.Result) firehose.Result {
 			ItemIdentifier string `json:"itemIdentifier"`
 		} `json:"batchItemFailures"`
 	}
-	if len(a.body) == 0 || json.Unmarshal(a.body, &reply) != nil || len(reply.BatchItemFailures) == 0 {
+	if len(a.Body) == 0 || json.Unmarshal(a.Body, &reply) != nil || len(reply.BatchItemFailures) == 0 {
 		return r
 	}
 	a.failed = true
