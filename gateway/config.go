@@ -31,7 +31,8 @@ type Config struct {
 	Streams    []StreamConfig   `yaml:"streams"` // made at the first start, never changed afterwards
 	Routes     []RouteConfig    `yaml:"routes"`  // from MQTT topic to stream and key; the first match wins
 	Deliveries []DeliveryConfig `yaml:"deliveries"`
-	AWS        AWSConfig        `yaml:"aws"` // where the buckets of deliveries lie that name no keys of their own
+	Functions  []LambdaConfig   `yaml:"functions"` // what transforms may call
+	AWS        AWSConfig        `yaml:"aws"`       // where the buckets of deliveries lie that name no keys of their own
 }
 
 // SpoolConfig bounds what a gateway keeps while it reaches no majority of its

@@ -103,6 +103,8 @@ func TestConfigFaultsSayWhere(t *testing.T) {
 		{text: "routes:\n  - topic: a/b\n    key: \"{nobody}\"\n", want: "headgate.yaml:2:"},
 		{text: "deliveries:\n  - name: d\n    stream: s\n", want: "headgate.yaml:2:"},
 		{text: "deliveries:\n  - name: d\n    stream: s\n    s3: {bucket: b, secret_key: {}}\n", want: "headgate.yaml:4:"},
+		{text: "functions:\n  - name: f\n    command: [bootstrap]\n", want: "headgate.yaml:2:9: functions[0]: open function: invalid: f needs a command with an absolute path"},
+		{text: "functions:\n  - name: f\n", want: "headgate.yaml:2:9: functions[0].command: give it a command or a url"},
 		{text: "api: 0.0.0.0:4567\n", want: "headgate.yaml:1:6: api: 0.0.0.0:4567 is not loopback"},
 		{text: "api: [1\n", want: "headgate.yaml:1:6:"},
 		{text: "open: true\n---\nopen: false\n", want: "headgate.yaml:3:5: a second document"},

@@ -31,8 +31,9 @@ type deliveries struct {
 	cut     *atomic.Bool
 	log     *slog.Logger
 
-	fixed []*delivery.Delivery // of the file; set once
-	kick  chan struct{}        // of capacity 1: a spec changed here
+	functions *hosted              // what transforms call; set once
+	fixed     []*delivery.Delivery // of the file; set once
+	kick      chan struct{}        // of capacity 1: a spec changed here
 
 	mu      sync.Mutex
 	running map[string]*running // guarded by mu; changed by run alone
@@ -64,9 +65,14 @@ const (
 )
 
 func (g *Gateway) wireDeliveries() error {
+	functions, err := g.openFunctions()
+	if err != nil {
+		return err
+	}
 	g.deliveries = &deliveries{
 		config: &g.config, reader: g.store, catalog: g.store, own: g.streams, states: g.states, control: g.control,
 		cut: &g.uplinkCut, log: g.log, kick: make(chan struct{}, 1), running: map[string]*running{},
+		functions: functions,
 	}
 	for i := range g.config.Deliveries {
 		c := &g.config.Deliveries[i]
@@ -90,7 +96,7 @@ func (m *deliveries) open(c *DeliveryConfig) (*delivery.Delivery, firehose.Sink,
 		_ = sink.Close() // nothing was sent through it
 		return nil, nil, fmt.Errorf("open the error output: %w", err)
 	}
-	change, text, err := c.transforms()
+	change, text, err := c.transforms(m.functions.find)
 	if err != nil {
 		_ = sink.Close() // nothing was sent through it
 		return nil, nil, err

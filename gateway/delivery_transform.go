@@ -13,7 +13,7 @@ import (
 
 // transforms makes what lies between the log and the sink, and the text that
 // changes whenever it does. Nil: records go as they are.
-func (d *DeliveryConfig) transforms() (firehose.Transform, string, error) {
+func (d *DeliveryConfig) transforms(function func(name string) (transform.Invoker, error)) (firehose.Transform, string, error) {
 	if len(d.Transform) == 0 && !d.Unwrap {
 		return nil, "", nil
 	}
@@ -28,7 +28,7 @@ func (d *DeliveryConfig) transforms() (firehose.Transform, string, error) {
 	if len(d.Transform) == 0 {
 		return delivery.Unwrap{}, string(text), nil
 	}
-	chain, err := transform.New(spec, transform.Env{Delivery: d.Name, Stream: d.Stream, Secret: readReference})
+	chain, err := transform.New(spec, transform.Env{Delivery: d.Name, Stream: d.Stream, Secret: readReference, Function: function})
 	if err != nil {
 		return nil, "", err
 	}

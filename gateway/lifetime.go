@@ -149,7 +149,9 @@ func (g *Gateway) doors() []work {
 	for _, d := range g.deliveries.fixed {
 		all = append(all, func(ctx context.Context) error { return g.group.Lead(ctx, d.Run) })
 	}
-	all = append(all, func(ctx context.Context) error { return g.group.Lead(ctx, g.deliveries.run) })
+	for _, duty := range []work{g.deliveries.run, g.deliveries.functions.run} {
+		all = append(all, func(ctx context.Context) error { return g.group.Lead(ctx, duty) })
+	}
 	return append(all, g.announce)
 }
 

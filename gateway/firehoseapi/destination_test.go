@@ -107,7 +107,6 @@ func TestRefusedByName(t *testing.T) {
 		{"Exactly one destination", firehose.CreateDeliveryStreamInput{S3DestinationConfiguration: bucket("a"), ExtendedS3DestinationConfiguration: extended()}},
 		{"SnowflakeDestinationConfiguration is not supported", firehose.CreateDeliveryStreamInput{SnowflakeDestinationConfiguration: &types.SnowflakeDestinationConfiguration{
 			AccountUrl: aws.String("a"), Database: aws.String("d"), RoleARN: aws.String(roleARN), S3Configuration: bucket("b"), Schema: aws.String("s"), Table: aws.String("t")}}},
-		{"CompressionFormat Snappy", with(func(c *s3) { c.CompressionFormat = types.CompressionFormatSnappy })},
 		{"CloudWatchLoggingOptions", with(func(c *s3) { c.CloudWatchLoggingOptions = &types.CloudWatchLoggingOptions{Enabled: on} })},
 		{"DataFormatConversionConfiguration", with(func(c *s3) {
 			c.DataFormatConversionConfiguration = &types.DataFormatConversionConfiguration{Enabled: on}
@@ -118,8 +117,12 @@ func TestRefusedByName(t *testing.T) {
 		{"KMSEncryptionConfig", with(func(c *s3) {
 			c.EncryptionConfiguration = &types.EncryptionConfiguration{KMSEncryptionConfig: &types.KMSEncryptionConfig{AWSKMSKeyARN: aws.String("arn:aws:kms:eu-central-1:000000000000:key/k")}}
 		})},
-		{"ProcessingConfiguration.Processors Lambda", with(func(c *s3) {
-			c.ProcessingConfiguration = &types.ProcessingConfiguration{Enabled: on, Processors: []types.Processor{{Type: types.ProcessorTypeLambda}}}
+		{"Lambda needs LambdaArn", with(func(c *s3) { c.ProcessingConfiguration = processors(processor("Lambda")) })},
+		{"Decompression CompressionFormat=ZIP", with(func(c *s3) {
+			c.ProcessingConfiguration = processors(processor("Decompression", "CompressionFormat", "ZIP"))
+		})},
+		{"given in base64", with(func(c *s3) {
+			c.ProcessingConfiguration = processors(processor("RecordDeAggregation", "SubRecordType", "DELIMITED", "Delimiter", "####"))
 		})},
 		{"DeliveryStreamEncryptionConfigurationInput", firehose.CreateDeliveryStreamInput{S3DestinationConfiguration: bucket("a"),
 			DeliveryStreamEncryptionConfigurationInput: &types.DeliveryStreamEncryptionConfigurationInput{KeyType: types.KeyTypeAwsOwnedCmk}}},

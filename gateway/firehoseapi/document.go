@@ -8,16 +8,18 @@ import (
 
 // document is a delivery in the words of the gateway's configuration file.
 type document struct {
-	Name        string `json:"name"`
-	Stream      string `json:"stream"`
-	Compression string `json:"compression,omitempty"`
-	Delimiter   string `json:"delimiter,omitempty"`
-	Prefix      string `json:"prefix,omitempty"`
-	ErrorPrefix string `json:"error_prefix,omitempty"`
-	Extension   string `json:"extension,omitempty"`
-	Size        string `json:"size,omitempty"`
-	Interval    string `json:"interval,omitempty"`
-	Start       string `json:"start,omitempty"`
+	Name        string  `json:"name"`
+	Stream      string  `json:"stream"`
+	Compression string  `json:"compression,omitempty"`
+	Delimiter   string  `json:"delimiter,omitempty"`
+	Prefix      string  `json:"prefix,omitempty"`
+	ErrorPrefix string  `json:"error_prefix,omitempty"`
+	Extension   string  `json:"extension,omitempty"`
+	Size        string  `json:"size,omitempty"`
+	Interval    string  `json:"interval,omitempty"`
+	Start       string  `json:"start,omitempty"`
+	Transform   []step  `json:"transform,omitempty"`
+	Backup      *bucket `json:"backup,omitempty"`
 
 	S3         *bucket     `json:"s3,omitempty"`
 	HTTP       *endpoint   `json:"http,omitempty"`

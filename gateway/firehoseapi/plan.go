@@ -14,30 +14,6 @@ func (d *document) buffer(in awsapi.Input) {
 	d.Interval = fmt.Sprintf("%ds", hints.Int("IntervalInSeconds", 300))
 }
 
-// process writes ProcessingConfiguration, of which a delimiter is what this
-// gateway has.
-func (d *document) process(in awsapi.Input) error {
-	d.Delimiter = "raw"
-	config := in.Inner("ProcessingConfiguration")
-	if config == nil || !config.Bool("Enabled") {
-		return nil
-	}
-	for _, one := range config.List("Processors") {
-		p, _ := one.(awsapi.Input)
-		if p.Text("Type") != "AppendDelimiterToRecord" {
-			return refused("ProcessingConfiguration.Processors "+p.Text("Type"), "AppendDelimiterToRecord is what there is in this build")
-		}
-		for _, one := range p.List("Parameters") {
-			parameter, _ := one.(awsapi.Input)
-			if name, value := parameter.Text("ParameterName"), parameter.Text("ParameterValue"); name != "Delimiter" || value != `\n` && value != "\n" {
-				return refused(fmt.Sprintf("AppendDelimiterToRecord %s=%s", name, value), `Delimiter=\n is what there is`)
-			}
-		}
-		d.Delimiter = "newline"
-	}
-	return nil
-}
-
 // unoffered refuses what any destination may ask for and this gateway would
 // not do.
 func unoffered(in awsapi.Input) error {
@@ -89,12 +65,17 @@ func bucketOf(in awsapi.Input) (*bucket, error) {
 	if err := unoffered(in); err != nil {
 		return nil, err
 	}
-	switch format := in.Text("CompressionFormat"); format {
-	case "ZIP", "Snappy", "HADOOP_SNAPPY":
-		return nil, refused("CompressionFormat "+format, "UNCOMPRESSED and GZIP are what there is in this build")
-	}
 	arn := in.Text("BucketARN")
 	return &bucket{Bucket: arn[strings.LastIndex(arn, ":")+1:]}, nil
+}
+
+// compressionOf is a bucket's CompressionFormat in the gateway's words.
+func compressionOf(in awsapi.Input) string {
+	names := map[string]string{"GZIP": "gzip", "ZIP": "zip", "Snappy": "snappy", "HADOOP_SNAPPY": "hadoop_snappy"}
+	if name, ok := names[in.Text("CompressionFormat")]; ok {
+		return name
+	}
+	return "none"
 }
 
 func planS3(in awsapi.Input, d *document) (err error) {
@@ -102,10 +83,7 @@ func planS3(in awsapi.Input, d *document) (err error) {
 		return err
 	}
 	d.buffer(in)
-	d.Compression = "none"
-	if in.Text("CompressionFormat") == "GZIP" {
-		d.Compression = "gzip"
-	}
+	d.Compression = compressionOf(in)
 	d.Prefix, d.ErrorPrefix = in.Text("Prefix"), in.Text("ErrorOutputPrefix")
 	return d.process(in)
 }
@@ -135,7 +113,7 @@ func presetHTTP(in awsapi.Input) {
 }
 
 func planHTTP(in awsapi.Input, d *document) error {
-	if _, err := planned(in, d); err != nil {
+	if err := backed(in, d); err != nil {
 		return err
 	}
 	to, request := in.Inner("EndpointConfiguration"), in.Inner("RequestConfiguration")
@@ -167,6 +145,17 @@ func planned(in awsapi.Input, d *document) (*bucket, error) {
 	return bucketOf(in.Inner("S3Configuration"))
 }
 
+// backed is what destinations of single records share: what they refuse goes
+// to the bucket beside them.
+func backed(in awsapi.Input, d *document) (err error) {
+	if d.Backup, err = planned(in, d); err != nil {
+		return err
+	}
+	s3 := in.Inner("S3Configuration")
+	d.Compression, d.Prefix, d.ErrorPrefix = compressionOf(s3), s3.Text("Prefix"), s3.Text("ErrorOutputPrefix")
+	return nil
+}
+
 func presetSplunk(in awsapi.Input) {
 	fillInner(in, "BufferingHints", "SizeInMBs", int64(5))
 	fillInner(in, "BufferingHints", "IntervalInSeconds", int64(60))
@@ -176,7 +165,7 @@ func presetSplunk(in awsapi.Input) {
 }
 
 func planSplunk(in awsapi.Input, d *document) error {
-	if _, err := planned(in, d); err != nil {
+	if err := backed(in, d); err != nil {
 		return err
 	}
 	token, err := reference("HECToken", in.Text("HECToken"))
@@ -201,7 +190,7 @@ func presetSearch(in awsapi.Input) {
 }
 
 func planSearch(in awsapi.Input, d *document) error {
-	if _, err := planned(in, d); err != nil {
+	if err := backed(in, d); err != nil {
 		return err
 	}
 	switch {

@@ -249,8 +249,8 @@ func TestUpdateDestination(t *testing.T) {
 		in.ExtendedS3DestinationUpdate = &types.ExtendedS3DestinationUpdate{BucketARN: aws.String("nonsense")}
 	}), "ValidationException", "bucketARN")
 	wantError(t, update("2", func(in *firehose.UpdateDestinationInput) {
-		in.ExtendedS3DestinationUpdate = &types.ExtendedS3DestinationUpdate{CompressionFormat: types.CompressionFormatZip}
-	}), "InvalidArgumentException", "CompressionFormat ZIP")
+		in.ExtendedS3DestinationUpdate = &types.ExtendedS3DestinationUpdate{CustomTimeZone: aws.String("Asia/Tokyo")}
+	}), "InvalidArgumentException", "CustomTimeZone Asia/Tokyo")
 	// Another type must be given in full.
 	wantError(t, update("2", func(in *firehose.UpdateDestinationInput) {
 		in.HttpEndpointDestinationUpdate = &types.HttpEndpointDestinationUpdate{EndpointConfiguration: &types.HttpEndpointConfiguration{Url: aws.String("https://x")}}
