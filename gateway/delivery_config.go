@@ -108,6 +108,9 @@ func (d *DeliveryConfig) check(at string) error {
 	if d.Redshift != nil && d.ErrorPrefix != "" && !strings.Contains(d.ErrorPrefix, "!{firehose:error-output-type}") {
 		return Fault{below("error_prefix"), "for redshift it must hold !{firehose:error-output-type}, by which objects that are not loaded are told apart"}
 	}
+	if strings.Contains(d.Prefix, "!{partitionKeyFrom") && d.Local == nil && d.S3 == nil {
+		return Fault{below("prefix"), "keys of records part the objects of s3 and local, other sinks have none"}
+	}
 	if err := sinks[0].check(); err != nil {
 		if f, ok := err.(Fault); ok {
 			return Fault{below(sinks[0].name + "." + f.Path), f.Message}

@@ -41,7 +41,7 @@ var rooms = []struct {
 	{"gateway/awsapi", []string{"shardlog"}},
 	{"gateway/access", []string{"shardlog"}},
 	{"gateway/*", []string{"gateway/awsapi", "gateway/access", "shardlog", "shardlog/quota", "shardlog/keyspace", "firehose", "ingest/chunk"}},
-	{"gateway", []string{"shardlog*", "shardlog/*", "sync/*", "ingest", "ingest/*", "firehose", "firehose/*", "firehose/sink/*", "gateway/*"}},
+	{"gateway", []string{"shardlog*", "shardlog/*", "sync/*", "ingest", "ingest/*", "firehose", "firehose/*", "firehose/sink/*", "firehose/transform/*", "gateway/*"}},
 	{"cmd/headgate", []string{"gateway", "firmware-sim/fleet"}}, // `headgate demo` brings its own devices
 	{"cmd/firmware-sim", []string{"firmware-sim/*"}},
 	{"firmware-sim/*", []string{"firmware-sim/*"}},

@@ -177,6 +177,7 @@ func TestSeekSparesWhatMayBeThere(t *testing.T) {
 		if err := delivery.Seek(ctx, m, to); err != nil {
 			t.Fatal(err)
 		}
+		time.Sleep(obeyed)
 		down.Store(false)
 		time.Sleep(time.Hour)
 		want := 50 - int(s.Shards[0].Next-1)

@@ -25,7 +25,7 @@ func (ln *lane) gather(ctx context.Context) (*tally, error) {
 		return nil, err
 	}
 	from := ln.state.after()
-	t := newTally(from, encoder, ln.shard)
+	t := newTally(from, encoder, ln)
 	cursor := shardlog.Cursor{Next: from, Pinned: true}
 	var due time.Time
 	for {
@@ -116,11 +116,17 @@ func (ln *lane) take(t *tally, s source) (full bool, err error) {
 	if err != nil {
 		return false, t.reject(s.Record, refuse(s.Seq, codeEncode, err.Error(), 1, time.Now()))
 	}
+	if frames.partitions, err = ln.partitions(s); err != nil {
+		return false, t.reject(s.Record, refuse(s.Seq, codeKeys, err.Error(), 1, time.Now()))
+	}
 	if frames.exceed(ln.d.c.Sink.Caps()) {
 		return false, t.reject(s.Record, refuse(s.Seq, codeTooLarge, "record is larger than the destination takes", 1, time.Now()))
 	}
 	bytes, count := ln.d.limit.now()
 	if t.data.count > 0 && frames.count() > 0 && (t.data.bytes+int64(len(frames.content)) > bytes || t.data.count+frames.count() > count) {
+		return true, nil
+	}
+	if t.crowded(frames) {
 		return true, nil
 	}
 	t.take(s, frames)
@@ -141,7 +147,7 @@ func (ln *lane) retally(ctx context.Context, in intent, last shardlog.Seq, refus
 	if err != nil {
 		return nil, err
 	}
-	t := newTally(in.From, encoder, ln.shard)
+	t := newTally(in.From, encoder, ln)
 	known := intent{Refused: refused}
 	for s, err := range ln.sources(ctx, ln.transform(in), in.From, last) {
 		if err != nil {
@@ -163,16 +169,20 @@ func (ln *lane) retally(ctx context.Context, in intent, last shardlog.Seq, refus
 
 // batch is one object of an intent, as a sink takes it. It holds the records
 // that were refused, as they lie in the log, or what became of the others.
-func (ln *lane) batch(in intent, p part, encoder firehose.Encoder, refused, retried bool) *firehose.Batch {
+func (ln *lane) batch(in intent, o object, retried bool) *firehose.Batch {
+	p := o.part
 	return &firehose.Batch{
 		ID: p.ID, Object: p.Object, Stream: ln.d.c.Spec.Stream, Shard: ln.shard.ID, Source: ln.d.namer.source(ln.shard.ID), First: in.First, Last: in.Last, Version: in.Version,
 		Arrived: in.oldest(), ArrivedLast: in.newest(), Count: p.Count, Bytes: p.Bytes, SHA256: p.SHA256, Missing: in.Missing,
-		Retried: retried, Encoder: encoder,
+		Retried: retried, Encoder: o.encoder,
 		Records: func(ctx context.Context) iter.Seq2[firehose.Record, error] {
-			if refused {
+			switch {
+			case o.refused:
 				return ln.refused(ctx, in)
+			case o.held != nil:
+				return ln.of(p, each(o.held))
 			}
-			return ln.accepted(ctx, in)
+			return ln.of(p, ln.accepted(ctx, in))
 		},
 	}
 }

@@ -89,17 +89,19 @@ type intent struct {
 	Version   int             `json:"version"`
 	Format    firehose.Format `json:"format"`
 	Data      part            `json:"data,omitzero"`
+	Parts     []part          `json:"parts,omitempty"` // the objects of partitions, instead of Data
 	Errors    part            `json:"errors,omitzero"`
 	Refused   []refusal       `json:"refused,omitempty"` // by Seq
 }
 
 // part is one object of an intent. Count is zero when there is none.
 type part struct {
-	ID     string `json:"id"`
-	Object string `json:"object"`
-	Count  int    `json:"count"`
-	Bytes  int64  `json:"bytes"`
-	SHA256 digest `json:"sha256"`
+	ID        string `json:"id"`
+	Object    string `json:"object"`
+	Count     int    `json:"count"`
+	Bytes     int64  `json:"bytes"`
+	SHA256    digest `json:"sha256"`
+	Partition string `json:"partition,omitempty"` // of the records in it; empty: it holds all
 }
 
 // digest is a SHA-256, written in hex.
@@ -120,12 +122,16 @@ func (d *digest) UnmarshalText(text []byte) error {
 // totals is what the intent comes to when it is finished.
 func (in intent) totals() Totals {
 	t := Totals{Missing: in.Missing, Filtered: in.Filtered, Refused: uint64(len(in.Refused))}
-	for _, p := range []part{in.Data, in.Errors} {
+	for _, p := range in.parts() {
 		if p.Count > 0 {
 			t.Objects++
 		}
+		t.Records += uint64(p.Count)
+		t.Bytes += uint64(p.Bytes)
 	}
-	t.Records, t.Bytes = uint64(in.Data.Count), uint64(in.Data.Bytes)
+	if in.Errors.Count > 0 {
+		t.Objects++
+	}
 	return t
 }
 

@@ -14,7 +14,7 @@ type lane struct {
 	d     *Delivery
 	shard shardlog.Shard
 	at    place
-	fresh string // name of the object sealed last, until it was first tried; owned by run
+	fresh string // id of the first object sealed last, until it was first tried; owned by run
 
 	mu    sync.Mutex
 	state shardState // guarded by mu for those who ask; changed by run alone
@@ -86,7 +86,7 @@ func (ln *lane) step(ctx context.Context) error {
 	in := t.intent(ln.shard.ID, ln.d.namer, ln.d.c.Spec.format())
 	in.Transform = ln.d.transform
 	next.Intents = []intent{in}
-	ln.fresh = in.Data.ID
+	ln.fresh = in.parts()[0].ID
 	return ln.save(ctx, next)
 }
 

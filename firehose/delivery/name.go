@@ -37,15 +37,18 @@ type extent struct {
 	first, last shardlog.Seq
 	arrived     time.Time // of the oldest record
 	sum         digest
+	partition   string
 }
 
 // object is the name of an extent's object: AWS's scheme with a suffix that is
 // the extent instead of a random one.
-func (n namer) object(e extent) string { return n.prefixes.data.at(e.arrived, "") + n.base(e) }
+func (n namer) object(e extent) string {
+	return n.prefixes.data.at(e.arrived, "", e.partition) + n.base(e)
+}
 
 // errorObject is the name of the object of what was refused.
 func (n namer) errorObject(e extent) string {
-	return n.prefixes.errors.at(e.arrived, processingFailed) + n.base(e)
+	return n.prefixes.errors.at(e.arrived, processingFailed, "") + n.base(e)
 }
 
 func (n namer) base(e extent) string {
@@ -63,6 +66,9 @@ func (n namer) source(shard shardlog.ShardID) string {
 func (n namer) id(e extent, part string) string {
 	h := sha1.New()
 	fmt.Fprintf(h, "headgate/%s/%s/%d/%d/%d/%d/%d/%s/%x", n.site, n.delivery, e.shard.Stream, e.shard.Number, e.first, e.last, n.version, part, e.sum)
+	if e.partition != "" {
+		fmt.Fprint(h, "/", e.partition)
+	}
 	u := h.Sum(nil)[:16]
 	u[6] = u[6]&0x0f | 0x50
 	u[8] = u[8]&0x3f | 0x80

@@ -76,7 +76,7 @@ func TestBadPrefixesAreNamed(t *testing.T) {
 		"!{timestamp:yyyy'open}/":        "closing quote",
 		"!{firehose:nonsense}/":          "unknown",
 		"!{firehose:error-output-type}/": "error_prefix only",
-		"!{partitionKeyFromQuery:k}/":    "dynamic partitioning",
+		"!{partitionKeyFromQuery:}/":     "NAME",
 		"a/../../b/":                     "leaves",
 		"/abs/":                          "empty folder",
 		strings.Repeat("x", 600):         "512",

@@ -13,15 +13,19 @@ const (
 	randomString     = "firehose:random-string"
 	timestampSpace   = "timestamp:"
 	defaultHourly    = "!{timestamp:yyyy/MM/dd/HH/}"
+	keyFromQuery     = "partitionKeyFromQuery:"
+	keyFromLambda    = "partitionKeyFromLambda:"
 	processingFailed = "processing-failed"
 	randomLetters    = 11
 )
 
-// piece is one part of a parsed prefix: a literal, a time pattern or a named expression.
+// piece is one part of a parsed prefix: a literal, a time pattern, a named
+// expression or, with key set, the key of a record that name says.
 type piece struct {
 	literal string
 	time    pattern
 	name    string
+	key     bool
 }
 
 // prefix is a parsed Prefix or ErrorOutputPrefix.
@@ -66,10 +70,14 @@ func parseExpression(text string, forErrors bool) (piece, error) {
 		return piece{name: text}, nil
 	case text == errorOutputType:
 		return piece{}, invalid("!{%s} is allowed in error_prefix only", text)
-	case strings.HasPrefix(text, "partitionKeyFrom"):
-		return piece{}, invalid("!{%s}: dynamic partitioning is not available", text)
+	case strings.HasPrefix(text, keyFromQuery), strings.HasPrefix(text, keyFromLambda):
+		_, name, _ := strings.Cut(text, ":")
+		if forErrors || name == "" {
+			return piece{}, invalid("!{%s}: write !{%sNAME}, and in prefix only", text, keyFromQuery)
+		}
+		return piece{name: name, key: true}, nil
 	default:
-		return piece{}, invalid("!{%s} is unknown; !{timestamp:…}, !{%s} and, in error_prefix, !{%s} are known", text, randomString, errorOutputType)
+		return piece{}, invalid("!{%s} is unknown; !{timestamp:…}, !{%s}, !{%sNAME} and, in error_prefix, !{%s} are known", text, randomString, keyFromQuery, errorOutputType)
 	}
 }
 
@@ -84,14 +92,20 @@ func (p prefix) has(match func(piece) bool) bool {
 }
 
 func isTime(p piece) bool       { return p.time != nil }
-func isErrorType(p piece) bool  { return p.name == errorOutputType }
+func isErrorType(p piece) bool  { return p.name == errorOutputType && !p.key }
+func isKey(p piece) bool        { return p.key }
 func isExpression(p piece) bool { return p.literal == "" }
 
-// at evaluates the prefix at the arrival of an object's oldest record, in UTC.
-func (p prefix) at(arrived time.Time, errorType string) string {
+// at evaluates the prefix at the arrival of an object's oldest record, in UTC,
+// for a partition.
+func (p prefix) at(arrived time.Time, errorType, partition string) string {
 	var b []byte
 	for _, one := range p {
 		switch {
+		case one.key:
+			var value string
+			value, partition, _ = strings.Cut(partition, "/")
+			b = append(b, value...)
 		case one.time != nil:
 			b = one.time.appendTo(b, arrived.UTC())
 		case one.name == errorOutputType:
@@ -147,9 +161,9 @@ func (s Spec) prefixes() (prefixes, error) {
 	return both, nil
 }
 
-// hourly appends the default when no timestamp is asked for.
+// hourly appends the default when neither a timestamp nor a key is asked for.
 func hourly(p prefix) prefix {
-	if p.has(isTime) {
+	if p.has(isTime) || p.partitioned() {
 		return p
 	}
 	tail, err := parsePrefix("prefix", defaultHourly, false)
@@ -162,7 +176,7 @@ func hourly(p prefix) prefix {
 // check evaluates both on a long day and refuses what no sink can take.
 func (p prefixes) check() error {
 	longest := time.Date(2026, time.September, 30, 23, 59, 59, 999e6, time.UTC) // a Wednesday
-	for field, text := range map[string]string{"prefix": p.data.at(longest, ""), "error_prefix": p.errors.at(longest, processingFailed)} {
+	for field, text := range map[string]string{"prefix": p.data.at(longest, "", strings.Repeat("k/", len(p.data))), "error_prefix": p.errors.at(longest, processingFailed, "")} {
 		if len(text) > maxEvaluated {
 			return invalid("%s has %d characters when evaluated, %d are allowed", field, len(text), maxEvaluated)
 		}

@@ -17,20 +17,23 @@ func (ln *lane) send(ctx context.Context, in intent) error {
 	if err != nil {
 		return err
 	}
-	bad := errorEncoder{codec: data, shard: ln.shard, refused: in.refused}
-	for _, o := range []struct {
-		outlet
-		part    part
-		encoder firehose.Encoder
-		refused bool
-	}{{ln.d.data, in.Data, data, false}, {ln.d.errors, in.Errors, bad, true}} {
+	// What this process has not sealed itself may have been sent by the one before.
+	fresh := ln.fresh != "" && ln.fresh == in.parts()[0].ID
+	ln.fresh = ""
+	held, err := ln.held(ctx, in)
+	if err != nil {
+		return err
+	}
+	objects := make([]object, 0, len(in.Parts)+2)
+	for _, p := range in.parts() {
+		objects = append(objects, object{to: ln.d.data, part: p, encoder: data, fresh: fresh, held: held})
+	}
+	objects = append(objects, object{to: ln.d.errors, part: in.Errors, encoder: errorEncoder{codec: data, shard: ln.shard, refused: in.refused}, refused: true, fresh: fresh})
+	for _, o := range objects {
 		if o.part.Count == 0 {
 			continue
 		}
-		resealed, err := ln.deliver(ctx, in, o.outlet, func(retried bool) *firehose.Batch {
-			return ln.batch(in, o.part, o.encoder, o.refused, retried)
-		})
-		if err != nil || resealed {
+		if resealed, err := ln.deliver(ctx, in, o); err != nil || resealed {
 			return err
 		}
 	}
@@ -40,14 +43,21 @@ func (ln *lane) send(ctx context.Context, in intent) error {
 	return ln.save(ctx, next)
 }
 
+// object is one object of an intent on its way.
+type object struct {
+	to      outlet
+	part    part
+	encoder firehose.Encoder
+	refused bool              // it holds what was refused
+	fresh   bool              // nobody has sent it
+	held    []firehose.Record // of all objects; nil: they are read from the log
+}
+
 // deliver tries until the object is there. It answers resealed when the
 // intent was replaced by another.
-func (ln *lane) deliver(ctx context.Context, in intent, to outlet, batch func(retried bool) *firehose.Batch) (resealed bool, err error) {
+func (ln *lane) deliver(ctx context.Context, in intent, o object) (resealed bool, err error) {
 	for attempt := 1; ; attempt++ {
-		// What this process has not sealed itself may have been sent by the one before.
-		b := batch(attempt > 1 || in.Data.ID == "" || in.Data.ID != ln.fresh)
-		ln.fresh = ""
-		r, err := ln.attempt(ctx, b, to)
+		r, err := ln.attempt(ctx, ln.batch(in, o, attempt > 1 || !o.fresh), o.to)
 		if err != nil {
 			return false, err
 		}
@@ -64,7 +74,7 @@ func (ln *lane) deliver(ctx context.Context, in intent, to outlet, batch func(re
 		case errors.Is(r.Err, firehose.ErrChanged):
 			return true, ln.reseal(ctx, in, in.Last, in.Refused)
 		case r.Class == firehose.TooLarge:
-			ln.d.limit.shrink(in.Data.Bytes)
+			ln.d.limit.shrink(o.part.Bytes)
 			return true, ln.halve(ctx, in, codeTooLarge, r, attempt)
 		case r.Class == firehose.Poison && len(r.Items) > 0:
 			return true, ln.refuseItems(ctx, in, r, attempt)

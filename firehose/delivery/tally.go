@@ -24,6 +24,8 @@ type tally struct {
 	refused        []refusal
 
 	data, bad sums
+	parts     map[string]*sums // of data, by partition; nil without partitions
+	order     []string         // of parts: as they were met
 	frames    frames
 }
 
@@ -34,9 +36,12 @@ type sums struct {
 	hash  hash.Hash
 }
 
-func newTally(from shardlog.Seq, encoder firehose.Encoder, shard shardlog.Shard) *tally {
+func newTally(from shardlog.Seq, encoder firehose.Encoder, ln *lane) *tally {
 	t := &tally{encoder: encoder, from: from, data: sums{hash: sha256.New()}, bad: sums{hash: sha256.New()}}
-	t.errors = errorEncoder{codec: encoder, shard: shard, refused: t.lookup}
+	t.errors = errorEncoder{codec: encoder, shard: ln.shard, refused: t.lookup}
+	if ln.d.namer.prefixes.data.partitioned() {
+		t.parts = map[string]*sums{}
+	}
 	return t
 }
 
@@ -49,8 +54,9 @@ func (t *tally) empty() bool { return t.seen == 0 }
 
 // frames is the content of all that one source became.
 type frames struct {
-	content []byte
-	ends    []int // of each record's content
+	content    []byte
+	ends       []int    // of each record's content
+	partitions []string // of each record; nil without partitions
 }
 
 func (f frames) count() int { return len(f.ends) }
@@ -71,7 +77,7 @@ func (f frames) exceed(c firehose.Caps) bool {
 // framed is the content of what a source became, or the error that refuses
 // it. It is valid until the next call.
 func (t *tally) framed(s source) (frames, error) {
-	f := frames{t.frames.content[:0], t.frames.ends[:0]}
+	f := frames{content: t.frames.content[:0], ends: t.frames.ends[:0]}
 	for _, r := range s.out {
 		begin := len(f.content)
 		frame, err := t.encoder.Frame(f.content[begin:], r)
@@ -93,6 +99,29 @@ func (t *tally) take(s source, f frames) {
 		return
 	}
 	t.data.add(f.content, f.count())
+	begin := 0
+	for i, partition := range f.partitions {
+		p := t.parts[partition]
+		if p == nil {
+			p = &sums{hash: sha256.New()}
+			t.parts[partition] = p
+			t.order = append(t.order, partition)
+		}
+		p.add(f.content[begin:f.ends[i]], 1)
+		begin = f.ends[i]
+	}
+}
+
+// crowded reports whether a source brings more partitions than a batch has
+// room for. One that brings too many alone is let in.
+func (t *tally) crowded(f frames) bool {
+	fresh := map[string]bool{}
+	for _, partition := range f.partitions {
+		if t.parts[partition] == nil {
+			fresh[partition] = true
+		}
+	}
+	return len(fresh) > 0 && len(t.parts) > 0 && len(t.parts)+len(fresh) > maxPartitions
 }
 
 // reject adds a record that goes to the error output.
@@ -135,12 +164,19 @@ func (t *tally) intent(shard shardlog.ShardID, n namer, f firehose.Format) inten
 		return in
 	}
 	in.Oldest, in.Newest = t.oldest.UnixMilli(), t.newest.UnixMilli()
-	if t.data.count > 0 {
-		e := extent{shard, t.first, in.Last, t.oldest, t.data.digest()}
+	for _, partition := range t.order {
+		p := t.parts[partition]
+		e := extent{shard, t.first, in.Last, t.oldest, p.digest(), partition}
+		one := p.part(n.id(e, "data"), n.object(e))
+		one.Partition = partition
+		in.Parts = append(in.Parts, one)
+	}
+	if t.data.count > 0 && t.parts == nil {
+		e := extent{shard, t.first, in.Last, t.oldest, t.data.digest(), ""}
 		in.Data = t.data.part(n.id(e, "data"), n.object(e))
 	}
 	if t.bad.count > 0 {
-		e := extent{shard, t.first, in.Last, t.oldest, t.bad.digest()}
+		e := extent{shard, t.first, in.Last, t.oldest, t.bad.digest(), ""}
 		in.Errors = t.bad.part(n.id(e, "errors"), n.errorObject(e))
 	}
 	return in

@@ -111,7 +111,7 @@ func TestRefusedByName(t *testing.T) {
 		{"DataFormatConversionConfiguration", with(func(c *s3) {
 			c.DataFormatConversionConfiguration = &types.DataFormatConversionConfiguration{Enabled: on}
 		})},
-		{"DynamicPartitioningConfiguration", with(func(c *s3) { c.DynamicPartitioningConfiguration = &types.DynamicPartitioningConfiguration{Enabled: on} })},
+		{"go together", with(func(c *s3) { c.DynamicPartitioningConfiguration = &types.DynamicPartitioningConfiguration{Enabled: on} })},
 		{"S3BackupMode Enabled", with(func(c *s3) { c.S3BackupMode = types.S3BackupModeEnabled })},
 		{"CustomTimeZone Asia/Tokyo", with(func(c *s3) { c.CustomTimeZone = aws.String("Asia/Tokyo") })},
 		{"KMSEncryptionConfig", with(func(c *s3) {

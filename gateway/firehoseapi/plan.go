@@ -93,12 +93,15 @@ func planExtended(in awsapi.Input, d *document) error {
 	switch {
 	case conversion != nil && (!conversion.Has("Enabled") || conversion.Bool("Enabled") || len(conversion) > 1):
 		return refused("DataFormatConversionConfiguration", "records are delivered as they are in this build")
-	case in.Inner("DynamicPartitioningConfiguration").Bool("Enabled"):
-		return refused("DynamicPartitioningConfiguration", "use !{timestamp:...} in Prefix, or a stream for each partition")
 	case in.Has("CustomTimeZone") && in.Text("CustomTimeZone") != "UTC":
 		return refused("CustomTimeZone "+in.Text("CustomTimeZone"), "prefixes are in UTC")
 	case in.Has("S3BackupConfiguration"):
 		return refused("S3BackupConfiguration", "make a second delivery of the same stream for a copy of everything")
+	}
+	// Keys in the prefix and dynamic partitioning go together ("Partition
+	// streaming data", Firehose developer guide).
+	if parts := in.Inner("DynamicPartitioningConfiguration").Bool("Enabled"); parts != strings.Contains(in.Text("Prefix"), "!{partitionKeyFrom") {
+		return invalid("Dynamic partitioning and !{partitionKeyFromQuery:…} or !{partitionKeyFromLambda:…} in the Prefix go together.")
 	}
 	d.Extension = in.Text("FileExtension")
 	return planS3(in, d)
