@@ -1,0 +1,215 @@
+// Package splunk delivers to an HTTP event collector of Splunk and waits
+// until its indexers have acknowledged. It does not know what events mean.
+package splunk
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+	"time"
+
+	"headgate/firehose"
+	"headgate/firehose/sink/internal/post"
+	"headgate/shardlog"
+)
+
+// Config names a collector and how events are marked. URL and Token are needed.
+type Config struct {
+	URL        string // of the collector, without a path: https://splunk.example:8088
+	Token      string
+	Raw        bool   // the raw endpoint: lines as they are; else events with time and fields
+	Host       string // of events; empty: the collector's choice, as those that follow
+	Source     string
+	SourceType string
+	Index      string
+	AckTimeout time.Duration // how long an acknowledgement may take; zero: 3 minutes
+	Bytes      int64         // of one request before compression; zero: 1 MiB, at most 5 MiB
+	Transport  http.RoundTripper
+}
+
+const (
+	defaultAck     = 3 * time.Minute // Firehose's HECAcknowledgmentTimeoutInSeconds
+	defaultBytes   = 1 << 20
+	mostBytes      = 5 << 20 // Firehose's buffer for Splunk
+	eventBytes     = 512     // what an event has around its data, at most
+	mostRecords    = 5000
+	firstPoll      = 250 * time.Millisecond
+	lastPoll       = 10 * time.Second
+	collectorPath  = "/services/collector"
+	requestTimeout = time.Minute
+)
+
+// Sink is a collector, seen through a channel of its own.
+type Sink struct {
+	config  Config
+	channel string
+	client  *post.Client
+}
+
+var _ firehose.Sink = (*Sink)(nil)
+
+// Open makes a sink; it asks nobody yet. Cookies are kept, for an
+// acknowledgement is known only to the indexer that took the events, and a
+// load balancer finds it by them. Kind Invalid.
+func Open(c Config) (*Sink, error) {
+	switch {
+	case c.Token == "":
+		return nil, invalid("a token is needed")
+	case c.Bytes < 0 || c.Bytes > mostBytes:
+		return nil, invalid("%d bytes of one request, up to %d are allowed", c.Bytes, mostBytes)
+	case c.AckTimeout < 0:
+		return nil, invalid("an acknowledgement cannot take %s", c.AckTimeout)
+	}
+	if c.Bytes == 0 {
+		c.Bytes = defaultBytes
+	}
+	if c.AckTimeout == 0 {
+		c.AckTimeout = defaultAck
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return nil, err
+	}
+	channel := newChannel()
+	header := http.Header{"Authorization": {"Splunk " + c.Token}, "X-Splunk-Request-Channel": {channel}, "Content-Type": {"application/json"}}
+	client, err := post.Open(post.Config{URL: c.URL, Transport: c.Transport, Header: header, Timeout: requestTimeout, Cookies: jar})
+	if err != nil {
+		return nil, err
+	}
+	return &Sink{config: c, channel: channel, client: client}, nil
+}
+
+func invalid(format string, args ...any) error {
+	return shardlog.Errorf(shardlog.Invalid, "open Splunk sink", format, args...)
+}
+
+// newChannel is a GUID, as collectors want it (RFC 9562, version 4).
+func newChannel() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // it never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// Caps make one batch one request.
+func (s *Sink) Caps() firehose.Caps {
+	return firehose.Caps{RecordBytes: int(s.config.Bytes) - eventBytes, BatchBytes: s.config.Bytes, BatchRecords: mostRecords}
+}
+
+// String is the collector.
+func (s *Sink) String() string { return "splunk:" + s.client.String() }
+
+// Close gives up connections.
+func (s *Sink) Close() error { return s.client.Close() }
+
+// Probe sends nothing at all, which a collector that knows the token answers
+// with code 5, no data.
+func (s *Sink) Probe(ctx context.Context) firehose.Result {
+	a := s.client.Do(ctx, post.Request{Path: collectorPath + "/event"})
+	if r := read(a); r.code == codeNoData {
+		return firehose.Result{Class: firehose.Delivered}
+	}
+	return s.judge(a, nil)
+}
+
+// Deliver sends the batch and waits until it is acknowledged. One that comes
+// again, since its acknowledgement was late or lost, is there twice; the
+// fields gw_batch and gw_seq tell.
+func (s *Sink) Deliver(ctx context.Context, b *firehose.Batch) firehose.Result {
+	content, seqs, err := s.content(ctx, b)
+	if err != nil {
+		return firehose.Fail(firehose.Transient, err)
+	}
+	body, err := post.Gzip(content)
+	if err != nil {
+		return firehose.Fail(firehose.Transient, err)
+	}
+	a := s.client.Do(ctx, post.Request{Path: s.path(), Query: s.query(), Header: http.Header{"Content-Encoding": {"gzip"}}, Body: body})
+	r := s.judge(a, seqs)
+	if !r.Done() {
+		return r
+	}
+	if id := read(a).ackID; id != nil {
+		if r := s.await(ctx, *id); !r.Done() {
+			return r
+		}
+	}
+	r.Bytes = int64(len(body))
+	return r
+}
+
+func (s *Sink) path() string {
+	if s.config.Raw {
+		return collectorPath + "/raw"
+	}
+	return collectorPath + "/event"
+}
+
+// query marks raw lines; events are marked one by one.
+func (s *Sink) query() url.Values {
+	if !s.config.Raw {
+		return nil
+	}
+	q := url.Values{}
+	for name, value := range map[string]string{"host": s.config.Host, "source": s.config.Source, "sourcetype": s.config.SourceType, "index": s.config.Index} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return q
+}
+
+// content is the batch as the endpoint takes it, with the number of each
+// event's record.
+func (s *Sink) content(ctx context.Context, b *firehose.Batch) (content []byte, seqs []shardlog.Seq, err error) {
+	err = b.Each(ctx, func(r firehose.Record, frame []byte) error {
+		seqs = append(seqs, r.Seq)
+		if s.config.Raw {
+			content = append(content, frame...)
+			if len(frame) > 0 && frame[len(frame)-1] != '\n' {
+				content = append(content, '\n')
+			}
+			return nil
+		}
+		text, err := json.Marshal(s.event(b, r))
+		content = append(append(content, text...), '\n')
+		return err
+	})
+	return content, seqs, err
+}
+
+// event is the form of the event endpoint ("Format events for HTTP Event
+// Collector", Splunk Enterprise documentation).
+type event struct {
+	Time       json.Number     `json:"time"` // seconds
+	Host       string          `json:"host,omitempty"`
+	Source     string          `json:"source,omitempty"`
+	SourceType string          `json:"sourcetype,omitempty"`
+	Index      string          `json:"index,omitempty"`
+	Event      json.RawMessage `json:"event"`
+	Fields     fields          `json:"fields"`
+}
+
+type fields struct {
+	Batch  string `json:"gw_batch"`
+	Seq    string `json:"gw_seq"`
+	Stream string `json:"gw_stream"`
+}
+
+func (s *Sink) event(b *firehose.Batch, r firehose.Record) event {
+	millis := r.Arrived.UnixMilli()
+	e := event{
+		Time: json.Number(fmt.Sprintf("%d.%03d", millis/1000, millis%1000)), Event: json.RawMessage(r.Data),
+		Host: s.config.Host, Source: s.config.Source, SourceType: s.config.SourceType, Index: s.config.Index,
+		Fields: fields{Batch: b.ID, Seq: b.DocumentID(r), Stream: string(b.Stream)},
+	}
+	if !json.Valid(r.Data) {
+		e.Event, _ = json.Marshal(strings.ToValidUTF8(string(r.Data), "�")) // text always is JSON
+	}
+	return e
+}
