@@ -172,20 +172,26 @@ func (d *Delivery) healed() {
 // batch is too large.
 type limit struct {
 	mu    sync.Mutex
-	bytes int64
+	bytes int64 // guarded by mu
+	most  int64 // guarded by mu: what bytes grows to
 	count int
-	caps  firehose.Caps
 }
 
 func (l *limit) set(bytes int64, caps firehose.Caps) {
-	l.bytes, l.caps, l.count = bytes, caps, maxBatchRecords
+	l.bytes, l.count = bytes, maxBatchRecords
 	if caps.BatchBytes > 0 {
 		l.bytes = min(l.bytes, caps.BatchBytes)
 	}
+	l.most = l.bytes
 	if caps.BatchRecords > 0 {
 		l.count = min(l.count, caps.BatchRecords)
 	}
 }
+
+// growth is the part by which the limit grows with each batch that is taken:
+// what was refused once may have been another's fault, and a limit that is
+// real costs a request in some sixty.
+const growth = 64
 
 // maxBatchRecords bounds a batch of tiny records.
 const maxBatchRecords = 1 << 20
@@ -194,6 +200,13 @@ func (l *limit) now() (bytes int64, count int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.bytes, l.count
+}
+
+// grow lets what was too large come back, a little at a time.
+func (l *limit) grow() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bytes = min(l.most, l.bytes+l.bytes/growth+1)
 }
 
 // shrink halves the limit below what was too large.

@@ -67,6 +67,7 @@ func (ln *lane) deliver(ctx context.Context, in intent, o object) (resealed bool
 		ln.d.count(r)
 		if r.Done() {
 			ln.d.healed()
+			ln.d.limit.grow()
 			return false, nil
 		}
 		ln.d.note(r.Err)

@@ -274,6 +274,20 @@ func Stopped(all func(context.Context) iter.Seq2[firehose.Record, error], at int
 	return stopped(all, at, func() error { return cause })
 }
 
+// Arrived yields the records as if all had arrived at one time.
+func Arrived(all func(context.Context) iter.Seq2[firehose.Record, error], at time.Time) func(context.Context) iter.Seq2[firehose.Record, error] {
+	return func(ctx context.Context) iter.Seq2[firehose.Record, error] {
+		return func(yield func(firehose.Record, error) bool) {
+			for r, err := range all(ctx) {
+				r.Arrived = at
+				if !yield(r, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Replaced puts data in the place of one record's, and seals the batch anew.
 func Replaced(b *firehose.Batch, seq shardlog.Seq, data string) *firehose.Batch {
 	b.Records = replaced(b.Records, seq, data)

@@ -18,22 +18,24 @@ import (
 
 const (
 	defaultTimeout = 3 * time.Minute // what Amazon Data Firehose gives an HTTP endpoint
-	answerBytes    = 1 << 20
+	defaultAnswer  = 1 << 20
 )
 
 // Config names a server. Only URL is needed.
 type Config struct {
-	URL       string            // http or https, a host and perhaps a path and a query; no password
-	Transport http.RoundTripper // nil: http.DefaultTransport
-	Header    http.Header       // of every request; may hold secrets
-	Timeout   time.Duration     // of one request; zero: 3 minutes
-	Cookies   http.CookieJar    // nil: none are kept
+	URL         string            // http or https, a host and perhaps a path and a query; no password
+	Transport   http.RoundTripper // nil: http.DefaultTransport
+	Header      http.Header       // of every request; may hold secrets
+	Timeout     time.Duration     // of one request; zero: 3 minutes
+	AnswerBytes int               // that an answer may have; zero: 1 MiB
+	Cookies     http.CookieJar    // nil: none are kept
 }
 
 // Client sends requests to one server. It is safe for concurrent use.
 type Client struct {
 	base   *url.URL
 	header http.Header
+	most   int // bytes of an answer
 	http   *http.Client
 }
 
@@ -51,8 +53,11 @@ func Open(c Config) (*Client, error) {
 	if c.Timeout <= 0 {
 		c.Timeout = defaultTimeout
 	}
+	if c.AnswerBytes <= 0 {
+		c.AnswerBytes = defaultAnswer
+	}
 	u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/"), ""
-	return &Client{base: u, header: c.Header, http: &http.Client{
+	return &Client{base: u, header: c.Header, most: c.AnswerBytes, http: &http.Client{
 		Transport: c.Transport, Timeout: c.Timeout, Jar: c.Cookies,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
@@ -86,12 +91,12 @@ func (c *Client) Do(ctx context.Context, r Request) Answer {
 		return Answer{Err: shorn(err)}
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, answerBytes+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(c.most)+1))
 	if err != nil {
 		return Answer{Err: fmt.Errorf("read answer: %w", shorn(err))}
 	}
-	if len(body) > answerBytes {
-		return Answer{Err: fmt.Errorf("read answer: it is longer than %d bytes", answerBytes)}
+	if len(body) > c.most {
+		return Answer{Err: fmt.Errorf("read answer: it is longer than %d bytes", c.most)}
 	}
 	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: body}
 }
