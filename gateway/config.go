@@ -32,7 +32,8 @@ type Config struct {
 	Routes     []RouteConfig    `yaml:"routes"`  // from MQTT topic to stream and key; the first match wins
 	Deliveries []DeliveryConfig `yaml:"deliveries"`
 	Functions  []LambdaConfig   `yaml:"functions"` // what transforms may call
-	AWS        AWSConfig        `yaml:"aws"`       // where the buckets of deliveries lie that name no keys of their own
+	Uplink     UplinkConfig     `yaml:"uplink"`
+	AWS        AWSConfig        `yaml:"aws"` // where the buckets of deliveries lie that name no keys of their own
 }
 
 // SpoolConfig bounds what a gateway keeps while it reaches no majority of its

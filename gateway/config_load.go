@@ -249,7 +249,9 @@ func keysOf(t reflect.Type) []string {
 		return nil
 	}
 	for i := range t.NumField() {
-		keys = append(keys, t.Field(i).Tag.Get("yaml"))
+		if name := t.Field(i).Tag.Get("yaml"); name != "-" && !strings.HasPrefix(name, ",") {
+			keys = append(keys, name)
+		}
 		keys = append(keys, keysOf(t.Field(i).Type)...)
 	}
 	return keys

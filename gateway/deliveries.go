@@ -15,6 +15,7 @@ import (
 	"headgate/firehose/delivery"
 	"headgate/firehose/encode"
 	"headgate/firehose/sink/stream"
+	"headgate/firehose/uplink"
 	"headgate/shardlog"
 )
 
@@ -31,6 +32,7 @@ type deliveries struct {
 	cut     *atomic.Bool
 	log     *slog.Logger
 
+	link      *uplink.Uplink
 	functions *hosted              // what transforms call; set once
 	fixed     []*delivery.Delivery // of the file; set once
 	kick      chan struct{}        // of capacity 1: a spec changed here
@@ -69,10 +71,19 @@ func (g *Gateway) wireDeliveries() error {
 	if err != nil {
 		return err
 	}
+	limits, err := g.config.Uplink.config()
+	if err != nil {
+		return err
+	}
+	limits.States = g.streams
+	link, err := uplink.New(limits)
+	if err != nil {
+		return err
+	}
 	g.deliveries = &deliveries{
 		config: &g.config, reader: g.store, catalog: g.store, own: g.streams, states: g.states, control: g.control,
 		cut: &g.uplinkCut, log: g.log, kick: make(chan struct{}, 1), running: map[string]*running{},
-		functions: functions,
+		functions: functions, link: link,
 	}
 	for i := range g.config.Deliveries {
 		c := &g.config.Deliveries[i]
@@ -87,11 +98,12 @@ func (g *Gateway) wireDeliveries() error {
 
 // open makes a delivery with its sink. It asks nobody and starts nothing.
 func (m *deliveries) open(c *DeliveryConfig) (*delivery.Delivery, firehose.Sink, error) {
-	sink, err := c.open(m.config)
+	w := m.way(c)
+	sink, err := c.open(w)
 	if err != nil {
 		return nil, nil, err
 	}
-	refused, err := m.errors(c)
+	refused, err := m.errors(c, w)
 	if err != nil {
 		_ = sink.Close() // nothing was sent through it
 		return nil, nil, fmt.Errorf("open the error output: %w", err)
@@ -101,10 +113,10 @@ func (m *deliveries) open(c *DeliveryConfig) (*delivery.Delivery, firehose.Sink,
 		_ = sink.Close() // nothing was sent through it
 		return nil, nil, err
 	}
-	both := outlets{uplink{sink, m.cut}, refused}
+	both := outlets{admitted{sink, w.lane, m.cut}, refused}
 	d, err := delivery.New(delivery.Config{
 		Spec: c.spec(), Reader: m.reader, Catalog: m.catalog, States: m.own, Sink: both.Sink, Errors: refused, Encoder: encode.New, Log: m.log,
-		Transform: change, TransformSpec: text,
+		Transform: change, TransformSpec: text, Uptime: w.lane.Uptime,
 	})
 	if err != nil {
 		_ = both.Close() // nothing was sent through them
@@ -112,19 +124,28 @@ func (m *deliveries) open(c *DeliveryConfig) (*delivery.Delivery, firehose.Sink,
 	return d, both, err
 }
 
+// way is how a delivery gets out. What stays on this machine goes over no link.
+func (m *deliveries) way(c *DeliveryConfig) *way {
+	priority := c.Priority
+	if c.Local != nil {
+		priority = uplink.Free
+	}
+	return &way{config: m.config, name: c.Name, lane: m.link.Lane(c.Name, priority)}
+}
+
 // errors is where the error records of a delivery go: into its backup bucket,
 // or a stream of the site. Nil: beside its objects.
-func (m *deliveries) errors(c *DeliveryConfig) (firehose.Sink, error) {
+func (m *deliveries) errors(c *DeliveryConfig, w *way) (firehose.Sink, error) {
 	switch c.kind() {
 	case "local", "s3", "redshift":
 		return nil, nil
 	}
 	if c.Backup != nil {
-		s, err := c.Backup.open(m.config)
+		s, err := c.Backup.open(w)
 		if err != nil {
 			return nil, err
 		}
-		return uplink{s, m.cut}, nil
+		return admitted{s, w.lane, m.cut}, nil
 	}
 	return stream.Open(stream.Config{Stream: shardlog.StreamName(c.Name + ".errors"), Writer: m.own, Control: m.own, States: m.own})
 }
@@ -260,6 +281,7 @@ func (m *deliveries) finish(ctx context.Context, name string, w storedDelivery) 
 			return err
 		}
 	}
+	m.link.Drop(name)
 	if w.Own != "" {
 		if err := m.control.DeleteStream(ctx, w.Own); err != nil && shardlog.KindOf(err) != shardlog.NotFound {
 			return err

@@ -156,8 +156,8 @@ func TestTheFirehoseAPIIsConfined(t *testing.T) {
 		"file:/etc/passwd":        "over the API only files in",
 		"file:../keys":            "over the API only files in",
 		"env:AWS_SECRET_KEY":      "HEADGATE_SECRET_",
-		"file:token":              "not available in this build",
-		"env:HEADGATE_SECRET_HEC": "not available in this build",
+		"file:token":              "no such file",
+		"env:HEADGATE_SECRET_HEC": "the environment has no HEADGATE_SECRET_HEC",
 		"inline-token":            "say where it lies",
 	} {
 		_, err := c.CreateDeliveryStream(ctx, &firehose.CreateDeliveryStreamInput{DeliveryStreamName: aws.String("s"), SplunkDestinationConfiguration: &types.SplunkDestinationConfiguration{

@@ -22,12 +22,25 @@ type DeliveryStatus struct {
 	Sealed     int           `json:"sealed"` // batches on their way
 	Objects    uint64        `json:"objects"`
 	Records    uint64        `json:"records"`
-	Bytes      uint64        `json:"bytes"`   // uncompressed
-	Refused    uint64        `json:"refused"` // records that went to the error output
-	Missing    uint64        `json:"missing"` // records that were gone before they could be delivered
+	Bytes      uint64        `json:"bytes"`               // uncompressed
+	Refused    uint64        `json:"refused"`             // records that went to the error output
+	Missing    uint64        `json:"missing"`             // records that were gone before they could be delivered
+	Filtered   uint64        `json:"filtered"`            // records of which the transform made nothing
+	LagBytes   uint64        `json:"lag_bytes,omitempty"` // about, as large as those before
+	ETA        time.Duration `json:"eta_ns,omitempty"`    // until the lag is delivered, at the pace of the last minute
+	Sent       int64         `json:"sent"`                // bytes on the wire since the start
+	Waits      string        `json:"waits,omitempty"`     // for what of the uplink
+	Attempts   Attempts      `json:"attempts"`
 	NextTry    time.Time     `json:"next_try,omitzero"`
 	LastError  string        `json:"last_error,omitempty"`
 	Advice     string        `json:"advice,omitempty"` // what to do about it
+}
+
+// Attempts is what attempts came to since the start, on this gateway.
+type Attempts struct {
+	Retries map[string]uint64 `json:"retries,omitempty"` // that did not deliver, by class
+	Already uint64            `json:"already"`           // objects that were there before
+	Bisects uint64            `json:"bisects"`           // batches that were halved
 }
 
 // Where a delivery comes from.
@@ -42,7 +55,7 @@ func (g *Gateway) deliveryStatus() []DeliveryStatus { return g.deliveries.status
 func (m *deliveries) status(ctx context.Context) []DeliveryStatus {
 	var all []DeliveryStatus
 	for i, d := range m.fixed {
-		one := statusOf(d, originFile)
+		one := m.statusOf(d, originFile)
 		one.Kind = m.config.Deliveries[i].kind()
 		all = append(all, one)
 	}
@@ -54,13 +67,13 @@ func (m *deliveries) status(ctx context.Context) []DeliveryStatus {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		all = append(all, storedStatus(name, stored[name], here[name]))
+		all = append(all, m.storedStatus(name, stored[name], here[name]))
 	}
 	return all
 }
 
 // storedStatus is one stored delivery; r is nil where it does not run.
-func storedStatus(name string, s storedDelivery, r *running) DeliveryStatus {
+func (m *deliveries) storedStatus(name string, s storedDelivery, r *running) DeliveryStatus {
 	one := DeliveryStatus{Name: name, Origin: originStored, State: string(delivery.Idle)}
 	kind := ""
 	if c, err := parseDelivery("delivery "+name, s.Document); err == nil {
@@ -69,7 +82,7 @@ func storedStatus(name string, s storedDelivery, r *running) DeliveryStatus {
 	}
 	switch {
 	case r != nil && r.d != nil:
-		one = statusOf(r.d, originStored)
+		one = m.statusOf(r.d, originStored)
 	case r != nil:
 		one.State, one.LastError = string(delivery.Held), firstLine(r.fault.Error())
 	}
@@ -80,13 +93,25 @@ func storedStatus(name string, s storedDelivery, r *running) DeliveryStatus {
 	return one
 }
 
-func statusOf(d *delivery.Delivery, origin string) DeliveryStatus {
+func (m *deliveries) statusOf(d *delivery.Delivery, origin string) DeliveryStatus {
 	s := d.Status()
 	one := DeliveryStatus{
 		Name: s.Name, Origin: origin, Stream: string(s.Stream), Sink: s.Sink, State: string(s.State), LagRecords: s.LagRecords, Sealed: s.Sealed,
 		Objects: s.Totals.Objects, Records: s.Totals.Records, Bytes: s.Totals.Bytes, Refused: s.Totals.Refused, Missing: s.Totals.Missing,
-		NextTry: s.NextTry, LastError: s.LastError,
+		Filtered: s.Totals.Filtered, NextTry: s.NextTry, LastError: s.LastError,
+		Attempts: Attempts{Retries: map[string]uint64{}, Already: s.Counts.Already, Bisects: s.Counts.Bisects},
 	}
+	for class, n := range s.Counts.Retries {
+		one.Attempts.Retries[class.String()] = n
+	}
+	if s.Totals.Records > 0 {
+		one.LagBytes = s.LagRecords * (s.Totals.Bytes / s.Totals.Records)
+	}
+	if s.Pace > 0 && s.LagRecords > 0 {
+		one.ETA = min(time.Duration(float64(s.LagRecords)/s.Pace*float64(time.Second)), 10*365*24*time.Hour)
+	}
+	lane := m.link.Find(s.Name)
+	one.Sent, one.Waits = lane.Sent, lane.Held
 	if !s.Oldest.IsZero() {
 		one.LagAge = time.Since(s.Oldest)
 	}
@@ -102,6 +127,10 @@ func advice(d DeliveryStatus) string {
 			return "correct what it says, here or in the delivery; it is opened again every 10 s"
 		}
 		return "correct the credentials or the destination; nothing is lost meanwhile, it is tried again every 5 minutes (headgate delivery test " + d.Name + ")"
+	case delivery.Running:
+		if d.Waits != "" {
+			return "it waits: " + d.Waits
+		}
 	case delivery.Retrying:
 		return "the destination cannot be reached or is busy; it is tried again for ever, records stay on the disk"
 	case delivery.Waiting:

@@ -121,7 +121,7 @@ func TestADeliveryThatCannotBeOpenedIsHeld(t *testing.T) {
 		"name: x\nstream: s\n":                                         "give it one sink",
 		"name: x\nstream: s\nlocl: {folder: f}\n":                      `no setting "locl", did you mean "local"?`,
 		"name: x\nstream: s\nlocal: {folder: f}\ns3: {bucket: b}\n":    "give it one sink",
-		"name: x\nstream: s\nsplunk: {url: http://x}\n":                "splunk is not available in this build",
+		"name: x\nstream: s\nsplunk: {url: http://x}\n":                "splunk.token: it must say where the token lies",
 		"name: x\nstream: s\nprefix: '!{nope}'\nlocal: {folder: f}\n":  "!{nope} is unknown",
 		"name: x\nstream: s\ns3: {bucket: b, secret_key: {file: s}}\n": "access_key and secret_key go together",
 	} {

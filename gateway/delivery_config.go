@@ -7,6 +7,7 @@ import (
 	"headgate/firehose"
 	"headgate/firehose/delivery"
 	"headgate/firehose/transform"
+	"headgate/firehose/uplink"
 	"headgate/shardlog"
 )
 
@@ -29,6 +30,9 @@ type DeliveryConfig struct {
 	Unwrap      bool                `yaml:"unwrap"`    // the stream holds error records: deliver anew what they hold
 	Backup      *S3Config           `yaml:"backup"`    // for what a sink of single records refuses; nil: the stream NAME.errors
 
+	Retry    *Duration       `yaml:"retry"`    // how long a batch is tried while the link is up, before its records go to the error output; none: for ever
+	Priority uplink.Priority `yaml:"priority"` // on the uplink: alarm, normal, bulk, free
+
 	Local      *LocalConfig      `yaml:"local"`
 	S3         *S3Config         `yaml:"s3"`
 	HTTP       *HTTPConfig       `yaml:"http"`
@@ -40,6 +44,9 @@ type DeliveryConfig struct {
 	Kafka      *KafkaConfig      `yaml:"kafka"`
 	MQTT       *MQTTConfig       `yaml:"mqtt"`
 	Function   *FunctionConfig   `yaml:"function"`
+	Datadog    *DatadogConfig    `yaml:"datadog"`
+	NewRelic   *NewRelicConfig   `yaml:"newrelic"`
+	OTLP       *OTLPConfig       `yaml:"otlp"`
 }
 
 // sinkConfig is the block of a delivery that names its sink.
@@ -47,7 +54,7 @@ type sinkConfig interface {
 	// check answers a Fault whose path begins below the block.
 	check() error
 	// open makes the sink; it asks nobody yet.
-	open(c *Config) (firehose.Sink, error)
+	open(w *way) (firehose.Sink, error)
 	// secrets are the references in the block, nil for those it does not give.
 	secrets() []*Secret
 }
@@ -77,11 +84,14 @@ func (d *DeliveryConfig) sinks() (set []namedSink) {
 	add("kafka", d.Kafka != nil, d.Kafka)
 	add("mqtt", d.MQTT != nil, d.MQTT)
 	add("function", d.Function != nil, d.Function)
+	add("datadog", d.Datadog != nil, d.Datadog)
+	add("newrelic", d.NewRelic != nil, d.NewRelic)
+	add("otlp", d.OTLP != nil, d.OTLP)
 	return set
 }
 
 // sinkNames is what a delivery may name, for people.
-const sinkNames = "local, s3, http, splunk, opensearch, redshift, mongodb, kinesis, kafka, mqtt or function"
+const sinkNames = "local, s3, http, splunk, opensearch, redshift, mongodb, kinesis, kafka, mqtt, function, datadog, newrelic or otlp"
 
 // kind is the name of the delivery's sink, "" when it has not exactly one.
 func (d *DeliveryConfig) kind() string {
@@ -102,6 +112,8 @@ func (d *DeliveryConfig) check(at string) error {
 		return Fault{below("stream"), "say which stream is delivered"}
 	case len(sinks) != 1:
 		return Fault{or(at, "name"), "give it one sink: " + sinkNames}
+	case d.Priority.Check() != nil:
+		return Fault{below("priority"), d.Priority.Check().Error()}
 	case d.Start != "" && d.Start != "oldest" && d.Start != "newest":
 		return Fault{below("start"), fmt.Sprintf("%q is no start: write oldest or newest", d.Start)}
 	}
@@ -140,12 +152,12 @@ func (d *DeliveryConfig) check(at string) error {
 }
 
 // open opens the sink that the delivery names.
-func (d *DeliveryConfig) open(c *Config) (firehose.Sink, error) {
+func (d *DeliveryConfig) open(w *way) (firehose.Sink, error) {
 	sinks := d.sinks()
 	if len(sinks) != 1 {
 		return nil, shardlog.Errorf(shardlog.Invalid, "open sink", "give the delivery one sink: %s", sinkNames)
 	}
-	return sinks[0].open(c)
+	return sinks[0].open(w)
 }
 
 // spec is the delivery as its room reads it.
@@ -160,6 +172,13 @@ func (d *DeliveryConfig) spec() delivery.Spec {
 	if d.Interval != nil {
 		interval := delivery.Duration(*d.Interval)
 		s.Buffering.Interval = &interval
+	}
+	if d.Retry != nil {
+		retry := delivery.Duration(*d.Retry)
+		s.Retry = &retry
+	}
+	if d.HTTP != nil && d.Delimiter == "" {
+		s.Delimiter = "raw" // each record has a place of its own in a request
 	}
 	if d.Start == "newest" {
 		s.Start = delivery.Latest

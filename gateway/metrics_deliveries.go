@@ -16,8 +16,27 @@ func (c collector) deliveries(m sample, s Status) {
 		m.counter("headgate_delivery_records_total", "records delivered", float64(d.Records), "delivery", d.Name)
 		m.counter("headgate_delivery_bytes_total", "bytes delivered, uncompressed", float64(d.Bytes), "delivery", d.Name)
 		m.counter("headgate_delivery_refused_records_total", "records that went to the error output", float64(d.Refused), "delivery", d.Name)
+		m.counter("headgate_delivery_filtered_records_total", "records of which the transform made nothing", float64(d.Filtered), "delivery", d.Name)
+		m.gauge("headgate_delivery_lag_bytes", "about what they come to, uncompressed", float64(d.LagBytes), "delivery", d.Name)
+		m.gauge("headgate_delivery_eta_seconds", "until they are delivered, at the pace of the last minute", d.ETA.Seconds(), "delivery", d.Name)
+		m.counter("headgate_delivery_already_total", "objects that were there before the attempt", float64(d.Attempts.Already), "delivery", d.Name)
+		m.counter("headgate_delivery_bisects_total", "batches that were halved", float64(d.Attempts.Bisects), "delivery", d.Name)
+		for class, n := range d.Attempts.Retries {
+			m.counter("headgate_delivery_retries_total", "attempts that did not deliver", float64(n), "delivery", d.Name, "class", class)
+		}
 		m.counter("headgate_delivery_missing_records_total", "records that were gone before they could be delivered", float64(d.Missing), "delivery", d.Name)
 		c.cloudWatch(m, d)
+	}
+	if len(s.Deliveries) == 0 {
+		return
+	}
+	m.gauge("headgate_uplink_down", "1 while no destination can be reached", flag(s.Uplink.Down))
+	m.gauge("headgate_uplink_day_bytes", "of the day's budget used", float64(s.Uplink.DayUsed))
+	m.gauge("headgate_uplink_month_bytes", "of the month's budget used", float64(s.Uplink.MonthUsed))
+	for _, l := range s.Uplink.Lanes {
+		m.counter("headgate_uplink_sent_bytes_total", "bytes on the wire", float64(l.Sent), "delivery", l.Name)
+		m.counter("headgate_uplink_received_bytes_total", "bytes on the wire", float64(l.Received), "delivery", l.Name)
+		m.gauge("headgate_uplink_waiting", "1 while a delivery waits for window, budget or link", flag(l.Held != ""), "delivery", l.Name)
 	}
 }
 

@@ -1,8 +1,6 @@
 package gateway
 
 import (
-	"fmt"
-
 	"headgate/firehose"
 	"headgate/firehose/sink/local"
 	"headgate/firehose/sink/s3"
@@ -21,7 +19,7 @@ func (c *LocalConfig) check() error {
 	return nil
 }
 
-func (c *LocalConfig) open(*Config) (firehose.Sink, error) { return local.Open(c.Folder) }
+func (c *LocalConfig) open(*way) (firehose.Sink, error) { return local.Open(c.Folder) }
 
 func (c *LocalConfig) secrets() []*Secret { return nil }
 
@@ -59,6 +57,7 @@ type S3Config struct {
 	PathStyle bool    `yaml:"path_style"`
 	AccessKey *Secret `yaml:"access_key"`
 	SecretKey *Secret `yaml:"secret_key"`
+	NetConfig `yaml:",inline"`
 }
 
 func (c *S3Config) check() error {
@@ -70,18 +69,23 @@ func (c *S3Config) check() error {
 	case c.AccessKey == nil && c.Endpoint != "":
 		return Fault{"endpoint", "a server of its own wants access_key and secret_key of its own"}
 	}
-	return nil
+	return c.NetConfig.check()
 }
 
 func (c *S3Config) secrets() []*Secret {
 	if c == nil {
 		return nil
 	}
-	return []*Secret{c.AccessKey, c.SecretKey}
+	return append(c.NetConfig.secrets(), c.AccessKey, c.SecretKey)
 }
 
-func (c *S3Config) open(g *Config) (firehose.Sink, error) {
+func (c *S3Config) open(w *way) (firehose.Sink, error) {
+	g := w.config
 	id, secret, err := c.keys(g)
+	if err != nil {
+		return nil, err
+	}
+	client, err := w.client(c.NetConfig)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +93,7 @@ func (c *S3Config) open(g *Config) (firehose.Sink, error) {
 	if c.AccessKey == nil {
 		full.Endpoint, full.PathStyle = g.AWS.Endpoint, g.AWS.PathStyle
 	}
-	return s3.Open(s3.Config{Bucket: full.Bucket, Region: or(full.Region, g.AWS.Region), Endpoint: full.Endpoint, PathStyle: full.PathStyle, AccessKey: id, SecretKey: secret})
+	return s3.Open(s3.Config{Bucket: full.Bucket, Region: or(full.Region, g.AWS.Region), Endpoint: full.Endpoint, PathStyle: full.PathStyle, AccessKey: id, SecretKey: secret, Client: client})
 }
 
 // keys are the bucket's own, or the account's.
@@ -112,9 +116,4 @@ func orSecret(s *Secret, env string) *Secret {
 		return s
 	}
 	return &Secret{Env: env}
-}
-
-// notBuilt is the answer of a sink whose room this binary does not have.
-func notBuilt(name string) error {
-	return shardlog.Errorf(shardlog.Invalid, "open sink", "%w", fmt.Errorf("%s is not available in this build", name))
 }

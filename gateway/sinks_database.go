@@ -47,7 +47,7 @@ func (c *RedshiftConfig) secrets() []*Secret {
 	return all
 }
 
-func (c *RedshiftConfig) open(g *Config) (firehose.Sink, error) {
+func (c *RedshiftConfig) open(w *way) (firehose.Sink, error) {
 	password, err := read("password", c.Password)
 	if err != nil {
 		return nil, err
@@ -58,7 +58,8 @@ func (c *RedshiftConfig) open(g *Config) (firehose.Sink, error) {
 	}
 	r := redshift.Config{
 		URL: "s3://" + c.Stage.Bucket + "/", Host: c.Address, Database: c.Database, User: c.Username, Password: password,
-		Security: redshift.Security(c.Security), TLS: secure, Table: c.Table, Role: c.Role, Options: c.Options, Ledger: c.Ledger, Region: or(c.Stage.Region, g.AWS.Region),
+		Security: redshift.Security(c.Security), TLS: secure, Table: c.Table, Role: c.Role, Options: c.Options, Ledger: c.Ledger, Region: or(c.Stage.Region, w.config.AWS.Region),
+		Dial: w.lane.Dial,
 	}
 	for name := range strings.SplitSeq(c.Columns, ",") {
 		if name = strings.TrimSpace(name); name != "" {
@@ -66,11 +67,11 @@ func (c *RedshiftConfig) open(g *Config) (firehose.Sink, error) {
 		}
 	}
 	if c.Role == "" {
-		if r.AccessKey, r.SecretKey, err = c.Stage.keys(g); err != nil {
+		if r.AccessKey, r.SecretKey, err = c.Stage.keys(w.config); err != nil {
 			return nil, fmt.Errorf("stage: %w", err)
 		}
 	}
-	if r.Stage, err = c.Stage.open(g); err != nil {
+	if r.Stage, err = c.Stage.open(w); err != nil {
 		return nil, fmt.Errorf("stage: %w", err)
 	}
 	return redshift.Open(r)
@@ -104,7 +105,7 @@ func (c *MongoDBConfig) check() error {
 
 func (c *MongoDBConfig) secrets() []*Secret { return []*Secret{c.Password} }
 
-func (c *MongoDBConfig) open(*Config) (firehose.Sink, error) {
+func (c *MongoDBConfig) open(w *way) (firehose.Sink, error) {
 	password, err := read("password", c.Password)
 	if err != nil {
 		return nil, err
@@ -115,6 +116,6 @@ func (c *MongoDBConfig) open(*Config) (firehose.Sink, error) {
 	}
 	return mongodb.Open(mongodb.Config{
 		Hosts: c.Hosts, ReplicaSet: c.ReplicaSet, Direct: c.Direct, Database: c.Database, Collection: c.Collection,
-		Username: c.Username, Password: password, AuthSource: c.AuthSource, Mechanism: c.Mechanism, TLS: secure, Key: c.Key, Wrap: c.Wrap,
+		Username: c.Username, Password: password, AuthSource: c.AuthSource, Mechanism: c.Mechanism, TLS: secure, Key: c.Key, Wrap: c.Wrap, Dial: w.lane.Dial,
 	})
 }

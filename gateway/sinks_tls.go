@@ -3,7 +3,6 @@ package gateway
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"os"
 
 	"headgate/shardlog"
@@ -32,7 +31,7 @@ func (c *TLSConfig) open() (*tls.Config, error) {
 	if c.CA != "" {
 		text, err := os.ReadFile(c.CA)
 		if err != nil {
-			return nil, fmt.Errorf("tls.ca: %w", err)
+			return nil, shardlog.Errorf(shardlog.Invalid, "read certificates", "tls.ca: %w", err)
 		}
 		if t.RootCAs, err = x509.SystemCertPool(); err != nil {
 			t.RootCAs = x509.NewCertPool()
@@ -44,7 +43,7 @@ func (c *TLSConfig) open() (*tls.Config, error) {
 	if c.Certificate != "" {
 		pair, err := tls.LoadX509KeyPair(c.Certificate, c.Key)
 		if err != nil {
-			return nil, fmt.Errorf("tls.certificate: %w", err)
+			return nil, shardlog.Errorf(shardlog.Invalid, "read certificates", "tls.certificate: %w", err)
 		}
 		t.Certificates = []tls.Certificate{pair}
 	}

@@ -1,13 +1,12 @@
 package gateway
 
 import (
-	"fmt"
-
 	"headgate/firehose"
 	"headgate/firehose/sink/function"
 	"headgate/firehose/sink/kafka"
 	"headgate/firehose/sink/kinesis"
 	"headgate/firehose/sink/mqtt"
+	"headgate/shardlog"
 )
 
 // KinesisConfig is a stream upstream: Amazon's, or a gateway's elsewhere.
@@ -17,6 +16,7 @@ type KinesisConfig struct {
 	Endpoint  string  `yaml:"endpoint"`
 	AccessKey *Secret `yaml:"access_key"`
 	SecretKey *Secret `yaml:"secret_key"`
+	NetConfig `yaml:",inline"`
 }
 
 func (c *KinesisConfig) check() error {
@@ -26,12 +26,14 @@ func (c *KinesisConfig) check() error {
 	case c.AccessKey == nil || c.SecretKey == nil:
 		return Fault{"access_key", "access_key and secret_key must say where they lie: file, env or credential"}
 	}
-	return nil
+	return c.NetConfig.check()
 }
 
-func (c *KinesisConfig) secrets() []*Secret { return []*Secret{c.AccessKey, c.SecretKey} }
+func (c *KinesisConfig) secrets() []*Secret {
+	return append(c.NetConfig.secrets(), c.AccessKey, c.SecretKey)
+}
 
-func (c *KinesisConfig) open(g *Config) (firehose.Sink, error) {
+func (c *KinesisConfig) open(w *way) (firehose.Sink, error) {
 	id, err := read("access_key", c.AccessKey)
 	if err != nil {
 		return nil, err
@@ -40,7 +42,11 @@ func (c *KinesisConfig) open(g *Config) (firehose.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	return kinesis.Open(kinesis.Config{Stream: c.Stream, Region: or(c.Region, g.AWS.Region), Endpoint: c.Endpoint, AccessKey: id, SecretKey: secret})
+	client, err := w.client(c.NetConfig)
+	if err != nil {
+		return nil, err
+	}
+	return kinesis.Open(kinesis.Config{Stream: c.Stream, Region: or(c.Region, w.config.AWS.Region), Endpoint: c.Endpoint, AccessKey: id, SecretKey: secret, Client: client})
 }
 
 // KafkaConfig is a topic of Kafka.
@@ -62,7 +68,7 @@ func (c *KafkaConfig) check() error {
 
 func (c *KafkaConfig) secrets() []*Secret { return []*Secret{c.Password} }
 
-func (c *KafkaConfig) open(*Config) (firehose.Sink, error) {
+func (c *KafkaConfig) open(w *way) (firehose.Sink, error) {
 	password, err := read("password", c.Password)
 	if err != nil {
 		return nil, err
@@ -71,7 +77,7 @@ func (c *KafkaConfig) open(*Config) (firehose.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	return kafka.Open(kafka.Config{Brokers: c.Brokers, Topic: c.Topic, Mechanism: c.Mechanism, User: c.Username, Password: password, TLS: secure})
+	return kafka.Open(kafka.Config{Brokers: c.Brokers, Topic: c.Topic, Mechanism: c.Mechanism, User: c.Username, Password: password, TLS: secure, Dial: w.lane.Dial})
 }
 
 // MQTTConfig is a broker upstream.
@@ -93,7 +99,7 @@ func (c *MQTTConfig) check() error {
 
 func (c *MQTTConfig) secrets() []*Secret { return []*Secret{c.Password} }
 
-func (c *MQTTConfig) open(*Config) (firehose.Sink, error) {
+func (c *MQTTConfig) open(w *way) (firehose.Sink, error) {
 	password, err := read("password", c.Password)
 	if err != nil {
 		return nil, err
@@ -102,33 +108,38 @@ func (c *MQTTConfig) open(*Config) (firehose.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	return mqtt.Open(mqtt.Config{Broker: c.Broker, ClientID: c.ClientID, User: c.Username, Password: password, Topic: c.Topic, TLS: secure})
+	return mqtt.Open(mqtt.Config{Broker: c.Broker, ClientID: c.ClientID, User: c.Username, Password: password, Topic: c.Topic, TLS: secure, Dial: w.lane.Dial})
 }
 
 // FunctionConfig is a function that is invoked with the stream's records.
 type FunctionConfig struct {
-	URL      string  `yaml:"url"` // of the Invoke API
-	Name     string  `yaml:"name"`
-	Records  int     `yaml:"records"`  // of one invocation; zero: 100
-	Attempts int     `yaml:"attempts"` // until a batch is halved; zero: 3
-	Token    *Secret `yaml:"token"`
+	URL       string  `yaml:"url"` // of the Invoke API
+	Name      string  `yaml:"name"`
+	Records   int     `yaml:"records"`  // of one invocation; zero: 100
+	Attempts  int     `yaml:"attempts"` // until a batch is halved; zero: 3
+	Token     *Secret `yaml:"token"`
+	NetConfig `yaml:",inline"`
 }
 
 func (c *FunctionConfig) check() error {
 	if c.URL == "" || c.Name == "" {
 		return Fault{"url", "name the server and the function"}
 	}
-	return nil
+	return c.NetConfig.check()
 }
 
-func (c *FunctionConfig) secrets() []*Secret { return []*Secret{c.Token} }
+func (c *FunctionConfig) secrets() []*Secret { return append(c.NetConfig.secrets(), c.Token) }
 
-func (c *FunctionConfig) open(g *Config) (firehose.Sink, error) {
+func (c *FunctionConfig) open(w *way) (firehose.Sink, error) {
 	token, err := read("token", c.Token)
 	if err != nil {
 		return nil, err
 	}
-	return function.Open(function.Config{URL: c.URL, Name: c.Name, Records: c.Records, Attempts: c.Attempts, Region: g.AWS.Region, Token: token})
+	t, err := w.transport(c.NetConfig)
+	if err != nil {
+		return nil, err
+	}
+	return function.Open(function.Config{URL: c.URL, Name: c.Name, Records: c.Records, Attempts: c.Attempts, Region: w.config.AWS.Region, Token: token, Transport: t})
 }
 
 // read is a secret, "" when none is given.
@@ -138,7 +149,7 @@ func read(name string, s *Secret) (string, error) {
 	}
 	text, err := s.Read()
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", name, err)
+		return "", shardlog.Errorf(shardlog.Invalid, "open sink", "%s: %w", name, err)
 	}
 	return text, nil
 }

@@ -27,6 +27,7 @@ type Status struct {
 	Site      *SiteStatus    `json:"site,omitempty"` // absent of a gateway that has no peers
 
 	Deliveries []DeliveryStatus `json:"deliveries,omitempty"`
+	Uplink     UplinkStatus     `json:"uplink"`
 	MQTT       *mqtt.Stats      `json:"mqtt,omitempty"`
 	API        APIStatus        `json:"api"`
 }
@@ -96,7 +97,7 @@ func (g *Gateway) Status() Status {
 	s := Status{
 		ID: fmt.Sprintf("%016x", g.id), Version: Version(), Since: g.began.UTC().Truncate(time.Second), Data: g.config.Data,
 		Addresses: g.addresses, Health: g.health(), Clock: g.clockStatus(), Log: g.logStatus(), Disk: g.diskStatus(),
-		Streams: g.streamStatus(), Site: g.siteStatus(), Deliveries: g.deliveryStatus(),
+		Streams: g.streamStatus(), Site: g.siteStatus(), Deliveries: g.deliveryStatus(), Uplink: g.deliveries.link.Status(),
 		API: APIStatus{Door: g.door.Stats(), Kinesis: g.kinesis.Stats(), Firehose: g.firehose.Stats()},
 	}
 	if g.mqtt != nil {

@@ -6,28 +6,37 @@ import (
 	"sync/atomic"
 
 	"headgate/firehose"
+	"headgate/firehose/uplink"
 )
 
-// uplink is a sink that can be cut off on purpose, to see what an outage does.
-type uplink struct {
+// admitted is a sink that waits for its lane of the uplink, and that can be
+// cut off on purpose, to see what an outage does.
+type admitted struct {
 	firehose.Sink
-	cut *atomic.Bool
+	lane *uplink.Lane
+	cut  *atomic.Bool
 }
 
 var errCut = errors.New("the uplink is cut on purpose: simulate-outage")
 
 // Deliver hands a batch over unless the uplink is cut.
-func (u uplink) Deliver(ctx context.Context, b *firehose.Batch) firehose.Result {
-	if u.cut.Load() {
+func (a admitted) Deliver(ctx context.Context, b *firehose.Batch) firehose.Result {
+	if a.cut.Load() {
 		return firehose.Fail(firehose.Transient, errCut)
 	}
-	return u.Sink.Deliver(ctx, b)
+	if err := a.lane.Admit(ctx); err != nil {
+		return firehose.Fail(firehose.Transient, err)
+	}
+	return a.Sink.Deliver(ctx, b)
 }
 
 // Probe asks for the destination unless the uplink is cut.
-func (u uplink) Probe(ctx context.Context) firehose.Result {
-	if u.cut.Load() {
+func (a admitted) Probe(ctx context.Context) firehose.Result {
+	if a.cut.Load() {
 		return firehose.Fail(firehose.Transient, errCut)
 	}
-	return u.Sink.Probe(ctx)
+	if err := a.lane.Admit(ctx); err != nil {
+		return firehose.Fail(firehose.Transient, err)
+	}
+	return a.Sink.Probe(ctx)
 }

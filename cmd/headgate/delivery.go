@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -91,6 +94,18 @@ func (a *app) showDelivery(d gateway.DeliveryDetail, err error) error {
 		{"delivered", fmt.Sprintf("%s records in %s objects, %s", count(d.Records), count(d.Objects), bytesText(d.Bytes))},
 		{"not delivered", fmt.Sprintf("%s refused, %s gone before", count(d.Refused), count(d.Missing))},
 	}
+	if d.Filtered > 0 {
+		rows = append(rows, [2]string{"filtered", count(d.Filtered) + " records of which the transform made nothing"})
+	}
+	if d.ETA > 0 {
+		rows = append(rows, [2]string{"drained in", fmt.Sprintf("about %s, at the pace of the last minute; about %s wait", span(d.ETA), bytesText(d.LagBytes))})
+	}
+	if tried := attemptsText(d.Attempts); tried != "" {
+		rows = append(rows, [2]string{"attempts", tried})
+	}
+	if d.Sent > 0 {
+		rows = append(rows, [2]string{"on the wire", bytesText(uint64(d.Sent)) + " sent since the start"})
+	}
 	if d.LastError != "" {
 		rows = append(rows, [2]string{"error", d.LastError})
 	}
@@ -104,6 +119,21 @@ func (a *app) showDelivery(d gateway.DeliveryDetail, err error) error {
 		fmt.Fprintf(a.term.out, "\n%s\n", d.Document)
 	}
 	return nil
+}
+
+// attemptsText is what did not go at once, "" when all did.
+func attemptsText(a gateway.Attempts) string {
+	var all []string
+	for _, class := range slices.Sorted(maps.Keys(a.Retries)) {
+		all = append(all, fmt.Sprintf("%s %s", count(a.Retries[class]), class))
+	}
+	if a.Already > 0 {
+		all = append(all, count(a.Already)+" there before")
+	}
+	if a.Bisects > 0 {
+		all = append(all, count(a.Bisects)+" batches halved")
+	}
+	return strings.Join(all, ", ")
 }
 
 // maxDelivery is more than a delivery may have.

@@ -67,6 +67,9 @@ func (a *app) printStatus(s gateway.Status) error {
 		rows = append(rows, [2]string{"site", siteText(*s.Site)})
 		rows = append(rows, spoolRows(*s.Site)...)
 	}
+	if text := uplinkText(s.Uplink); text != "" && len(s.Deliveries) > 0 {
+		rows = append(rows, [2]string{"uplink", text})
+	}
 	if s.MQTT != nil {
 		rows = append(rows, [2]string{"mqtt", fmt.Sprintf("%d connected, %s received, %s acknowledged", s.MQTT.Connections, count(s.MQTT.Received), count(s.MQTT.Acked))})
 	}
@@ -108,6 +111,23 @@ func (a *app) streamTable(all []gateway.StreamStatus) error {
 		rows = append(rows, []string{s.Name, fmt.Sprint(s.Shards), count(s.Records), bytesText(s.Stored), span(s.Retention), timeText(s.Newest)})
 	}
 	return a.table("STREAM SHARDS RECORDS STORED RETENTION NEWEST", rows)
+}
+
+// uplinkText is the way out, "" while there is nothing to say of it.
+func uplinkText(s gateway.UplinkStatus) string {
+	var all []string
+	if s.Down {
+		all = append(all, "down since "+timeText(s.Since))
+	}
+	for _, b := range []struct {
+		name       string
+		used, most int64
+	}{{"today", s.DayUsed, s.Day}, {"this month", s.MonthUsed, s.Month}} {
+		if b.most > 0 {
+			all = append(all, fmt.Sprintf("%s of %s %s", bytesText(uint64(b.used)), bytesText(uint64(b.most)), b.name))
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 func (a *app) deliveryTable(all []gateway.DeliveryStatus) error {

@@ -29,6 +29,8 @@ type Config struct {
 	Encoder func(firehose.Format) (firehose.Encoder, error)
 	Log     *slog.Logger // nil: slog.Default
 
+	Uptime func() time.Duration // of the link: the clock of Spec.Retry; nil: time itself
+
 	Transform     firehose.Transform // nil: records go as they are
 	TransformSpec string             // describes Transform, so that a change of it is one of the delivery; empty with nil only
 }
@@ -43,6 +45,7 @@ type Delivery struct {
 	uploads   chan struct{} // one token for each shard that may be sending
 	namer     namer         // set by Run before any lane begins
 	limit     limit
+	pace      pace
 	transform string // digest of Config.TransformSpec
 
 	mu     sync.Mutex
@@ -81,6 +84,10 @@ func New(c Config) (*Delivery, error) {
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
+	}
+	if c.Uptime == nil {
+		begin := time.Now()
+		c.Uptime = func() time.Duration { return time.Since(begin) }
 	}
 	d := &Delivery{c: c, control: newControl(), uploads: make(chan struct{}, maxUploads), lanes: map[shardlog.ShardID]*lane{}, phase: Idle, transform: digestOf(c.TransformSpec)}
 	d.data = outlet{sink: c.Sink, gate: newGate()}

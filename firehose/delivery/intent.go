@@ -91,7 +91,8 @@ type intent struct {
 	Data      part            `json:"data,omitzero"`
 	Parts     []part          `json:"parts,omitempty"` // the objects of partitions, instead of Data
 	Errors    part            `json:"errors,omitzero"`
-	Refused   []refusal       `json:"refused,omitempty"` // by Seq
+	Refused   []refusal       `json:"refused,omitempty"`   // by Seq
+	Abandoned *refusal        `json:"abandoned,omitempty"` // why all others go to the error output too; nil: they do not
 }
 
 // part is one object of an intent. Count is zero when there is none.
@@ -121,7 +122,7 @@ func (d *digest) UnmarshalText(text []byte) error {
 
 // totals is what the intent comes to when it is finished.
 func (in intent) totals() Totals {
-	t := Totals{Missing: in.Missing, Filtered: in.Filtered, Refused: uint64(len(in.Refused))}
+	t := Totals{Missing: in.Missing, Filtered: in.Filtered, Refused: uint64(in.Errors.Count)}
 	for _, p := range in.parts() {
 		if p.Count > 0 {
 			t.Objects++
@@ -144,6 +145,9 @@ func (in intent) refused(seq shardlog.Seq) (refusal, bool) {
 		if r.Seq == seq {
 			return r, true
 		}
+	}
+	if in.Abandoned != nil {
+		return *in.Abandoned, true
 	}
 	return refusal{}, false
 }

@@ -40,7 +40,11 @@ func (ln *lane) send(ctx context.Context, in intent) error {
 	next := ln.state
 	next.Next, next.Intents = in.Last+1, nil
 	next.Totals.add(in.totals())
-	return ln.save(ctx, next)
+	if err := ln.save(ctx, next); err != nil {
+		return err
+	}
+	ln.d.pace.add(time.Now(), uint64(in.Last+1-in.From))
+	return nil
 }
 
 // object is one object of an intent on its way.
@@ -56,6 +60,7 @@ type object struct {
 // deliver tries until the object is there. It answers resealed when the
 // intent was replaced by another.
 func (ln *lane) deliver(ctx context.Context, in intent, o object) (resealed bool, err error) {
+	patience := ln.d.patience(o)
 	for attempt := 1; ; attempt++ {
 		r, err := ln.attempt(ctx, ln.batch(in, o, attempt > 1 || !o.fresh), o.to)
 		if err != nil {
@@ -83,6 +88,8 @@ func (ln *lane) deliver(ctx context.Context, in intent, o object) (resealed bool
 			return true, ln.halve(ctx, in, codePoison, r, attempt)
 		case r.Class == firehose.Auth || r.Class == firehose.Config:
 			// the gate holds everybody
+		case patience.tried():
+			return true, ln.abandon(ctx, in, r, attempt)
 		default:
 			if err := pause(ctx, backoff(attempt, r.RetryAfter)); err != nil {
 				return false, err

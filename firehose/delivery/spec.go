@@ -25,6 +25,7 @@ type Spec struct {
 	ErrorPrefix string              `json:"error_prefix,omitempty" yaml:"error_prefix,omitempty"` // of objects of records that cannot be delivered
 	Extension   string              `json:"extension,omitempty" yaml:"extension,omitempty"`       // instead of .gz, .zst
 	Pin         *bool               `json:"pin,omitempty" yaml:"pin,omitempty"`                   // keep undelivered records beyond the retention; default true
+	Retry       *Duration           `json:"retry,omitempty" yaml:"retry,omitempty"`               // how long a batch is tried while the link is up, before it goes to the error output; none: for ever
 	Start       string              `json:"start,omitempty" yaml:"start,omitempty"`               // of a new delivery: trim_horizon (default), latest
 }
 
@@ -46,6 +47,7 @@ const (
 	defaultInterval  = 300 * time.Second
 	maxSizeMiB       = 128
 	maxInterval      = 900 * time.Second
+	maxRetry         = 365 * 24 * time.Hour
 	maxName          = 64
 	maxEvaluated     = 512 // characters of an evaluated prefix
 	maxExtension     = 128
@@ -67,6 +69,9 @@ func (s Spec) Validate() error {
 	}
 	if d := s.interval(); d < 0 || d > maxInterval {
 		wrong = append(wrong, invalid("buffering.interval is %v, 0s to %v are allowed", d, maxInterval))
+	}
+	if s.Retry != nil && (time.Duration(*s.Retry) < 0 || time.Duration(*s.Retry) > maxRetry) {
+		wrong = append(wrong, invalid("retry is %v, 0s to %v are allowed", time.Duration(*s.Retry), maxRetry))
 	}
 	if c := s.Compression; c != "" && !slices.Contains(compressions, c) {
 		wrong = append(wrong, invalid("compression %q is unknown; %s are known", c, strings.Join(compressions, ", ")))
@@ -128,6 +133,14 @@ func (s Spec) interval() time.Duration {
 		return defaultInterval
 	}
 	return time.Duration(*s.Buffering.Interval)
+}
+
+// retry is how long a batch is tried; zero is for ever.
+func (s Spec) retry() time.Duration {
+	if s.Retry == nil {
+		return 0
+	}
+	return max(time.Duration(*s.Retry), 1)
 }
 
 func (s Spec) pinned() bool { return s.Pin == nil || *s.Pin }

@@ -18,6 +18,7 @@ type Status struct {
 	Sealed     int       // batches on their way
 	Totals     Totals
 	Counts     Counts
+	Pace       float64   // records a second that are delivered, over the last minute
 	NextTry    time.Time // while held or retrying
 	LastError  string    // "" when the last attempt went well
 }
@@ -28,6 +29,7 @@ func (d *Delivery) Status() Status {
 	stream, _ := d.c.Catalog.Stream(d.c.Spec.Stream)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	s.Pace = d.pace.now(time.Now())
 	s.State, s.Counts = d.phase, d.counts.snapshot()
 	if d.last != nil {
 		s.LastError = d.last.Error()

@@ -22,6 +22,7 @@ type tally struct {
 	seen           uint64
 	filtered       uint64
 	refused        []refusal
+	abandoned      *refusal // why all others are refused too; nil: they are not
 
 	data, bad sums
 	parts     map[string]*sums // of data, by partition; nil without partitions
@@ -46,7 +47,7 @@ func newTally(from shardlog.Seq, encoder firehose.Encoder, ln *lane) *tally {
 }
 
 func (t *tally) lookup(seq shardlog.Seq) (refusal, bool) {
-	return intent{Refused: t.refused}.refused(seq)
+	return intent{Refused: t.refused, Abandoned: t.abandoned}.refused(seq)
 }
 
 // empty reports whether no record was added.
@@ -126,7 +127,9 @@ func (t *tally) crowded(f frames) bool {
 
 // reject adds a record that goes to the error output.
 func (t *tally) reject(r firehose.Record, why refusal) error {
-	t.refused = append(t.refused, why)
+	if t.abandoned == nil || why != *t.abandoned {
+		t.refused = append(t.refused, why)
+	}
 	line, err := t.errors.Frame(nil, r)
 	if err != nil {
 		return err

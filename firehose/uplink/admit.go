@@ -81,6 +81,21 @@ func (l *Lane) Held() string {
 // which stands while nothing could arrive anyway.
 func (l *Lane) Uptime() time.Duration { return l.u.link.uptime(time.Now()) }
 
+// Find is the lane of the name, zero when there is none.
+func (u *Uplink) Find(name string) LaneStatus {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if l := u.lanes[name]; l != nil {
+		return l.status()
+	}
+	return LaneStatus{}
+}
+
+// status needs u.mu.
+func (l *Lane) status() LaneStatus {
+	return LaneStatus{l.name, l.priority, l.sent, l.received, l.held}
+}
+
 // Status is the link now.
 func (u *Uplink) Status() Status {
 	now := time.Now()
@@ -93,8 +108,7 @@ func (u *Uplink) Status() Status {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(u.lanes)) {
-		l := u.lanes[name]
-		s.Lanes = append(s.Lanes, LaneStatus{name, l.priority, l.sent, l.received, l.held})
+		s.Lanes = append(s.Lanes, u.lanes[name].status())
 	}
 	return s
 }

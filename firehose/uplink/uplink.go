@@ -123,22 +123,33 @@ type Lane struct {
 	held           string  // guarded by u.mu: why Admit waits
 }
 
-// Lane makes the lane of a delivery, or gives it another priority.
+// Lane is the lane of a delivery, made when it is new or its priority another.
 func (u *Uplink) Lane(name string, p Priority) *Lane {
 	if p == "" {
 		p = Normal
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	before := u.lanes[name]
+	if before != nil && before.priority == p {
+		return before
+	}
 	l := &Lane{u: u, name: name, priority: p}
 	for _, other := range u.lanes { // a new lane has no claim on what was before it
 		l.served = max(l.served, other.served)
 	}
-	if before := u.lanes[name]; before != nil {
+	if before != nil {
 		l.sent, l.received = before.sent, before.received
 	}
 	u.lanes[name] = l
 	return l
+}
+
+// Drop takes the lane of a delivery that is no more out of Status.
+func (u *Uplink) Drop(name string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.lanes, name)
 }
 
 // Status is the link as people see it.

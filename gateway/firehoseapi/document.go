@@ -18,6 +18,7 @@ type document struct {
 	Size        string  `json:"size,omitempty"`
 	Interval    string  `json:"interval,omitempty"`
 	Start       string  `json:"start,omitempty"`
+	Retry       string  `json:"retry,omitempty"`
 	Transform   []step  `json:"transform,omitempty"`
 	Backup      *bucket `json:"backup,omitempty"`
 

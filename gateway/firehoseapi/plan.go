@@ -154,6 +154,7 @@ func backed(in awsapi.Input, d *document) (err error) {
 	if d.Backup, err = planned(in, d); err != nil {
 		return err
 	}
+	d.Retry = fmt.Sprintf("%ds", in.Inner("RetryOptions").Int("DurationInSeconds", 300))
 	s3 := in.Inner("S3Configuration")
 	d.Compression, d.Prefix, d.ErrorPrefix = compressionOf(s3), s3.Text("Prefix"), s3.Text("ErrorOutputPrefix")
 	return nil

@@ -1,0 +1,140 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"headgate/firehose/uplink"
+	"headgate/shardlog"
+)
+
+// UplinkConfig is what the site's way out may carry, all deliveries together.
+type UplinkConfig struct {
+	Rate  Bytes    `yaml:"rate"`  // a second, sent; zero: any
+	Day   Bytes    `yaml:"day"`   // both ways, by the machine's time zone; zero: any
+	Month Bytes    `yaml:"month"` // both ways; zero: any
+	Bulk  []string `yaml:"bulk"`  // when deliveries of priority bulk go: "01:00-05:00", "sat,sun 00:00-23:59"; none: always
+}
+
+// UplinkStatus is the way out as `headgate status` shows it.
+type UplinkStatus = uplink.Status
+
+func (c UplinkConfig) config() (uplink.Config, error) {
+	u := uplink.Config{Rate: int64(c.Rate), Day: int64(c.Day), Month: int64(c.Month)}
+	for _, text := range c.Bulk {
+		w, err := uplink.ParseWindow(text)
+		if err != nil {
+			return u, err
+		}
+		u.Windows = append(u.Windows, w)
+	}
+	return u, u.Validate()
+}
+
+func (c *Config) checkUplink() error {
+	if _, err := c.Uplink.config(); err != nil {
+		return Fault{"uplink", err.Error()}
+	}
+	return nil
+}
+
+// way is how one delivery gets out: over its lane of the uplink.
+type way struct {
+	config *Config
+	name   string // the delivery's
+	lane   *uplink.Lane
+}
+
+// ProxyConfig is a proxy between a delivery and its destination.
+type ProxyConfig struct {
+	URL      string  `yaml:"url"` // http, https or socks5
+	Username string  `yaml:"username"`
+	Password *Secret `yaml:"password"`
+}
+
+// NetConfig is how HTTP goes to a destination.
+type NetConfig struct {
+	TLS   *TLSConfig   `yaml:"tls"`
+	Proxy *ProxyConfig `yaml:"proxy"` // nil: HTTPS_PROXY and its like of the environment
+}
+
+func (c *ProxyConfig) check() error {
+	if c == nil {
+		return nil
+	}
+	u, err := url.Parse(c.URL)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5":
+		return Fault{"proxy.url", "write http://, https:// or socks5:// and a host"}
+	case u.User != nil:
+		return Fault{"proxy.url", "it must hold no password: give username and password beside it"}
+	}
+	return nil
+}
+
+// open is the proxy's URL. Nil is none.
+func (c *ProxyConfig) open() (*url.URL, error) {
+	if c == nil {
+		return nil, nil
+	}
+	u, err := url.Parse(c.URL)
+	if err != nil {
+		return nil, shardlog.Errorf(shardlog.Invalid, "open proxy", "the url is none")
+	}
+	if c.Username != "" {
+		password, err := read("proxy.password", c.Password)
+		if err != nil {
+			return nil, err
+		}
+		u.User = url.UserPassword(c.Username, password)
+	}
+	return u, nil
+}
+
+func (c NetConfig) check() error {
+	if err := c.TLS.check(); err != nil {
+		return err
+	}
+	return c.Proxy.check()
+}
+
+func (c NetConfig) secrets() []*Secret {
+	if c.Proxy == nil {
+		return nil
+	}
+	return []*Secret{c.Proxy.Password}
+}
+
+// transport is HTTP over the lane.
+func (w *way) transport(c NetConfig) (http.RoundTripper, error) {
+	secure, err := c.TLS.open()
+	if err != nil {
+		return nil, err
+	}
+	proxy, err := c.Proxy.open()
+	if err != nil {
+		return nil, fmt.Errorf("proxy: %w", err)
+	}
+	return w.lane.Transport(secure, proxy), nil
+}
+
+// client is transport for those that want a client. It follows no redirects:
+// signatures are for one host.
+func (w *way) client(c NetConfig) (*http.Client, error) {
+	t, err := w.transport(c)
+	if err != nil {
+		return nil, err
+	}
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &http.Client{Transport: t, CheckRedirect: stay}, nil
+}
+
+// duration is one that may be left out.
+func duration(d *Duration) time.Duration {
+	if d == nil {
+		return 0
+	}
+	return time.Duration(*d)
+}
