@@ -127,11 +127,13 @@ func advice(d DeliveryStatus) string {
 			return "correct what it says, here or in the delivery; it is opened again every 10 s"
 		}
 		return "correct the credentials or the destination; nothing is lost meanwhile, it is tried again every 5 minutes (headgate delivery test " + d.Name + ")"
-	case delivery.Running:
-		if d.Waits != "" {
-			return "it waits: " + d.Waits
+	case delivery.Running, delivery.Retrying:
+		switch {
+		case d.Waits != "":
+			return "it waits: " + d.Waits + "; nothing is lost meanwhile, records stay on the disk"
+		case d.State == string(delivery.Running):
+			return ""
 		}
-	case delivery.Retrying:
 		return "the destination cannot be reached or is busy; it is tried again for ever, records stay on the disk"
 	case delivery.Waiting:
 		return "there is no stream " + d.Stream + ": make it with headgate streams create " + d.Stream

@@ -47,14 +47,14 @@ func (l *Lane) closed(ctx context.Context, now time.Time) (why string, wait time
 		return fmt.Sprint("it goes at ", l.u.c.Windows), lookEvery, nil
 	}
 	if b := l.u.budget; b != nil {
-		part := 1 - reserve
+		part := begins
 		if l.priority == Alarm {
 			part = 1
 		}
 		if err := b.refill(ctx, now); err != nil {
 			return "", 0, err
 		}
-		if !b.open(now, part) {
+		if !b.open(now, part, slice) {
 			return ErrBudget.Error(), lookEvery, nil
 		}
 	}

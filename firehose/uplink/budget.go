@@ -16,7 +16,8 @@ const Space shardlog.Space = "uplink"
 const (
 	budgetKey = "used"
 	leases    = 200            // of a budget: each is set aside durably before it is used
-	reserve   = 0.1            // of a budget: for alarms, and for what has begun
+	begins    = 0.90           // of a budget: beyond it nothing begins
+	ends      = 0.95           // of a budget: beyond it only alarms go on
 	really    = 25 * time.Hour // a day has gone by, whatever the clock says
 	dayForm   = "2006-01-02"
 )
@@ -67,13 +68,13 @@ func newBudget(c Config) *budget {
 	return b
 }
 
-// open reports whether more may be used: up to a part of each budget.
-func (b *budget) open(now time.Time, part float64) bool {
+// open reports whether n bytes may be used: up to a part of each budget.
+func (b *budget) open(now time.Time, part float64, n int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.rolled(now)
-	spare := max(b.left, 0)
-	return (b.c.Day == 0 || float64(s.DayUsed-spare) < part*float64(b.c.Day)) && (b.c.Month == 0 || float64(s.MonthUsed-spare) < part*float64(b.c.Month))
+	more := int64(n) - b.left // left may be negative: spent in advance
+	return (b.c.Day == 0 || float64(s.DayUsed+more) <= part*float64(b.c.Day)) && (b.c.Month == 0 || float64(s.MonthUsed+more) <= part*float64(b.c.Month))
 }
 
 // rolled is what is used as of now, without keeping it.
@@ -184,8 +185,8 @@ func (b *budget) status(now time.Time) used {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.rolled(now)
-	s.DayUsed -= max(b.left, 0)
-	s.MonthUsed -= max(b.left, 0)
+	s.DayUsed -= b.left
+	s.MonthUsed -= b.left
 	s.DayUsed, s.MonthUsed = max(s.DayUsed, 0), max(s.MonthUsed, 0)
 	return s
 }

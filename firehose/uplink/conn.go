@@ -117,7 +117,7 @@ func (c *conn) wait(n int) error {
 	if l.priority == Free {
 		return nil
 	}
-	if err := l.u.afford(); err != nil {
+	if err := l.afford(n); err != nil {
 		return err
 	}
 	var late <-chan time.Time
@@ -130,8 +130,8 @@ func (c *conn) wait(n int) error {
 }
 
 // afford sees to it that what is sent was set aside before.
-func (u *Uplink) afford() error {
-	b := u.budget
+func (l *Lane) afford(n int) error {
+	b := l.u.budget
 	if b == nil {
 		return nil
 	}
@@ -142,7 +142,11 @@ func (u *Uplink) afford() error {
 			return err
 		}
 	}
-	if !b.open(time.Now(), 1) {
+	part := ends
+	if l.priority == Alarm {
+		part = 1
+	}
+	if !b.open(time.Now(), part, n) {
 		return ErrBudget
 	}
 	return nil

@@ -97,7 +97,7 @@ type Priority string
 
 // The priorities.
 const (
-	Alarm  Priority = "alarm"  // before all others, and into the tenth of the budget that is kept for it
+	Alarm  Priority = "alarm"  // before all others, and into the last twentieth of a budget, which is kept for it
 	Normal Priority = "normal" // the default
 	Bulk   Priority = "bulk"   // in its windows
 	Free   Priority = "free"   // not over this link: counted, but neither paced nor budgeted
