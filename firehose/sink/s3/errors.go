@@ -43,7 +43,7 @@ func classify(err error) firehose.Result {
 		return firehose.Fail(firehose.Auth, err) // several of them come with status 400
 	case "NoSuchBucket", "PermanentRedirect", "AuthorizationHeaderMalformed", "InvalidBucketName", "IllegalLocationConstraintException":
 		return firehose.Fail(firehose.Config, err)
-	case "RequestTimeout", "OperationAborted", "ConditionalRequestConflict", "NoSuchUpload":
+	case "RequestTimeout", "OperationAborted", "ConditionalRequestConflict", "NoSuchUpload", "InvalidPart", "InvalidPartOrder":
 		return firehose.Fail(firehose.Transient, err)
 	}
 	switch status := statusOf(err); {

@@ -28,7 +28,7 @@ type Config struct {
 	PathStyle bool   // the bucket in the path: most servers other than Amazon's
 	AccessKey string
 	SecretKey string
-	Client    *http.Client // nil: one that waits for slow links, not for dead ones
+	Client    *http.Client // nil: the SDK's
 }
 
 // Sink is a bucket.
@@ -47,12 +47,12 @@ func Open(c Config) (*Sink, error) {
 	if c.Region == "" {
 		c.Region = "us-east-1"
 	}
-	if c.Client == nil {
-		c.Client = patient()
-	}
 	o := s3.Options{
-		Region: c.Region, UsePathStyle: c.PathStyle, HTTPClient: c.Client, Retryer: aws.NopRetryer{},
+		Region: c.Region, UsePathStyle: c.PathStyle, Retryer: aws.NopRetryer{},
 		Credentials: credentials.NewStaticCredentialsProvider(c.AccessKey, c.SecretKey, ""),
+	}
+	if c.Client != nil {
+		o.HTTPClient = c.Client
 	}
 	name := "s3://" + c.Bucket
 	if c.Endpoint != "" {
@@ -81,7 +81,8 @@ func (s *Sink) Probe(ctx context.Context) firehose.Result {
 
 // Deliver puts the object, unless it is there. After an error that leaves
 // open what happened it looks, so that nothing is sent twice over a line that
-// costs money.
+// costs money. The parts of an object that arrived stay for the next attempt,
+// whatever process makes it.
 func (s *Sink) Deliver(ctx context.Context, b *firehose.Batch) firehose.Result {
 	if b.Retried {
 		if r, known := s.look(ctx, b); known {
@@ -96,7 +97,9 @@ func (s *Sink) Deliver(ctx context.Context, b *firehose.Batch) firehose.Result {
 	if err == nil {
 		return firehose.Result{Class: firehose.Delivered, Bytes: up.sent}
 	}
-	up.abort()
+	if errors.Is(err, firehose.ErrChanged) || statusOf(err) == http.StatusBadRequest {
+		up.abort() // its parts are of no use
+	}
 	var source *firehose.SourceError
 	if errors.As(err, &source) || errors.Is(err, firehose.ErrChanged) || ctx.Err() != nil {
 		return firehose.Fail(firehose.Transient, err)
