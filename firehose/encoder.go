@@ -5,8 +5,15 @@ import "io"
 // Format says how a batch becomes the bytes of an object. It is pinned when
 // the batch is sealed.
 type Format struct {
-	Compression string `json:"compression"` // "gzip", "zstd" or "none"
-	Delimiter   string `json:"delimiter"`   // "newline": each record ends in \n; "raw": records as they are
+	Compression string `json:"compression"`      // "gzip", "zstd" or "none"
+	Delimiter   string `json:"delimiter"`        // "newline": each record ends in \n; "raw": records as they are
+	Schema      string `json:"schema,omitempty"` // of a file of columns, as JSON, instead of lines
+}
+
+// Lines is the format without a schema: that of error records.
+func (f Format) Lines() Format {
+	f.Schema = ""
+	return f
 }
 
 // Encoder turns records into an object's content, and content into stored

@@ -1,11 +1,13 @@
 package gateway
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
 	"headgate/firehose"
 	"headgate/firehose/delivery"
+	"headgate/firehose/encode"
 	"headgate/firehose/transform"
 	"headgate/firehose/uplink"
 	"headgate/shardlog"
@@ -19,6 +21,7 @@ type DeliveryConfig struct {
 	Stream      shardlog.StreamName `yaml:"stream"`
 	Compression string              `yaml:"compression"` // gzip, zstd, snappy, hadoop_snappy, zip, none
 	Delimiter   string              `yaml:"delimiter"`   // newline, raw
+	Parquet     *encode.Schema      `yaml:"parquet"`     // columns of Parquet files, instead of lines
 	Prefix      string              `yaml:"prefix"`
 	ErrorPrefix string              `yaml:"error_prefix"`
 	Extension   string              `yaml:"extension"` // of object names, instead of the compression's
@@ -123,6 +126,14 @@ func (d *DeliveryConfig) check(at string) error {
 	if strings.Contains(d.Prefix, "!{partitionKeyFrom") && d.Local == nil && d.S3 == nil {
 		return Fault{below("prefix"), "keys of records part the objects of s3 and local, other sinks have none"}
 	}
+	if d.Parquet != nil {
+		if d.Local == nil && d.S3 == nil {
+			return Fault{below("parquet"), "files of columns go to s3 and local"}
+		}
+		if err := d.Parquet.Validate(); err != nil {
+			return Fault{below("parquet"), err.Error()}
+		}
+	}
 	if err := sinks[0].check(); err != nil {
 		if f, ok := err.(Fault); ok {
 			return Fault{below(sinks[0].name + "." + f.Path), f.Message}
@@ -168,6 +179,13 @@ func (d *DeliveryConfig) spec() delivery.Spec {
 	}
 	if d.Size > 0 {
 		s.Buffering.SizeMiB = max(1, int(d.Size>>20))
+	}
+	if d.Parquet != nil {
+		text, err := json.Marshal(d.Parquet)
+		if err != nil { // it holds text and booleans only
+			panic(err)
+		}
+		s.Schema = string(text)
 	}
 	if d.Interval != nil {
 		interval := delivery.Duration(*d.Interval)

@@ -42,12 +42,12 @@ func (d *Delivery) patience(o object) *patience {
 
 // abandon seals the intent's records for the error output, all of them.
 func (ln *lane) abandon(ctx context.Context, in intent, r firehose.Result, attempts int) error {
-	encoder, err := ln.d.c.Encoder(in.Format)
+	codecs, err := ln.d.codecs(in.Format)
 	if err != nil {
 		return err
 	}
 	why := refuse(0, codeRetries, r.Err.Error(), attempts, time.Now())
-	t := newTally(in.From, encoder, ln)
+	t := newTally(in.From, codecs, ln)
 	t.abandoned = &why
 	for s, err := range ln.sources(ctx, nil, in.From, in.Last) {
 		if err != nil {
@@ -62,7 +62,7 @@ func (ln *lane) abandon(ctx context.Context, in intent, r firehose.Result, attem
 		}
 	}
 	t.until = in.Last
-	anew := t.intent(ln.shard.ID, ln.d.namer.as(in.Version, ln.d.c.Spec.Extension, encoder), in.Format)
+	anew := t.intent(ln.shard.ID, ln.d.namer.as(in.Version, ln.d.c.Spec.Extension, codecs), in.Format)
 	anew.Transform, anew.Abandoned = in.Transform, &why
 	next := ln.state
 	next.Intents = []intent{anew}

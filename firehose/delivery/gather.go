@@ -20,12 +20,12 @@ const settleTime = time.Second
 // gather reads on from the last batch until the next is full, or its oldest
 // record is as old as the interval. It keeps sums, not records.
 func (ln *lane) gather(ctx context.Context) (*tally, error) {
-	encoder, err := ln.d.c.Encoder(ln.d.c.Spec.format())
+	codecs, err := ln.d.codecs(ln.d.c.Spec.format())
 	if err != nil {
 		return nil, err
 	}
 	from := ln.state.after()
-	t := newTally(from, encoder, ln)
+	t := newTally(from, codecs, ln)
 	cursor := shardlog.Cursor{Next: from, Pinned: true}
 	var due time.Time
 	for {
@@ -143,11 +143,11 @@ func (ln *lane) apart(t *tally, r firehose.Record) bool {
 // retally sums up a range anew, less the records that are refused. It ends
 // before last when a batch cannot hold what the range comes to now.
 func (ln *lane) retally(ctx context.Context, in intent, last shardlog.Seq, refused []refusal) (*tally, error) {
-	encoder, err := ln.d.c.Encoder(in.Format)
+	codecs, err := ln.d.codecs(in.Format)
 	if err != nil {
 		return nil, err
 	}
-	t := newTally(in.From, encoder, ln)
+	t := newTally(in.From, codecs, ln)
 	known := intent{Refused: refused}
 	for s, err := range ln.sources(ctx, ln.transform(in), in.From, last) {
 		if err != nil {

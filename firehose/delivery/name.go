@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"headgate/firehose"
 	"headgate/shardlog"
 )
 
@@ -16,15 +15,16 @@ type namer struct {
 	site     string // random, of this site
 	version  int
 	prefixes prefixes
-	ending   string
+	ending   string // of data
+	lines    string // of error records
 }
 
 // as is the namer for a batch that was sealed under another version, and so
 // perhaps another format. An extension that the spec names goes before the encoder's.
-func (n namer) as(version int, extension string, e firehose.Encoder) namer {
-	n.version, n.ending = version, extension
+func (n namer) as(version int, extension string, c codecs) namer {
+	n.version, n.ending, n.lines = version, extension, extension
 	if extension == "" {
-		n.ending = e.Extension()
+		n.ending, n.lines = c.data.Extension(), c.lines.Extension()
 	}
 	return n
 }
@@ -43,17 +43,17 @@ type extent struct {
 // object is the name of an extent's object: AWS's scheme with a suffix that is
 // the extent instead of a random one.
 func (n namer) object(e extent) string {
-	return n.prefixes.data.at(e.arrived, "", e.partition) + n.base(e)
+	return n.prefixes.data.at(e.arrived, "", e.partition) + n.base(e) + n.ending
 }
 
 // errorObject is the name of the object of what was refused.
 func (n namer) errorObject(e extent) string {
-	return n.prefixes.errors.at(e.arrived, processingFailed, "") + n.base(e)
+	return n.prefixes.errors.at(e.arrived, processingFailed, "") + n.base(e) + n.lines
 }
 
 func (n namer) base(e extent) string {
-	return fmt.Sprintf("%s-%d-%s-%04d-%012d-%012d-%s.%d.%x%s", n.delivery, n.version, e.arrived.UTC().Format("2006-01-02-15-04-05"),
-		e.shard.Number, e.first, e.last, n.site, e.shard.Stream, e.sum[:4], n.ending)
+	return fmt.Sprintf("%s-%d-%s-%04d-%012d-%012d-%s.%d.%x", n.delivery, n.version, e.arrived.UTC().Format("2006-01-02-15-04-05"),
+		e.shard.Number, e.first, e.last, n.site, e.shard.Stream, e.sum[:4])
 }
 
 // source names a shard among those of all sites.

@@ -33,11 +33,11 @@ func (d *Delivery) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	encoder, err := d.c.Encoder(d.c.Spec.format())
+	codecs, err := d.codecs(d.c.Spec.format())
 	if err != nil {
 		return err
 	}
-	d.namer = namer{delivery: d.c.Spec.Name, site: site, prefixes: both}.as(version, d.c.Spec.Extension, encoder)
+	d.namer = namer{delivery: d.c.Spec.Name, site: site, prefixes: both}.as(version, d.c.Spec.Extension, codecs)
 	return nil
 }
 

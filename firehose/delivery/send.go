@@ -13,7 +13,7 @@ import (
 // send brings the objects of an intent to the sink and finishes it, or seals
 // it anew when the sink or the log will not have it as it is.
 func (ln *lane) send(ctx context.Context, in intent) error {
-	data, err := ln.d.c.Encoder(in.Format)
+	codecs, err := ln.d.codecs(in.Format)
 	if err != nil {
 		return err
 	}
@@ -26,9 +26,9 @@ func (ln *lane) send(ctx context.Context, in intent) error {
 	}
 	objects := make([]object, 0, len(in.Parts)+2)
 	for _, p := range in.parts() {
-		objects = append(objects, object{to: ln.d.data, part: p, encoder: data, fresh: fresh, held: held})
+		objects = append(objects, object{to: ln.d.data, part: p, encoder: codecs.data, fresh: fresh, held: held})
 	}
-	objects = append(objects, object{to: ln.d.errors, part: in.Errors, encoder: errorEncoder{codec: data, shard: ln.shard, refused: in.refused}, refused: true, fresh: fresh})
+	objects = append(objects, object{to: ln.d.errors, part: in.Errors, encoder: errorEncoder{codec: codecs.lines, shard: ln.shard, refused: in.refused}, refused: true, fresh: fresh})
 	for _, o := range objects {
 		if o.part.Count == 0 {
 			continue
@@ -147,7 +147,7 @@ func (ln *lane) reseal(ctx context.Context, in intent, last shardlog.Seq, refuse
 	if err != nil {
 		return err
 	}
-	anew := t.intent(ln.shard.ID, ln.d.namer.as(in.Version, ln.d.c.Spec.Extension, t.encoder), in.Format)
+	anew := t.intent(ln.shard.ID, ln.d.namer.as(in.Version, ln.d.c.Spec.Extension, t.codecs), in.Format)
 	anew.Transform = in.Transform
 	next := ln.state
 	next.Intents = []intent{anew}

@@ -21,6 +21,7 @@ type Spec struct {
 	Buffering   Buffering           `json:"buffering,omitzero" yaml:"buffering,omitempty"`        // when an object is cut
 	Compression string              `json:"compression,omitempty" yaml:"compression,omitempty"`   // gzip (default), zstd, snappy, hadoop_snappy, zip, none
 	Delimiter   string              `json:"delimiter,omitempty" yaml:"delimiter,omitempty"`       // newline (default), raw
+	Schema      string              `json:"schema,omitempty" yaml:"schema,omitempty"`             // of Parquet files instead of lines, as JSON
 	Prefix      string              `json:"prefix,omitempty" yaml:"prefix,omitempty"`             // of object names, with expressions
 	ErrorPrefix string              `json:"error_prefix,omitempty" yaml:"error_prefix,omitempty"` // of objects of records that cannot be delivered
 	Extension   string              `json:"extension,omitempty" yaml:"extension,omitempty"`       // instead of .gz, .zst
@@ -48,6 +49,7 @@ const (
 	maxSizeMiB       = 128
 	maxInterval      = 900 * time.Second
 	maxRetry         = 365 * 24 * time.Hour
+	maxSchema        = 16 << 10 // it is sealed with each batch
 	maxName          = 64
 	maxEvaluated     = 512 // characters of an evaluated prefix
 	maxExtension     = 128
@@ -78,6 +80,9 @@ func (s Spec) Validate() error {
 	}
 	if d := s.Delimiter; d != "" && d != "newline" && d != "raw" {
 		wrong = append(wrong, invalid("delimiter %q is unknown; newline and raw are known", d))
+	}
+	if len(s.Schema) > maxSchema {
+		wrong = append(wrong, invalid("the schema has %d bytes, %d are allowed", len(s.Schema), maxSchema))
 	}
 	if err := checkExtension(s.Extension); err != nil {
 		wrong = append(wrong, err)
@@ -146,7 +151,7 @@ func (s Spec) retry() time.Duration {
 func (s Spec) pinned() bool { return s.Pin == nil || *s.Pin }
 
 func (s Spec) format() firehose.Format {
-	f := firehose.Format{Compression: s.Compression, Delimiter: s.Delimiter}
+	f := firehose.Format{Compression: s.Compression, Delimiter: s.Delimiter, Schema: s.Schema}
 	if f.Compression == "" {
 		f.Compression = defaultCompress
 	}

@@ -12,10 +12,10 @@ import (
 // tally adds up the records of a batch to be: what they come to in bytes and
 // which content they make. It keeps no record. It is not safe for concurrent use.
 type tally struct {
-	encoder firehose.Encoder
-	errors  errorEncoder
-	from    shardlog.Seq // where the range begins, whether or not that record still exists
-	until   shardlog.Seq // where it ends at least; zero: with the last record seen
+	codecs codecs
+	errors errorEncoder
+	from   shardlog.Seq // where the range begins, whether or not that record still exists
+	until  shardlog.Seq // where it ends at least; zero: with the last record seen
 
 	first, last    shardlog.Seq // of the records seen; zero while there is none
 	oldest, newest time.Time
@@ -37,9 +37,9 @@ type sums struct {
 	hash  hash.Hash
 }
 
-func newTally(from shardlog.Seq, encoder firehose.Encoder, ln *lane) *tally {
-	t := &tally{encoder: encoder, from: from, data: sums{hash: sha256.New()}, bad: sums{hash: sha256.New()}}
-	t.errors = errorEncoder{codec: encoder, shard: ln.shard, refused: t.lookup}
+func newTally(from shardlog.Seq, codecs codecs, ln *lane) *tally {
+	t := &tally{codecs: codecs, from: from, data: sums{hash: sha256.New()}, bad: sums{hash: sha256.New()}}
+	t.errors = errorEncoder{codec: codecs.lines, shard: ln.shard, refused: t.lookup}
 	if ln.d.namer.prefixes.data.partitioned() {
 		t.parts = map[string]*sums{}
 	}
@@ -81,7 +81,7 @@ func (t *tally) framed(s source) (frames, error) {
 	f := frames{content: t.frames.content[:0], ends: t.frames.ends[:0]}
 	for _, r := range s.out {
 		begin := len(f.content)
-		frame, err := t.encoder.Frame(f.content[begin:], r)
+		frame, err := t.codecs.data.Frame(f.content[begin:], r)
 		if err != nil {
 			return frames{}, err
 		}

@@ -4,6 +4,7 @@
 package encode
 
 import (
+	"encoding/json"
 	"io"
 
 	"headgate/firehose"
@@ -36,9 +37,17 @@ type codec interface {
 
 var _ firehose.Encoder = (*Lines)(nil)
 
-// New makes the encoder of a format. Empty names mean no compression and
-// newline. Any other unknown name is Invalid.
+// New makes the encoder of a format: of Parquet files when it has a schema.
+// Empty names mean no compression and newline. Any other unknown name is
+// Invalid.
 func New(f firehose.Format) (firehose.Encoder, error) {
+	if f.Schema != "" {
+		var s Schema
+		if err := json.Unmarshal([]byte(f.Schema), &s); err != nil {
+			return nil, shardlog.Errorf(shardlog.Invalid, "read schema", "%w", err)
+		}
+		return NewParquet(s)
+	}
 	l := &Lines{}
 	switch f.Delimiter {
 	case Newline, "":

@@ -33,7 +33,7 @@ type upload struct {
 	batch *firehose.Batch
 
 	buf   bytes.Buffer
-	id    string // of the multipart upload, "" while there is none
+	id    string               // of the multipart upload, "" while there is none
 	there map[int32]types.Part // of an earlier attempt
 	parts []types.CompletedPart
 	sent  int64
