@@ -33,8 +33,9 @@ type DeliveryConfig struct {
 	Unwrap      bool                `yaml:"unwrap"`    // the stream holds error records: deliver anew what they hold
 	Backup      *S3Config           `yaml:"backup"`    // for what a sink of single records refuses; nil: the stream NAME.errors
 
-	Retry    *Duration       `yaml:"retry"`    // how long a batch is tried while the link is up, before its records go to the error output; none: for ever
-	Priority uplink.Priority `yaml:"priority"` // on the uplink: alarm, normal, bulk, free
+	NewestFirst bool            `yaml:"newest_first"` // a backlog waits behind what comes now
+	Retry       *Duration       `yaml:"retry"`        // how long a batch is tried while the link is up, before its records go to the error output; none: for ever
+	Priority    uplink.Priority `yaml:"priority"`     // on the uplink: alarm, normal, bulk, free
 
 	Local      *LocalConfig      `yaml:"local"`
 	S3         *S3Config         `yaml:"s3"`
@@ -175,7 +176,7 @@ func (d *DeliveryConfig) open(w *way) (firehose.Sink, error) {
 func (d *DeliveryConfig) spec() delivery.Spec {
 	s := delivery.Spec{
 		Name: d.Name, Stream: d.Stream, Compression: d.Compression, Delimiter: d.Delimiter,
-		Prefix: d.Prefix, ErrorPrefix: d.ErrorPrefix, Extension: d.Extension, Pin: d.Pin,
+		Prefix: d.Prefix, ErrorPrefix: d.ErrorPrefix, Extension: d.Extension, Pin: d.Pin, NewestFirst: d.NewestFirst,
 	}
 	if d.Size > 0 {
 		s.Buffering.SizeMiB = max(1, int(d.Size>>20))

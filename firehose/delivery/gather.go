@@ -17,21 +17,23 @@ var pageBudget = shardlog.Budget{Records: 1000, Bytes: 256 << 10}
 // come much more often than batches go.
 const settleTime = time.Second
 
-// gather reads on from the last batch until the next is full, or its oldest
-// record is as old as the interval. It keeps sums, not records.
-func (ln *lane) gather(ctx context.Context) (*tally, error) {
+// gather reads a stretch until the next batch is full, or its oldest record is
+// as old as the interval. It keeps sums, not records.
+func (ln *lane) gather(ctx context.Context, g stretch) (*tally, error) {
 	codecs, err := ln.d.codecs(ln.d.c.Spec.format())
 	if err != nil {
 		return nil, err
 	}
-	from := ln.state.after()
-	t := newTally(from, codecs, ln)
-	cursor := shardlog.Cursor{Next: from, Pinned: true}
+	t := newTally(g.from, codecs, ln)
+	cursor := shardlog.Cursor{Next: g.from, Pinned: true}
 	var due time.Time
 	for {
 		page, err := ln.d.c.Reader.Read(ctx, ln.shard.ID, cursor, pageBudget)
 		if err != nil {
 			return nil, err
+		}
+		if g.to > 0 {
+			page.Records = within(page.Records, g.to-1)
 		}
 		full, err := ln.takePage(ctx, t, page)
 		if err != nil || full {
@@ -39,6 +41,10 @@ func (ln *lane) gather(ctx context.Context) (*tally, error) {
 		}
 		if len(page.Gaps) > 0 {
 			t.until = max(t.until, page.Next.Next-1)
+		}
+		if g.to > 0 && page.Next.Next >= g.to {
+			t.until = g.to - 1
+			return t, nil
 		}
 		if due.IsZero() && t.end() > 0 {
 			due = ln.due(t)
@@ -52,6 +58,9 @@ func (ln *lane) gather(ctx context.Context) (*tally, error) {
 		}
 		if !page.Tip {
 			continue
+		}
+		if g.live && t.end() > 0 {
+			return t, nil
 		}
 		if timeIsUp, err := ln.wait(ctx, cursor.Next, due); err != nil || timeIsUp {
 			return t, err

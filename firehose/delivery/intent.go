@@ -45,6 +45,7 @@ func parseStateKey(key string) (delivery string, shard shardlog.ShardID, ok bool
 type shardState struct {
 	Next    shardlog.Seq `json:"next"`
 	Intents []intent     `json:"intents,omitempty"`
+	Ahead   []span       `json:"ahead,omitempty"` // finished beyond Next, newest first; in order, apart
 	Totals  Totals       `json:"totals"`
 }
 

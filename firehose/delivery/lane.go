@@ -11,9 +11,12 @@ import (
 
 // lane delivers one shard: it seals a batch, sends it, finishes it, and so on.
 type lane struct {
-	d     *Delivery
-	shard shardlog.Shard
-	at    place
+	d           *Delivery
+	shard       shardlog.Shard
+	at          place
+	backlogTurn bool      // owned by run, as lastLive
+	lastLive    time.Time // when a batch was gathered ahead of the backlog
+
 	fresh string // id of the first object sealed last, until it was first tried; owned by run
 
 	mu    sync.Mutex
@@ -78,11 +81,15 @@ func (ln *lane) step(ctx context.Context) error {
 	if len(ln.state.Intents) > 0 {
 		return ln.send(ctx, ln.state.Intents[0])
 	}
-	t, err := ln.gather(ctx)
+	g := ln.stretch(time.Now())
+	t, err := ln.gather(ctx, g)
 	if err != nil {
 		return err
 	}
 	next := ln.state
+	if ln.late(t, g, time.Now()) {
+		return ln.save(ctx, next.overtake(ln.tip()))
+	}
 	in := t.intent(ln.shard.ID, ln.d.namer, ln.d.c.Spec.format())
 	in.Transform = ln.d.transform
 	next.Intents = []intent{in}

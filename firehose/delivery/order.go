@@ -55,7 +55,7 @@ func seek(ctx context.Context, states shardlog.States, to Target) error {
 	if len(s.Intents) > 0 && !to.Force {
 		return shardlog.Errorf(shardlog.InUse, "seek delivery", "%s: a sealed batch may be at the destination already", to.Delivery)
 	}
-	s.Next, s.Intents = to.Next, nil
+	s.Next, s.Intents, s.Ahead = to.Next, nil, nil
 	if b, err = encodeState(s); err != nil {
 		return err
 	}

@@ -37,8 +37,7 @@ func (ln *lane) send(ctx context.Context, in intent) error {
 			return err
 		}
 	}
-	next := ln.state
-	next.Next, next.Intents = in.Last+1, nil
+	next := ln.state.finish(in)
 	next.Totals.add(in.totals())
 	if err := ln.save(ctx, next); err != nil {
 		return err

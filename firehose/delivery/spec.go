@@ -27,6 +27,7 @@ type Spec struct {
 	Extension   string              `json:"extension,omitempty" yaml:"extension,omitempty"`       // instead of .gz, .zst
 	Pin         *bool               `json:"pin,omitempty" yaml:"pin,omitempty"`                   // keep undelivered records beyond the retention; default true
 	Retry       *Duration           `json:"retry,omitempty" yaml:"retry,omitempty"`               // how long a batch is tried while the link is up, before it goes to the error output; none: for ever
+	NewestFirst bool                `json:"newest_first,omitempty" yaml:"newest_first,omitempty"` // a backlog waits behind what comes now
 	Start       string              `json:"start,omitempty" yaml:"start,omitempty"`               // of a new delivery: trim_horizon (default), latest
 }
 

@@ -58,6 +58,9 @@ func (ln *lane) report(s *Status, sh shardlog.Shard) {
 	s.Sealed += len(ln.state.Intents)
 	if next := max(ln.state.Next, sh.Kept); next > 0 && sh.Next > next {
 		s.LagRecords += uint64(sh.Next - next)
+		for _, ahead := range ln.state.Ahead {
+			s.LagRecords -= min(ahead.count(), s.LagRecords)
+		}
 	}
 	if !ln.since.IsZero() && (s.Oldest.IsZero() || ln.since.Before(s.Oldest)) {
 		s.Oldest = ln.since
