@@ -62,7 +62,7 @@ var libraries = []struct {
 	library string
 	users   []string
 }{
-	{"github.com/klauspost/compress", []string{"shardlog/block", "firehose/encode", "deploy/prove/proofs/*"}}, // blocks and delivered objects are compressed alike
+	{"github.com/klauspost/compress", []string{"shardlog/block", "firehose/encode", "firehose/sink/internal/post", "deploy/prove/proofs/*"}}, // blocks, delivered objects and bodies are compressed alike
 	{"github.com/cockroachdb/pebble/v2", []string{"shardlog/store", "deploy/bench/*"}},
 	{"github.com/hashicorp/raft", []string{"sync/raftgroup"}},
 	{"github.com/hashicorp/go-hclog", []string{"sync/raftgroup"}},

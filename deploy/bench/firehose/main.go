@@ -30,7 +30,8 @@ type Result struct {
 type settings struct {
 	headgate, benthos, source, dir string
 	records, turns                 int
-	json                           bool
+	task                           string
+	alone, json                    bool
 }
 
 func main() {
@@ -41,6 +42,8 @@ func main() {
 	flag.StringVar(&s.dir, "dir", os.TempDir(), "folder on the disk that is measured")
 	flag.IntVar(&s.records, "records", 400_000, "records of the backlog, 300 bytes each")
 	flag.IntVar(&s.turns, "turns", 3, "turns of each")
+	flag.StringVar(&s.task, "task", "", "one task alone: http, files or transform (default: all)")
+	flag.BoolVar(&s.alone, "alone", false, "headgate without its peer")
 	flag.BoolVar(&s.json, "json", false, "print JSON")
 	flag.Parse()
 	if err := run(s); err != nil {
@@ -49,8 +52,28 @@ func main() {
 	}
 }
 
-// tasks are what both systems do.
-func tasks() []string { return []string{toHTTP, toFiles, transformed} }
+// tasks are what both systems do, or the one that was asked for.
+func (s settings) tasks() []string {
+	named := map[string]string{"http": toHTTP, "files": toFiles, "transform": transformed}
+	if one, ok := named[s.task]; ok {
+		return []string{one}
+	}
+	return []string{toHTTP, toFiles, transformed}
+}
+
+// system is who does them.
+type system struct {
+	name    string
+	measure func(s settings, folder, input, task string) (Result, error)
+}
+
+func (s settings) systems() []system {
+	all := []system{{"headgate", measureHeadgate}, {"benthos", measureBenthos}}
+	if s.alone {
+		return all[:1]
+	}
+	return all
+}
 
 const (
 	toHTTP      = "HTTP, gzip"
@@ -69,7 +92,7 @@ func run(s settings) (err error) {
 			return err
 		}
 	}
-	if s.benthos == "" {
+	if s.benthos == "" && !s.alone {
 		if s.benthos, err = child.Build(dir, s.source, ".", "benthos"); err != nil {
 			return err
 		}
@@ -80,11 +103,8 @@ func run(s settings) (err error) {
 	}
 	var all []Result
 	for turn := 1; turn <= s.turns; turn++ {
-		for _, task := range tasks() {
-			for _, one := range []struct {
-				name    string
-				measure func(settings, string, string, string) (Result, error)
-			}{{"headgate", measureHeadgate}, {"benthos", measureBenthos}} {
+		for _, task := range s.tasks() {
+			for _, one := range s.systems() {
 				folder := filepath.Join(dir, "turn")
 				if err := os.MkdirAll(folder, 0o700); err != nil {
 					return fmt.Errorf("make folder: %w", err)

@@ -55,6 +55,7 @@ type Sink struct {
 	config Config
 	rules  logs.Rules
 	client *post.Client
+	zip    post.Zipper
 }
 
 var _ firehose.Sink = (*Sink)(nil)
@@ -148,7 +149,7 @@ func (s *Sink) Deliver(ctx context.Context, b *firehose.Batch) firehose.Result {
 }
 
 func (s *Sink) send(ctx context.Context, content []byte) firehose.Result {
-	body, err := post.Gzip(content)
+	body, err := s.zip.Bytes(content)
 	if err != nil {
 		return firehose.Fail(firehose.Transient, err)
 	}

@@ -5,7 +5,6 @@ package httpendpoint
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -46,6 +45,7 @@ const (
 type Sink struct {
 	name   string
 	gzip   bool
+	zip    post.Zipper
 	bytes  int64
 	client *post.Client
 }
@@ -144,9 +144,12 @@ func (s *Sink) Probe(ctx context.Context) firehose.Result {
 func (s *Sink) Deliver(ctx context.Context, b *firehose.Batch) firehose.Result {
 	body, err := s.body(b.ID, func(w io.Writer) error {
 		separator := ""
+		var text []byte
 		return b.Each(ctx, func(_ firehose.Record, frame []byte) error {
-			_, err := fmt.Fprintf(w, `%s{"data":"%s"}`, separator, base64.StdEncoding.EncodeToString(frame))
+			text = append(append(text[:0], separator...), `{"data":"`...)
+			text = append(base64.StdEncoding.AppendEncode(text, frame), `"}`...)
 			separator = ","
+			_, err := w.Write(text)
 			return err
 		})
 	})
@@ -162,28 +165,22 @@ func (s *Sink) Deliver(ctx context.Context, b *firehose.Batch) firehose.Result {
 
 // body is a request with the records that write writes.
 func (s *Sink) body(id string, write func(io.Writer) error) ([]byte, error) {
-	var b bytes.Buffer
-	w := io.Writer(&b)
-	var z *gzip.Writer
-	if s.gzip {
-		z = gzip.NewWriter(&b)
-		w = z
-	}
-	if _, err := fmt.Fprintf(w, `{"requestId":%q,"timestamp":%d,"records":[`, id, time.Now().UnixMilli()); err != nil {
-		return nil, err
-	}
-	if err := write(w); err != nil {
-		return nil, err
-	}
-	if _, err := io.WriteString(w, "]}"); err != nil {
-		return nil, err
-	}
-	if z != nil {
-		if err := z.Close(); err != nil {
-			return nil, err
+	whole := func(w io.Writer) error {
+		if _, err := fmt.Fprintf(w, `{"requestId":%q,"timestamp":%d,"records":[`, id, time.Now().UnixMilli()); err != nil {
+			return err
 		}
+		if err := write(w); err != nil {
+			return err
+		}
+		_, err := io.WriteString(w, "]}")
+		return err
 	}
-	return b.Bytes(), nil
+	if s.gzip {
+		return s.zip.Body(whole)
+	}
+	var b bytes.Buffer
+	err := whole(&b)
+	return b.Bytes(), err
 }
 
 func (s *Sink) send(ctx context.Context, id string, body []byte) post.Answer {

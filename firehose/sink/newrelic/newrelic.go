@@ -49,6 +49,7 @@ type Sink struct {
 	attributes map[string]string
 	rules      logs.Rules
 	client     *post.Client
+	zip        post.Zipper
 }
 
 var _ firehose.Sink = (*Sink)(nil)
@@ -146,7 +147,7 @@ func (s *Sink) send(ctx context.Context, request []block) firehose.Result {
 	if err != nil {
 		return firehose.Fail(firehose.Transient, err)
 	}
-	body, err := post.Gzip(content)
+	body, err := s.zip.Bytes(content)
 	switch {
 	case err != nil:
 		return firehose.Fail(firehose.Transient, err)

@@ -41,6 +41,7 @@ type Sink struct {
 	resource []attribute
 	now      func() time.Time
 	client   *post.Client
+	zip      post.Zipper
 }
 
 var _ firehose.Sink = (*Sink)(nil)
@@ -110,7 +111,7 @@ func (s *Sink) send(ctx context.Context, r request) firehose.Result {
 	if err != nil {
 		return firehose.Fail(firehose.Transient, err)
 	}
-	zipped, err := post.Gzip(content)
+	zipped, err := s.zip.Bytes(content)
 	if err != nil {
 		return firehose.Fail(firehose.Transient, err)
 	}

@@ -49,6 +49,7 @@ type Sink struct {
 	config  Config
 	channel string
 	client  *post.Client
+	zip     post.Zipper
 }
 
 var _ firehose.Sink = (*Sink)(nil)
@@ -125,7 +126,7 @@ func (s *Sink) Deliver(ctx context.Context, b *firehose.Batch) firehose.Result {
 	if err != nil {
 		return firehose.Fail(firehose.Transient, err)
 	}
-	body, err := post.Gzip(content)
+	body, err := s.zip.Bytes(content)
 	if err != nil {
 		return firehose.Fail(firehose.Transient, err)
 	}

@@ -2,19 +2,38 @@ package post
 
 import (
 	"bytes"
-	"compress/gzip"
+	"io"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
 )
 
-// Gzip is content compressed (RFC 1952).
-func Gzip(content []byte) ([]byte, error) {
+// Zipper compresses bodies (RFC 1952). Its zero value is ready, and safe for
+// concurrent use.
+type Zipper struct{ idle sync.Pool }
+
+// Body is what write writes, compressed.
+func (z *Zipper) Body(write func(io.Writer) error) ([]byte, error) {
+	w, _ := z.idle.Get().(*gzip.Writer)
+	if w == nil {
+		w = gzip.NewWriter(io.Discard)
+	}
+	defer z.idle.Put(w)
 	var b bytes.Buffer
-	b.Grow(len(content) / 4)
-	z := gzip.NewWriter(&b)
-	if _, err := z.Write(content); err != nil {
+	w.Reset(&b)
+	if err := write(w); err != nil {
 		return nil, err
 	}
-	if err := z.Close(); err != nil {
+	if err := w.Close(); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil
+}
+
+// Bytes is content compressed.
+func (z *Zipper) Bytes(content []byte) ([]byte, error) {
+	return z.Body(func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
 }
