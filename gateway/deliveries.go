@@ -75,7 +75,7 @@ func (g *Gateway) wireDeliveries() error {
 	if err != nil {
 		return err
 	}
-	limits.States = g.streams
+	limits.States = g.states
 	link, err := uplink.New(limits)
 	if err != nil {
 		return err

@@ -68,7 +68,7 @@ func TestKillsBeforeEachDestination(t *testing.T) {
 	}
 	for round := range rounds {
 		putDocuments(t, p.client(id, secret), round, 200)
-		time.Sleep(time.Duration(200+rand.IntN(1800)) * time.Millisecond) // the moment is the point of it
+		<-time.After(time.Duration(200+rand.IntN(1800)) * time.Millisecond) // kills come at any moment
 		p.kill()
 		p = serve(t, data)
 	}

@@ -149,7 +149,11 @@ func (g *Gateway) doors() []work {
 	for _, d := range g.deliveries.fixed {
 		all = append(all, func(ctx context.Context) error { return g.group.Lead(ctx, d.Run) })
 	}
-	for _, duty := range []work{g.deliveries.run, g.deliveries.functions.run} {
+	duties := []work{g.deliveries.run, g.deliveries.functions.run}
+	if g.site != nil {
+		duties = append(duties, g.followUplink)
+	}
+	for _, duty := range duties {
 		all = append(all, func(ctx context.Context) error { return g.group.Lead(ctx, duty) })
 	}
 	return append(all, g.announce)

@@ -31,6 +31,7 @@ func (g *Gateway) peerCalls() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST "+callEnter, peer.HandlerFunc(g.answerEnter))
 	mux.Handle("POST "+callRemove, peer.HandlerFunc(g.answerRemove))
+	mux.Handle("GET "+callReach, peer.HandlerFunc(g.answerReach))
 	mux.Handle("GET "+callOffer, peer.HandlerFunc(g.answerOffer))
 	mux.Handle("POST "+callBlocks, answerRequest(g.store.WriteBlocks))
 	mux.Handle("POST "+callKeys, answerRequest(g.store.WriteKeys))

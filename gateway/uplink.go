@@ -21,10 +21,7 @@ var errCut = errors.New("the uplink is cut on purpose: simulate-outage")
 
 // Deliver hands a batch over unless the uplink is cut.
 func (a admitted) Deliver(ctx context.Context, b *firehose.Batch) firehose.Result {
-	if a.cut.Load() {
-		return firehose.Fail(firehose.Transient, errCut)
-	}
-	if err := a.lane.Admit(ctx); err != nil {
+	if err := a.admit(ctx); err != nil {
 		return firehose.Fail(firehose.Transient, err)
 	}
 	return a.Sink.Deliver(ctx, b)
@@ -32,11 +29,21 @@ func (a admitted) Deliver(ctx context.Context, b *firehose.Batch) firehose.Resul
 
 // Probe asks for the destination unless the uplink is cut.
 func (a admitted) Probe(ctx context.Context) firehose.Result {
-	if a.cut.Load() {
-		return firehose.Fail(firehose.Transient, errCut)
-	}
-	if err := a.lane.Admit(ctx); err != nil {
+	if err := a.admit(ctx); err != nil {
 		return firehose.Fail(firehose.Transient, err)
 	}
 	return a.Sink.Probe(ctx)
+}
+
+// admit waits for the lane. A link that is cut on purpose is down as far as
+// the uplink can tell.
+func (a admitted) admit(ctx context.Context) error {
+	if err := a.lane.Admit(ctx); err != nil {
+		return err
+	}
+	if a.cut.Load() {
+		a.lane.Failed(errCut)
+		return errCut
+	}
+	return nil
 }

@@ -33,6 +33,13 @@ func (l *Lane) Dial(ctx context.Context, network, address string) (net.Conn, err
 	return &conn{Conn: c, lane: l, closed: make(chan struct{})}, nil
 }
 
+// Failed reports an attempt that did not come as far as dialling.
+func (l *Lane) Failed(err error) {
+	if l.priority != Free {
+		l.u.link.report(err, time.Now())
+	}
+}
+
 // conn is a connection whose bytes are counted.
 type conn struct {
 	net.Conn
