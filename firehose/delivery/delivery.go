@@ -42,8 +42,8 @@ type Delivery struct {
 	errors    outlet
 	ledger    *ledger
 	control   *control
-	uploads   chan struct{} // one token for each shard that may be sending
-	namer     namer         // set by Run before any lane begins
+	window    *window // of shards that send
+	namer     namer   // set by Run before any lane begins
 	limit     limit
 	pace      pace
 	transform string // digest of Config.TransformSpec
@@ -89,7 +89,7 @@ func New(c Config) (*Delivery, error) {
 		begin := time.Now()
 		c.Uptime = func() time.Duration { return time.Since(begin) }
 	}
-	d := &Delivery{c: c, control: newControl(), uploads: make(chan struct{}, maxUploads), lanes: map[shardlog.ShardID]*lane{}, phase: Idle, transform: digestOf(c.TransformSpec)}
+	d := &Delivery{c: c, control: newControl(), window: newWindow(maxUploads), lanes: map[shardlog.ShardID]*lane{}, phase: Idle, transform: digestOf(c.TransformSpec)}
 	d.data = outlet{sink: c.Sink, gate: newGate()}
 	d.errors = outlet{sink: c.Sink, gate: d.data.gate, last: true}
 	if c.Errors != nil {

@@ -104,13 +104,11 @@ func (ln *lane) attempt(ctx context.Context, b *firehose.Batch, to outlet) (fire
 	if err != nil {
 		return firehose.Result{}, err
 	}
-	select {
-	case ln.d.uploads <- struct{}{}:
-		defer func() { <-ln.d.uploads }()
-	case <-ctx.Done():
+	if err := ln.d.window.enter(ctx); err != nil {
 		to.gate.abandon()
-		return firehose.Result{}, ctx.Err()
+		return firehose.Result{}, err
 	}
+	began := time.Now()
 	var r firehose.Result
 	if probe {
 		r = to.sink.Probe(ctx)
@@ -120,6 +118,7 @@ func (ln *lane) attempt(ctx context.Context, b *firehose.Batch, to outlet) (fire
 	if r.Class != firehose.Transient && r.Class != firehose.Throttled {
 		r = to.sink.Deliver(ctx, b)
 	}
+	ln.d.window.leave(r, began)
 	if r.Err == nil && !r.Done() {
 		r.Err = errors.New("the destination did not take it: " + r.Class.String())
 	}
