@@ -12,6 +12,7 @@ import (
 // KinesisConfig is a stream upstream: Amazon's, or a gateway's elsewhere.
 type KinesisConfig struct {
 	Stream    string  `yaml:"stream"`
+	Service   string  `yaml:"service"` // kinesis (default), firehose: what the stream is one of
 	Region    string  `yaml:"region"`
 	Endpoint  string  `yaml:"endpoint"`
 	AccessKey *Secret `yaml:"access_key"`
@@ -23,6 +24,8 @@ func (c *KinesisConfig) check() error {
 	switch {
 	case c.Stream == "":
 		return Fault{"stream", "name the stream"}
+	case c.Service != "" && c.Service != "kinesis" && c.Service != "firehose":
+		return Fault{"service", "write kinesis or firehose"}
 	case c.AccessKey == nil || c.SecretKey == nil:
 		return Fault{"access_key", "access_key and secret_key must say where they lie: file, env or credential"}
 	}
@@ -46,7 +49,7 @@ func (c *KinesisConfig) open(w *way) (firehose.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	return kinesis.Open(kinesis.Config{Stream: c.Stream, Region: or(c.Region, w.config.AWS.Region), Endpoint: c.Endpoint, AccessKey: id, SecretKey: secret, Client: client})
+	return kinesis.Open(kinesis.Config{Stream: c.Stream, Delivery: c.Service == "firehose", Region: or(c.Region, w.config.AWS.Region), Endpoint: c.Endpoint, AccessKey: id, SecretKey: secret, Client: client})
 }
 
 // KafkaConfig is a topic of Kafka.

@@ -9,13 +9,14 @@ import (
 	"headgate/firehose"
 )
 
-// classify says what a failure means for the delivery ("Common errors" and
-// "PutRecords", Kinesis Data Streams API reference).
+// classify says what a failure means for the delivery ("Common errors",
+// "PutRecords" and "PutRecordBatch", Kinesis Data Streams and Data Firehose API
+// references).
 func classify(err error) firehose.Result {
 	var coded interface{ ErrorCode() string }
 	if errors.As(err, &coded) {
 		switch coded.ErrorCode() {
-		case "ProvisionedThroughputExceededException", "LimitExceededException", "KMSThrottlingException", "ThrottlingException":
+		case "ProvisionedThroughputExceededException", "ServiceUnavailableException", "LimitExceededException", "KMSThrottlingException", "ThrottlingException":
 			return firehose.Fail(firehose.Throttled, err)
 		case "ResourceNotFoundException", "KMSDisabledException", "KMSInvalidStateException", "KMSNotFoundException":
 			return firehose.Fail(firehose.Config, err)

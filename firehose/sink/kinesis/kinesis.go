@@ -1,20 +1,17 @@
-// Package kinesis delivers to a stream of Amazon Kinesis Data Streams, or of
-// a server that speaks its API, such as a gateway at headquarters. It does not
-// know what records mean, nor which shard takes them.
+// Package kinesis delivers upstream: to a stream of Amazon Kinesis Data Streams,
+// to one of Amazon Data Firehose, or to a server that speaks their APIs, such as
+// a gateway at headquarters. It does not know what records mean, nor who takes
+// them there.
 package kinesis
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"headgate/firehose"
 	"headgate/shardlog"
@@ -23,6 +20,7 @@ import (
 // Config names a stream and who may write to it.
 type Config struct {
 	Stream    string
+	Delivery  bool   // it is a delivery stream of Data Firehose
 	Region    string // empty: us-east-1
 	Endpoint  string // empty: Amazon's; else a URL
 	AccessKey string
@@ -33,9 +31,10 @@ type Config struct {
 // The limits of one request ("PutRecords", Kinesis Data Streams API
 // reference), less room for keys.
 const (
-	mostRecords = 500
-	mostBytes   = 4 << 20
-	recordBytes = 1 << 20
+	mostRecords    = 500
+	mostBytes      = 4 << 20
+	recordBytes    = 1 << 20
+	deliveredBytes = 1000 << 10 // of one record, for Data Firehose
 )
 
 const (
@@ -45,8 +44,25 @@ const (
 
 // Sink is a stream.
 type Sink struct {
-	stream, name string
-	client       *kinesis.Client
+	name        string
+	recordBytes int
+	door        door
+}
+
+// door is one of the two APIs.
+type door interface {
+	// look asks whether the stream is there and takes our credentials.
+	look(ctx context.Context) error
+	// put puts entries once and answers those that were not taken, in order,
+	// with the reason of the first.
+	put(ctx context.Context, entries []entry) (refused []entry, why, err error)
+}
+
+// entry is one record on its way.
+type entry struct {
+	data []byte
+	key  string
+	hash *string // explicit; nil: by the key
 }
 
 var _ firehose.Sink = (*Sink)(nil)
@@ -59,22 +75,20 @@ func Open(c Config) (*Sink, error) {
 	if c.Region == "" {
 		c.Region = "us-east-1"
 	}
-	o := kinesis.Options{Region: c.Region, Retryer: aws.NopRetryer{}, Credentials: credentials.NewStaticCredentialsProvider(c.AccessKey, c.SecretKey, "")}
-	if c.Client != nil {
-		o.HTTPClient = c.Client
+	s := &Sink{name: "kinesis:" + c.Stream, recordBytes: recordBytes, door: openStream(c)}
+	if c.Delivery {
+		s.name, s.recordBytes, s.door = "firehose:"+c.Stream, deliveredBytes, openDelivery(c)
 	}
-	name := "kinesis:" + c.Stream
 	if c.Endpoint != "" {
-		o.BaseEndpoint = aws.String(c.Endpoint)
-		name += " at " + c.Endpoint
+		s.name += " at " + c.Endpoint
 	}
-	return &Sink{stream: c.Stream, name: name, client: kinesis.New(o)}, nil
+	return s, nil
 }
 
 // Caps make one batch one request, so that nothing is sent of a batch that is
 // not what was sealed.
 func (s *Sink) Caps() firehose.Caps {
-	return firehose.Caps{RecordBytes: recordBytes, BatchBytes: mostBytes, BatchRecords: mostRecords}
+	return firehose.Caps{RecordBytes: s.recordBytes, BatchBytes: mostBytes, BatchRecords: mostRecords}
 }
 
 // String is the stream.
@@ -85,7 +99,7 @@ func (s *Sink) Close() error { return nil }
 
 // Probe asks whether the stream exists and takes our credentials.
 func (s *Sink) Probe(ctx context.Context) firehose.Result {
-	if _, err := s.client.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: &s.stream}); err != nil {
+	if err := s.door.look(ctx); err != nil {
 		return classify(err)
 	}
 	return firehose.Result{Class: firehose.Delivered}
@@ -95,12 +109,12 @@ func (s *Sink) Probe(ctx context.Context) firehose.Result {
 // takes only in part is tried again here, so that the rest is not doubled; a
 // batch that comes again is put again whole.
 func (s *Sink) Deliver(ctx context.Context, b *firehose.Batch) firehose.Result {
-	var entries []types.PutRecordsRequestEntry
+	var entries []entry
 	var sent int64
 	err := b.Each(ctx, func(r firehose.Record, _ []byte) error {
-		e := types.PutRecordsRequestEntry{Data: append([]byte(nil), r.Data...), PartitionKey: aws.String(r.Key)}
+		e := entry{data: append([]byte(nil), r.Data...), key: r.Key}
 		if r.Hash != nil {
-			e.ExplicitHashKey = aws.String(r.Hash.String())
+			e.hash = aws.String(r.Hash.String())
 		}
 		entries, sent = append(entries, e), sent+int64(len(r.Data)+len(r.Key))
 		return nil
@@ -109,7 +123,7 @@ func (s *Sink) Deliver(ctx context.Context, b *firehose.Batch) firehose.Result {
 		return firehose.Fail(firehose.Transient, err)
 	}
 	for pause := firstPause; ; pause *= 2 {
-		refused, why, err := s.put(ctx, entries)
+		refused, why, err := s.door.put(ctx, entries)
 		switch {
 		case err != nil:
 			return classify(err)
@@ -123,27 +137,6 @@ func (s *Sink) Deliver(ctx context.Context, b *firehose.Batch) firehose.Result {
 			return firehose.Fail(firehose.Transient, err)
 		}
 	}
-}
-
-// put puts once and answers the entries that were not taken, in order, with
-// the reason of the first.
-func (s *Sink) put(ctx context.Context, entries []types.PutRecordsRequestEntry) (refused []types.PutRecordsRequestEntry, why, err error) {
-	out, err := s.client.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: &s.stream, Records: entries})
-	if err != nil {
-		return nil, nil, err
-	}
-	if len(out.Records) != len(entries) {
-		return nil, nil, errors.New("the answer does not fit the request")
-	}
-	for i, r := range out.Records {
-		if r.ErrorCode == nil {
-			continue
-		}
-		if refused = append(refused, entries[i]); why == nil {
-			why = fmt.Errorf("%s: %s", *r.ErrorCode, aws.ToString(r.ErrorMessage))
-		}
-	}
-	return refused, why, nil
 }
 
 func rest(ctx context.Context, d time.Duration) error {

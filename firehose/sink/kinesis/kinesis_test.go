@@ -26,6 +26,7 @@ import (
 type headquarters struct {
 	endpoint, id, secret string
 	client               *sdk.Client
+	name                 string // of the stream that holds what came
 }
 
 func open(t *testing.T) *headquarters {
@@ -50,7 +51,7 @@ func open(t *testing.T) *headquarters {
 	case err := <-done:
 		t.Fatal(err)
 	}
-	h := &headquarters{endpoint: "http://" + g.Addresses().API}
+	h := &headquarters{endpoint: "http://" + g.Addresses().API, name: "up"}
 	h.id, h.secret = g.FirstKey().ID, g.FirstKey().Secret
 	h.client = sdk.New(sdk.Options{BaseEndpoint: &h.endpoint, Region: "us-east-1",
 		Credentials: credentials.NewStaticCredentialsProvider(h.id, h.secret, "")})
@@ -79,12 +80,12 @@ func (h *headquarters) Sink(t *testing.T) firehose.Sink {
 
 func (h *headquarters) Documents(t *testing.T) (found []string) {
 	t.Helper()
-	shards, err := h.client.ListShards(t.Context(), &sdk.ListShardsInput{StreamName: aws.String("up")})
+	shards, err := h.client.ListShards(t.Context(), &sdk.ListShardsInput{StreamName: &h.name})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range shards.Shards {
-		at, err := h.client.GetShardIterator(t.Context(), &sdk.GetShardIteratorInput{StreamName: aws.String("up"), ShardId: s.ShardId, ShardIteratorType: types.ShardIteratorTypeTrimHorizon})
+		at, err := h.client.GetShardIterator(t.Context(), &sdk.GetShardIteratorInput{StreamName: &h.name, ShardId: s.ShardId, ShardIteratorType: types.ShardIteratorTypeTrimHorizon})
 		if err != nil {
 			t.Fatal(err)
 		}
