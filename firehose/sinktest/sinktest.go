@@ -36,9 +36,17 @@ type Place interface {
 // subtest. open makes a fresh, empty place; encoder is how batches are
 // written. A large batch has several MiB of content that hardly compresses.
 func Run(t *testing.T, encoder firehose.Encoder, open func(t *testing.T) Place) {
+	RunCareless(t, encoder, open)
+	t.Run("redelivery", func(t *testing.T) { redelivery(t, encoder, open(t)) })
+	t.Run("other content", func(t *testing.T) { otherContent(t, encoder, open(t)) })
+}
+
+// RunCareless is the part of Run that a sink must pass even where the place
+// looks at no condition and overwrites in silence.
+func RunCareless(t *testing.T, encoder firehose.Encoder, open func(t *testing.T) Place) {
 	for name, test := range map[string]func(*testing.T, firehose.Encoder, Place){
-		"small batch": oneBatch, "large batch": largeBatch, "redelivery": redelivery, "concurrently": concurrently,
-		"other content": otherContent, "changed log": changedLog, "failing log": failingLog, "cut off": cutOff, "broken place": brokenPlace,
+		"small batch": oneBatch, "large batch": largeBatch, "overwritten": overwritten, "concurrently": concurrently,
+		"changed log": changedLog, "failing log": failingLog, "cut off": cutOff, "broken place": brokenPlace,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, encoder, open(t)) })
 	}
@@ -137,6 +145,19 @@ func largeBatch(t *testing.T, e firehose.Encoder, p Place) {
 	retry.Retried = true
 	if r := deliver(t, s, &retry); !r.Already {
 		t.Error("a large batch was sent twice")
+	}
+	holds(t, p, b)
+}
+
+// overwritten: what is delivered again, seen or not, is there once.
+func overwritten(t *testing.T, e firehose.Encoder, p Place) {
+	b := Batch(e, "over", 9, 10, 100)
+	for _, retried := range []bool{false, false, true} {
+		again := *b
+		again.Retried = retried
+		if r := deliver(t, p.Sink(t), &again); retried && !r.Already {
+			t.Error("it was not found there")
+		}
 	}
 	holds(t, p, b)
 }
