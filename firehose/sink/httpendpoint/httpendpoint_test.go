@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"headgate/firehose"
@@ -196,15 +197,15 @@ func TestOnlyOurIDIsDelivered(t *testing.T) {
 // No receiver of Amazon's has ever seen a request without records: whatever it
 // makes of one, it is there.
 func TestWhoeverAnswersIsThere(t *testing.T) {
-	var status int
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+	var status atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(status.Load())) }))
 	t.Cleanup(server.Close)
 	s := sink(t, httpendpoint.Config{URL: server.URL})
-	for code, want := range map[int]firehose.Class{
+	for code, want := range map[int32]firehose.Class{
 		200: firehose.Delivered, 202: firehose.Delivered, 400: firehose.Delivered, 413: firehose.Delivered, 422: firehose.Delivered, 500: firehose.Delivered, 502: firehose.Delivered,
 		401: firehose.Auth, 403: firehose.Auth, 404: firehose.Config, 415: firehose.Config, 302: firehose.Config, 429: firehose.Throttled, 503: firehose.Throttled,
 	} {
-		status = code
+		status.Store(code)
 		if r := s.Probe(t.Context()); r.Class != want || (r.Err == nil) != r.Done() {
 			t.Errorf("%d is %s: %v", code, r.Class, r.Err)
 		}

@@ -322,7 +322,10 @@ func TestWhoRefusesAcknowledgements(t *testing.T) {
 // balancer finds it by its cookie.
 func TestCookiesLeadToTheSameIndexer(t *testing.T) {
 	indexers, turn := [2]*collector{open(true), open(true)}, 0
+	var mu sync.Mutex // of turn
 	d := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
 		if at, err := r.Cookie("indexer"); err == nil {
 			turn = int(at.Value[0] - '0')
 		} else {
