@@ -26,7 +26,8 @@ type Config struct {
 	AccessKey  string            // X-Amz-Firehose-Access-Key; empty: none
 	Gzip       bool              // Content-Encoding
 	Attributes map[string]string // X-Amz-Firehose-Common-Attributes; at most 50
-	Bytes      int64             // of one request before base64; zero: 4 MiB, at most 64 MiB
+	Bytes      int64             // of one request's records before base64; zero: 4 MiB, at most 47 MiB
+	Records    int               // of one request; zero: 10,000, which is the most
 	Transport  http.RoundTripper
 }
 
@@ -34,8 +35,9 @@ type Config struct {
 // and response specifications", Firehose developer guide).
 const (
 	defaultBytes    = 4 << 20
-	mostBytes       = 64 << 20
+	mostBytes       = 47 << 20 // a body may have 64 MiB before compression; base64 makes 63 of it
 	mostRecords     = 10_000
+	mostKey         = 4096
 	mostAttributes  = 50
 	mostAttributeID = 256
 	mostAttribute   = 1024
@@ -43,11 +45,12 @@ const (
 
 // Sink is an endpoint.
 type Sink struct {
-	name   string
-	gzip   bool
-	zip    post.Zipper
-	bytes  int64
-	client *post.Client
+	name    string
+	gzip    bool
+	zip     post.Zipper
+	bytes   int64
+	records int
+	client  *post.Client
 }
 
 var _ firehose.Sink = (*Sink)(nil)
@@ -57,8 +60,16 @@ func Open(c Config) (*Sink, error) {
 	if c.Bytes == 0 {
 		c.Bytes = defaultBytes
 	}
-	if c.Bytes < 0 || c.Bytes > mostBytes {
+	if c.Records == 0 {
+		c.Records = mostRecords
+	}
+	switch {
+	case c.Bytes < 0 || c.Bytes > mostBytes:
 		return nil, invalid("%d bytes of one request, up to %d are allowed", c.Bytes, mostBytes)
+	case c.Records < 0 || c.Records > mostRecords:
+		return nil, invalid("%d records of one request, up to %d are allowed", c.Records, mostRecords)
+	case len(c.AccessKey) > mostKey:
+		return nil, invalid("the access key has %d bytes, up to %d are allowed", len(c.AccessKey), mostKey)
 	}
 	header, err := c.header()
 	if err != nil {
@@ -71,7 +82,7 @@ func Open(c Config) (*Sink, error) {
 	if c.Name == "" {
 		c.Name = "endpoint"
 	}
-	return &Sink{name: c.Name, gzip: c.Gzip, bytes: c.Bytes, client: client}, nil
+	return &Sink{name: c.Name, gzip: c.Gzip, bytes: c.Bytes, records: c.Records, client: client}, nil
 }
 
 // header is what all requests have in common.
@@ -112,7 +123,7 @@ func invalid(format string, args ...any) error {
 
 // Caps make one batch one request.
 func (s *Sink) Caps() firehose.Caps {
-	return firehose.Caps{RecordBytes: int(s.bytes), BatchBytes: s.bytes, BatchRecords: mostRecords}
+	return firehose.Caps{RecordBytes: int(s.bytes), BatchBytes: s.bytes, BatchRecords: s.records}
 }
 
 // String is the endpoint.
@@ -124,18 +135,20 @@ func (s *Sink) Close() error { return s.client.Close() }
 // probeID is the request that holds nothing.
 const probeID = "00000000-0000-5000-8000-000000000000"
 
-// Probe sends a request without records. An endpoint that finds fault with
-// that is there all the same.
+// Probe sends a request without records. Amazon sends none such (the least is
+// one), so that a receiver may find fault with it or fail over it: whoever
+// answers is there, unless a person must mend something or it asks to wait.
 func (s *Sink) Probe(ctx context.Context) firehose.Result {
 	body, err := s.body(probeID, func(io.Writer) error { return nil })
 	if err != nil {
 		return firehose.Fail(firehose.Transient, err)
 	}
-	r := s.send(ctx, probeID, body).Result(s.name)
-	if r.Class == firehose.Poison {
-		return firehose.Result{Class: firehose.Delivered}
+	a := s.send(ctx, probeID, body)
+	switch r := s.result(a); {
+	case a.Err != nil, r.Class == firehose.Auth, r.Class == firehose.Config, r.Class == firehose.Throttled:
+		return r
 	}
-	return r
+	return firehose.Result{Class: firehose.Delivered}
 }
 
 // Deliver sends the batch as one request, under the same id in every attempt.

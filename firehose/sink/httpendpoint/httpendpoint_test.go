@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"headgate/firehose"
@@ -175,7 +176,9 @@ func TestOnlyOurIDIsDelivered(t *testing.T) {
 	for answer, want := range map[string]firehose.Class{
 		`200 {"requestId":"ID"}`: firehose.Delivered, `202 {"requestId":"ID"}`: firehose.Transient, `200 {"requestId":"other"}`: firehose.Transient,
 		`200 fine`: firehose.Transient, `200 `: firehose.Transient, `413 {"requestId":"ID"}`: firehose.TooLarge, `429 {}`: firehose.Throttled, `500 {}`: firehose.Transient,
-		`403 {}`: firehose.Auth, `404 {}`: firehose.Config, `301 {}`: firehose.Config,
+		`403 {}`: firehose.Auth, `404 {}`: firehose.Config, `405 {}`: firehose.Config, `301 {}`: firehose.Config,
+		`400 {"requestId":"ID","errorMessage":"no"}`: firehose.Poison, `422 {"requestId":"ID"}`: firehose.Poison, `415 {"requestId":"ID"}`: firehose.Config,
+		`400 {"requestId":"other"}`: firehose.Transient, `400 <html>plain HTTP was sent to the HTTPS port</html>`: firehose.Transient, `422 `: firehose.Transient,
 	} {
 		b := sinktest.Documents(encoder(t), "b", 3, 100)
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -188,6 +191,37 @@ func TestOnlyOurIDIsDelivered(t *testing.T) {
 			t.Errorf("%s is %s: %v", answer, r.Class, r.Err)
 		}
 		server.Close()
+	}
+}
+
+// No receiver of Amazon's has ever seen a request without records: whatever it
+// makes of one, it is there.
+func TestWhoeverAnswersIsThere(t *testing.T) {
+	var status atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(status.Load())) }))
+	t.Cleanup(server.Close)
+	s := sink(t, httpendpoint.Config{URL: server.URL})
+	for code, want := range map[int32]firehose.Class{
+		200: firehose.Delivered, 202: firehose.Delivered, 400: firehose.Delivered, 413: firehose.Delivered, 422: firehose.Delivered, 500: firehose.Delivered, 502: firehose.Delivered,
+		401: firehose.Auth, 403: firehose.Auth, 404: firehose.Config, 415: firehose.Config, 302: firehose.Config, 429: firehose.Throttled, 503: firehose.Throttled,
+	} {
+		status.Store(code)
+		if r := s.Probe(t.Context()); r.Class != want || (r.Err == nil) != r.Done() {
+			t.Errorf("%d is %s: %v", code, r.Class, r.Err)
+		}
+	}
+	server.Close()
+	if r := s.Probe(t.Context()); r.Class != firehose.Transient {
+		t.Errorf("nobody is %s: %v", r.Class, r.Err)
+	}
+}
+
+func TestCaps(t *testing.T) {
+	if c := sink(t, httpendpoint.Config{URL: "http://x"}).Caps(); c.BatchBytes != 4<<20 || c.BatchRecords != 10_000 {
+		t.Errorf("%+v", c)
+	}
+	if c := sink(t, httpendpoint.Config{URL: "http://x", Bytes: 47 << 20, Records: 500}).Caps(); c.BatchBytes != 47<<20 || c.BatchRecords != 500 {
+		t.Errorf("%+v", c)
 	}
 }
 
@@ -204,7 +238,8 @@ func TestBadConfigurations(t *testing.T) {
 	for i := range 51 {
 		many[fmt.Sprint(i)] = "v"
 	}
-	for _, c := range []httpendpoint.Config{{}, {URL: "ftp://x"}, {URL: "http://u:p@x"}, {URL: "http://x", Bytes: 65 << 20}, {URL: "http://x", Attributes: many},
+	for _, c := range []httpendpoint.Config{{}, {URL: "ftp://x"}, {URL: "http://u:p@x"}, {URL: "http://x", Bytes: 48 << 20}, {URL: "http://x", Records: 10_001}, {URL: "http://x", Records: -1},
+		{URL: "http://x", AccessKey: strings.Repeat("k", 4097)}, {URL: "http://x", AccessKey: "two\nlines"}, {URL: "http://x", Attributes: many},
 		{URL: "http://x", Attributes: map[string]string{"a": strings.Repeat("x", 1025)}}} {
 		if _, err := httpendpoint.Open(c); shardlog.KindOf(err) != shardlog.Invalid {
 			t.Errorf("%.80v: %v", c, err)

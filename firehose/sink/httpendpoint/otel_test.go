@@ -49,3 +49,18 @@ func TestAgainstOpenTelemetrysReceiver(t *testing.T) {
 		t.Errorf("%s: %v", r.Class, r.Err)
 	}
 }
+
+// A record that the receiver cannot read is refused in the protocol's words, so
+// that it is found and goes to the error output.
+func TestOpenTelemetrysReceiverRefusesARecord(t *testing.T) {
+	c := sinktest.StartCollector(t)
+	for _, packed := range []bool{false, true} {
+		s := sink(t, httpendpoint.Config{URL: c.Firehose, AccessKey: "sesame", Gzip: packed})
+		if r := s.Deliver(t.Context(), sinktest.Documents(encoder(t), "b", 3, 100)); r.Class != firehose.Poison {
+			t.Errorf("gzip %v: %s: %v", packed, r.Class, r.Err)
+		}
+	}
+	if r := sink(t, httpendpoint.Config{URL: c.Firehose, AccessKey: "wrong"}).Probe(t.Context()); r.Class != firehose.Auth {
+		t.Errorf("%s: %v", r.Class, r.Err)
+	}
+}

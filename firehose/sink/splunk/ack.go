@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -13,8 +14,9 @@ import (
 
 // await asks for an acknowledgement until it is there. A collector tells it
 // once only ("About HTTP Event Collector Indexer Acknowledgment", Splunk
-// Enterprise documentation): seen true once is final.
-func (s *Sink) await(ctx context.Context, id uint64) firehose.Result {
+// Enterprise documentation): seen true once is final. Whoever is busy or fails meanwhile is
+// asked again, since the events are there and would be there twice.
+func (s *Sink) await(ctx context.Context, channel *string, id uint64) firehose.Result {
 	ctx, cancel := context.WithTimeout(ctx, s.config.AckTimeout)
 	defer cancel()
 	question := []byte(fmt.Sprintf(`{"acks":[%d]}`, id))
@@ -22,22 +24,23 @@ func (s *Sink) await(ctx context.Context, id uint64) firehose.Result {
 		if pause(ctx, wait) != nil {
 			return firehose.Fail(firehose.Transient, fmt.Errorf("the collector took the events and has not acknowledged them: they are sent again, and may be there twice"))
 		}
-		a := s.client.Do(ctx, post.Request{Path: collectorPath + "/ack", Body: question})
+		a := s.ask(ctx, channel, post.Request{Path: collectorPath + "/ack", Body: question})
 		var answer struct {
 			Acks map[string]bool `json:"acks"`
 		}
-		switch {
-		case a.Err == nil && a.Status == 200 && json.Unmarshal(a.Body, &answer) == nil:
-			if answer.Acks[strconv.FormatUint(id, 10)] {
-				return firehose.Result{Class: firehose.Delivered}
-			}
-		case a.Err == nil && a.Status/100 == 4:
-			r := s.judge(a, nil)
-			r.Items = nil
-			if r.Class == firehose.Poison { // the question is at fault, not the events
-				r.Class = firehose.Config
-			}
+		if a.Err == nil && a.Status == http.StatusOK && json.Unmarshal(a.Body, &answer) == nil && answer.Acks[strconv.FormatUint(id, 10)] {
+			return firehose.Result{Class: firehose.Delivered}
+		}
+		switch r := s.judge(a, nil); r.Class {
+		case firehose.Poison, firehose.TooLarge: // the question is at fault, not the events
+			r.Class = firehose.Config
 			return r
+		case firehose.Auth:
+			return r
+		case firehose.Config:
+			if a.Status != http.StatusOK {
+				return r
+			}
 		}
 	}
 }

@@ -28,9 +28,9 @@ const (
 	codeEventBlank     = 13
 	codeAckDisabled    = 14
 	codeFields         = 15
+	codeQueuesFull     = 26 // with 429, as the next: queue at capacity
+	codeAckUnavailable = 27 // acknowledgement channel at capacity
 	codeUnknown        = -1
-	codeQueuesFull     = 26 // "HEC queues are full", since 9.x
-	codeAckUnavailable = 27 // "Cannot create an acknowledgement ID", since 9.x
 )
 
 // reply is what a collector says.
@@ -60,16 +60,19 @@ func read(a post.Answer) reply {
 }
 
 // judge says what an answer means. seqs are the records of the events that
-// were sent.
+// were sent. Only a code that is about events counts against them: a 400 with
+// another or none is a proxy's, or about how we ask, and lasts until somebody
+// has looked.
 func (s *Sink) judge(a post.Answer, seqs []shardlog.Seq) firehose.Result {
 	const who = "the collector"
 	reply := read(a)
 	switch reply.code {
 	case codeUnknown:
-		if r := a.Result(who); !r.Done() {
-			return r
+		r := a.Result(who)
+		if r.Done() || r.Class == firehose.Poison {
+			return a.Fail(firehose.Config, "what is there is no collector:")
 		}
-		return a.Fail(firehose.Config, "what is there is no collector:")
+		return r
 	case 0:
 		if a.Status == http.StatusOK {
 			return firehose.Result{Class: firehose.Delivered}
@@ -89,5 +92,9 @@ func (s *Sink) judge(a post.Answer, seqs []shardlog.Seq) firehose.Result {
 		}
 		return r
 	}
-	return a.Result(who)
+	r := a.Result(who)
+	if r.Class == firehose.Poison {
+		r.Class = firehose.Config
+	}
+	return r
 }

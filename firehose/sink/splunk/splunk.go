@@ -3,14 +3,13 @@
 package splunk
 
 import (
+	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"strings"
+	"sync/atomic"
 	"time"
 
 	"headgate/firehose"
@@ -27,7 +26,7 @@ type Config struct {
 	Source     string
 	SourceType string
 	Index      string
-	AckTimeout time.Duration // how long an acknowledgement may take; zero: 3 minutes
+	AckTimeout time.Duration // how long an acknowledgement may take; zero: 3 minutes. A token without them is believed at once
 	Bytes      int64         // of one request before compression; zero: 1 MiB, at most 5 MiB
 	Transport  http.RoundTripper
 }
@@ -47,7 +46,7 @@ const (
 // Sink is a collector, seen through a channel of its own.
 type Sink struct {
 	config  Config
-	channel string
+	channel atomic.Pointer[string] // for what is sent next; renewed when it is refused
 	client  *post.Client
 	zip     post.Zipper
 }
@@ -76,25 +75,18 @@ func Open(c Config) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	channel := newChannel()
-	header := http.Header{"Authorization": {"Splunk " + c.Token}, "X-Splunk-Request-Channel": {channel}, "Content-Type": {"application/json"}}
+	header := http.Header{"Authorization": {"Splunk " + c.Token}, "Content-Type": {"application/json"}}
 	client, err := post.Open(post.Config{URL: c.URL, Transport: c.Transport, Header: header, Timeout: requestTimeout, Cookies: jar})
 	if err != nil {
 		return nil, err
 	}
-	return &Sink{config: c, channel: channel, client: client}, nil
+	s := &Sink{config: c, client: client}
+	s.channel.Store(newChannel())
+	return s, nil
 }
 
 func invalid(format string, args ...any) error {
 	return shardlog.Errorf(shardlog.Invalid, "open Splunk sink", format, args...)
-}
-
-// newChannel is a GUID, as collectors want it (RFC 9562, version 4).
-func newChannel() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // it never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // Caps make one batch one request.
@@ -108,19 +100,21 @@ func (s *Sink) String() string { return "splunk:" + s.client.String() }
 // Close gives up connections.
 func (s *Sink) Close() error { return s.client.Close() }
 
-// Probe sends nothing at all, which a collector that knows the token answers
-// with code 5, no data.
+// Probe sends nothing at all, as Firehose does, which a collector that knows
+// the token answers with code 5, no data. Others of its kind find other faults.
 func (s *Sink) Probe(ctx context.Context) firehose.Result {
-	a := s.client.Do(ctx, post.Request{Path: collectorPath + "/event"})
-	if r := read(a); r.code == codeNoData {
+	r := s.judge(s.ask(ctx, s.channel.Load(), post.Request{Path: collectorPath + "/event"}), nil)
+	if r.Class == firehose.Poison {
 		return firehose.Result{Class: firehose.Delivered}
 	}
-	return s.judge(a, nil)
+	return r
 }
 
 // Deliver sends the batch and waits until it is acknowledged. One that comes
 // again, since its acknowledgement was late or lost, is there twice; the
-// fields gw_batch and gw_seq tell.
+// fields gw_batch and gw_seq tell. Where the answer promises no
+// acknowledgement the token has them off: then it is delivered as soon as the
+// collector has it, and lost should that die before it is indexed.
 func (s *Sink) Deliver(ctx context.Context, b *firehose.Batch) firehose.Result {
 	content, seqs, err := s.content(ctx, b)
 	if err != nil {
@@ -130,13 +124,14 @@ func (s *Sink) Deliver(ctx context.Context, b *firehose.Batch) firehose.Result {
 	if err != nil {
 		return firehose.Fail(firehose.Transient, err)
 	}
-	a := s.client.Do(ctx, post.Request{Path: s.path(), Query: s.query(), Header: http.Header{"Content-Encoding": {"gzip"}}, Body: body})
+	channel := s.channel.Load()
+	a := s.ask(ctx, channel, post.Request{Path: s.path(), Query: s.query(), Header: http.Header{"Content-Encoding": {"gzip"}}, Body: body})
 	r := s.judge(a, seqs)
 	if !r.Done() {
 		return r
 	}
 	if id := read(a).ackID; id != nil {
-		if r := s.await(ctx, *id); !r.Done() {
+		if r := s.await(ctx, channel, *id); !r.Done() {
 			return r
 		}
 	}
@@ -166,51 +161,29 @@ func (s *Sink) query() url.Values {
 }
 
 // content is the batch as the endpoint takes it, with the number of each
-// event's record.
+// event's record; none of raw lines, for a record may hold several.
 func (s *Sink) content(ctx context.Context, b *firehose.Batch) (content []byte, seqs []shardlog.Seq, err error) {
-	err = b.Each(ctx, func(r firehose.Record, frame []byte) error {
+	if s.config.Raw {
+		content, err = raw(ctx, b)
+		return content, nil, err
+	}
+	var to bytes.Buffer
+	encoder := json.NewEncoder(&to)
+	encoder.SetEscapeHTML(false) // Splunk keeps the text of an event as it was sent
+	err = b.Each(ctx, func(r firehose.Record, _ []byte) error {
 		seqs = append(seqs, r.Seq)
-		if s.config.Raw {
-			content = append(content, frame...)
-			if len(frame) > 0 && frame[len(frame)-1] != '\n' {
-				content = append(content, '\n')
-			}
-			return nil
-		}
-		text, err := json.Marshal(s.event(b, r))
-		content = append(append(content, text...), '\n')
-		return err
+		return encoder.Encode(s.event(b, r))
 	})
-	return content, seqs, err
+	return to.Bytes(), seqs, err
 }
 
-// event is the form of the event endpoint ("Format events for HTTP Event
-// Collector", Splunk Enterprise documentation).
-type event struct {
-	Time       json.Number     `json:"time"` // seconds
-	Host       string          `json:"host,omitempty"`
-	Source     string          `json:"source,omitempty"`
-	SourceType string          `json:"sourcetype,omitempty"`
-	Index      string          `json:"index,omitempty"`
-	Event      json.RawMessage `json:"event"`
-	Fields     fields          `json:"fields"`
-}
-
-type fields struct {
-	Batch  string `json:"gw_batch"`
-	Seq    string `json:"gw_seq"`
-	Stream string `json:"gw_stream"`
-}
-
-func (s *Sink) event(b *firehose.Batch, r firehose.Record) event {
-	millis := r.Arrived.UnixMilli()
-	e := event{
-		Time: json.Number(fmt.Sprintf("%d.%03d", millis/1000, millis%1000)), Event: json.RawMessage(r.Data),
-		Host: s.config.Host, Source: s.config.Source, SourceType: s.config.SourceType, Index: s.config.Index,
-		Fields: fields{Batch: b.ID, Seq: b.DocumentID(r), Stream: string(b.Stream)},
-	}
-	if !json.Valid(r.Data) {
-		e.Event, _ = json.Marshal(strings.ToValidUTF8(string(r.Data), "�")) // text always is JSON
-	}
-	return e
+func raw(ctx context.Context, b *firehose.Batch) (content []byte, err error) {
+	err = b.Each(ctx, func(_ firehose.Record, frame []byte) error {
+		content = append(content, frame...)
+		if len(frame) > 0 && frame[len(frame)-1] != '\n' {
+			content = append(content, '\n')
+		}
+		return nil
+	})
+	return content, err
 }

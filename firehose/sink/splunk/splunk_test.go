@@ -225,6 +225,121 @@ func TestAnEventTellsWhatItIs(t *testing.T) {
 	}
 }
 
+// What is searched for later must be what was put: Splunk keeps an event's JSON
+// as it was sent, and refuses what is no UTF-8.
+func TestAnEventIsSentAsItWasPut(t *testing.T) {
+	for data, want := range map[string]string{
+		`{"a":"<b> & \u003c"}`: `"event":{"a":"<b> & \u003c"}`, "<b> & \"c\"": `"event":"<b> & \"c\""`, `7`: `"event":7`, "{\"a\":\"\xff\"}": `"event":{"a":"�"}`, "": `"event":""`,
+	} {
+		var body []byte
+		s := sink(t, splunk.Config{URL: "http://hec", Token: token, Transport: through{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			z, _ := gzip.NewReader(r.Body)
+			body, _ = io.ReadAll(z)
+			say(w, http.StatusOK, 0, "")
+		})}})
+		if r := s.Deliver(t.Context(), sinktest.Replaced(sinktest.Documents(encoder(t), "b", 1, 100), 1, data)); !r.Done() || !strings.Contains(string(body), want+`,"fields"`) {
+			t.Errorf("%q is sent as %s: %v", data, body, r.Err)
+		}
+	}
+}
+
+// A record of several lines is several events to the raw endpoint, whose
+// numbers say nothing of records then.
+func TestRawEventsNameNoRecord(t *testing.T) {
+	s := sink(t, splunk.Config{URL: "http://hec", Token: token, Raw: true, Transport: through{http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		say(w, http.StatusBadRequest, 6, `,"invalid-event-number":1`)
+	})}})
+	if r := s.Deliver(t.Context(), sinktest.Replaced(sinktest.Documents(encoder(t), "b", 3, 100), 1, "two\nlines")); r.Class != firehose.Poison || len(r.Items) != 0 {
+		t.Errorf("%s %v: %v", r.Class, r.Items, r.Err)
+	}
+}
+
+// A collector that no longer takes our channel is asked under another.
+func TestARefusedChannelIsRenewed(t *testing.T) {
+	c, refused := open(true), ""
+	s := sink(t, splunk.Config{URL: "http://hec", Token: token, Transport: through{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		channel := r.Header.Get("X-Splunk-Request-Channel")
+		if refused == "" {
+			refused = channel
+		}
+		if channel == refused {
+			say(w, http.StatusBadRequest, 11, "")
+			return
+		}
+		c.ServeHTTP(w, r)
+	})}})
+	b := sinktest.Documents(encoder(t), "b", 3, 100)
+	if r := s.Deliver(t.Context(), b); r.Class != firehose.Config {
+		t.Errorf("%s: %v", r.Class, r.Err)
+	}
+	if r := s.Probe(t.Context()); !r.Done() {
+		t.Errorf("%s: %v", r.Class, r.Err)
+	}
+	if r := s.Deliver(t.Context(), b); !r.Done() || len(c.found) != 3 {
+		t.Errorf("%s %v: %v", r.Class, r.Err, c.found)
+	}
+}
+
+// Whoever is busy while it is asked for an acknowledgement is asked again: the
+// events are there, and would be there twice.
+func TestBusyWithAcknowledgements(t *testing.T) {
+	for _, status := range []int{408, 429, 502, 503} {
+		synctest.Test(t, func(t *testing.T) {
+			c, busy := open(true), 3
+			s := sink(t, splunk.Config{URL: "http://hec", Token: token, Transport: through{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasSuffix(r.URL.Path, "/ack") && busy > 0 {
+					busy--
+					w.WriteHeader(status)
+					return
+				}
+				c.ServeHTTP(w, r)
+			})}})
+			if r := s.Deliver(t.Context(), sinktest.Documents(encoder(t), "b", 3, 100)); !r.Done() || len(c.found) != 3 {
+				t.Errorf("%d: %s %v: %v", status, r.Class, r.Err, c.found)
+			}
+		})
+	}
+}
+
+// Acknowledgements are refused for good: nothing is gained by asking on.
+func TestWhoRefusesAcknowledgements(t *testing.T) {
+	for code, want := range map[int]firehose.Class{4: firehose.Auth, 6: firehose.Config, 14: firehose.Config} {
+		c := open(true)
+		s := sink(t, splunk.Config{URL: "http://hec", Token: token, Transport: through{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/ack") {
+				say(w, http.StatusBadRequest, code, "")
+				return
+			}
+			c.ServeHTTP(w, r)
+		})}})
+		if r := s.Deliver(t.Context(), sinktest.Documents(encoder(t), "b", 3, 100)); r.Class != want || len(r.Items) != 0 {
+			t.Errorf("code %d: %s: %v", code, r.Class, r.Err)
+		}
+	}
+}
+
+// Only the indexer that took the events knows of their acknowledgement; a load
+// balancer finds it by its cookie.
+func TestCookiesLeadToTheSameIndexer(t *testing.T) {
+	indexers, turn := [2]*collector{open(true), open(true)}, 0
+	var mu sync.Mutex // of turn
+	d := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if at, err := r.Cookie("indexer"); err == nil {
+			turn = int(at.Value[0] - '0')
+		} else {
+			turn = 1 - turn
+			http.SetCookie(w, &http.Cookie{Name: "indexer", Value: fmt.Sprint(turn)})
+		}
+		indexers[turn].ServeHTTP(w, r)
+	}))
+	t.Cleanup(d.Close)
+	if r := sink(t, splunk.Config{URL: d.URL, Token: token, AckTimeout: 20 * time.Second}).Deliver(t.Context(), sinktest.Documents(encoder(t), "b", 3, 100)); !r.Done() {
+		t.Errorf("%s: %v", r.Class, r.Err)
+	}
+}
+
 func TestRawLines(t *testing.T) {
 	d := serve(t, open(true))
 	c := d.config(d.url)
@@ -269,9 +384,10 @@ func TestALostAcknowledgementIsSentAgain(t *testing.T) {
 func TestWhatCodesMean(t *testing.T) {
 	for code, want := range map[int]firehose.Class{
 		1: firehose.Auth, 2: firehose.Auth, 3: firehose.Auth, 4: firehose.Auth, 5: firehose.Poison, 6: firehose.Poison, 7: firehose.Config, 8: firehose.Transient,
-		9: firehose.Throttled, 10: firehose.Config, 11: firehose.Config, 12: firehose.Poison, 13: firehose.Poison, 14: firehose.Config, 15: firehose.Poison, 26: firehose.Throttled,
+		9: firehose.Throttled, 10: firehose.Config, 11: firehose.Config, 12: firehose.Poison, 13: firehose.Poison, 14: firehose.Config, 15: firehose.Poison, 16: firehose.Config, 23: firehose.Throttled,
+		26: firehose.Throttled, 27: firehose.Throttled, 99: firehose.Config,
 	} {
-		status := map[int]int{1: 403, 2: 401, 3: 401, 4: 403, 8: 500, 9: 503, 26: 503}[code]
+		status := map[int]int{1: 403, 2: 401, 3: 401, 4: 403, 8: 500, 9: 503, 23: 503, 26: 429, 27: 429}[code]
 		if status == 0 {
 			status = 400
 		}
@@ -292,7 +408,7 @@ func TestWhatCodesMean(t *testing.T) {
 }
 
 func TestWhatIsNoCollectorIsSaidToBe(t *testing.T) {
-	for status, want := range map[int]firehose.Class{200: firehose.Config, 404: firehose.Config, 413: firehose.TooLarge, 429: firehose.Throttled, 502: firehose.Transient} {
+	for status, want := range map[int]firehose.Class{200: firehose.Config, 302: firehose.Config, 400: firehose.Config, 404: firehose.Config, 415: firehose.Config, 413: firehose.TooLarge, 429: firehose.Throttled, 502: firehose.Transient} {
 		s := sink(t, splunk.Config{URL: "http://hec", Token: token, Transport: through{http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(status)
 			_, _ = io.WriteString(w, "<html>welcome</html>")
@@ -300,6 +416,15 @@ func TestWhatIsNoCollectorIsSaidToBe(t *testing.T) {
 		if r := s.Deliver(t.Context(), sinktest.Documents(encoder(t), "b", 3, 100)); r.Class != want || r.Err == nil {
 			t.Errorf("%d is %s: %v", status, r.Class, r.Err)
 		}
+	}
+}
+
+// A collector that warns of filling queues (codes 24 and 25, with 200) has
+// taken the events all the same.
+func TestAWarningIsNoRefusal(t *testing.T) {
+	s := sink(t, splunk.Config{URL: "http://hec", Token: token, Transport: through{http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, 24, "") })}})
+	if r := s.Deliver(t.Context(), sinktest.Documents(encoder(t), "b", 3, 100)); !r.Done() {
+		t.Errorf("%s: %v", r.Class, r.Err)
 	}
 }
 

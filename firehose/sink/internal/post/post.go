@@ -50,6 +50,9 @@ func Open(c Config) (*Client, error) {
 	case u.User != nil:
 		return nil, shardlog.Errorf(shardlog.Invalid, "open sink", "url must hold no password: name it as a secret")
 	}
+	if err := whole(c.Header); err != nil {
+		return nil, err
+	}
 	if c.Timeout <= 0 {
 		c.Timeout = defaultTimeout
 	}
@@ -61,6 +64,17 @@ func Open(c Config) (*Client, error) {
 		Transport: c.Transport, Timeout: c.Timeout, Jar: c.Cookies,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
+}
+
+// whole refuses header values that could never be sent (RFC 9110 §5.5): a key
+// with a line break in it is a mistake to hear of now.
+func whole(h http.Header) error {
+	for name, values := range h {
+		if strings.ContainsFunc(strings.Join(values, ""), func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+			return shardlog.Errorf(shardlog.Invalid, "open sink", "the value of header %s holds a line break or another control character", name)
+		}
+	}
+	return nil
 }
 
 // Request is one request. Path and Query come after those of the client's URL.

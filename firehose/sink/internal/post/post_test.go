@@ -93,3 +93,12 @@ func TestAURLHoldsNoPassword(t *testing.T) {
 		}
 	}
 }
+
+func TestAHeaderThatCannotBeSent(t *testing.T) {
+	for _, bad := range []string{"hunter2\nX-Other: 1", "hunter2\r", "hunter2\x00", "hunter2\x7f"} {
+		_, err := post.Open(post.Config{URL: "http://x", Header: http.Header{"X-Key": {bad}}})
+		if shardlog.KindOf(err) != shardlog.Invalid || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
