@@ -127,10 +127,10 @@ func (m *deliveries) open(c *DeliveryConfig) (*delivery.Delivery, firehose.Sink,
 // way is how a delivery gets out. What stays on this machine goes over no link.
 func (m *deliveries) way(c *DeliveryConfig) *way {
 	priority := c.Priority
-	if c.Local != nil {
+	if c.Local != nil || c.Function != nil && c.Function.URL == "" {
 		priority = uplink.Free
 	}
-	return &way{config: m.config, name: c.Name, lane: m.link.Lane(c.Name, priority)}
+	return &way{config: m.config, functions: m.functions, name: c.Name, lane: m.link.Lane(c.Name, priority)}
 }
 
 // errors is where the error records of a delivery go: into its backup bucket,

@@ -47,3 +47,22 @@ func TestADeliveryCallsAFunctionThatIsHostedHere(t *testing.T) {
 		t.Errorf("%v: %s", err, all.String())
 	}
 }
+
+// A stream powers a function: it is invoked with Kinesis's event, hosted here.
+func TestAStreamInvokesAFunctionThatIsHostedHere(t *testing.T) {
+	t.Parallel()
+	bootstrap := sinktest.Peer(t, "lambda")
+	data := t.TempDir()
+	g, _ := start(t, data, func(c *gateway.Config) {
+		c.Open = true
+		c.Functions = []gateway.LambdaConfig{{Name: "count", Command: []string{bootstrap}, Environment: map[string]string{"TEST_EVENT": "kinesis"}}}
+	})
+	c := gateway.Dial(data)
+	if _, err := c.CreateDelivery(context.Background(), "name: f\nstream: telemetry\ninterval: 1s\nfunction: {name: count, parallel: 3}\n"); err != nil {
+		t.Fatal(err)
+	}
+	putSome(t, g, "telemetry", 30)
+	if d := arrived(t, c, "f", 30); d.Refused != 0 {
+		t.Errorf("%+v", d)
+	}
+}

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"headgate/firehose"
-	"headgate/firehose/sink/function"
 	"headgate/firehose/sink/kafka"
 	"headgate/firehose/sink/kinesis"
 	"headgate/firehose/sink/mqtt"
@@ -112,37 +111,6 @@ func (c *MQTTConfig) open(w *way) (firehose.Sink, error) {
 		return nil, err
 	}
 	return mqtt.Open(mqtt.Config{Broker: c.Broker, ClientID: c.ClientID, User: c.Username, Password: password, Topic: c.Topic, TLS: secure, Dial: w.lane.Dial})
-}
-
-// FunctionConfig is a function that is invoked with the stream's records.
-type FunctionConfig struct {
-	URL       string  `yaml:"url"` // of the Invoke API
-	Name      string  `yaml:"name"`
-	Records   int     `yaml:"records"`  // of one invocation; zero: 100
-	Attempts  int     `yaml:"attempts"` // until a batch is halved; zero: 3
-	Token     *Secret `yaml:"token"`
-	NetConfig `yaml:",inline"`
-}
-
-func (c *FunctionConfig) check() error {
-	if c.URL == "" || c.Name == "" {
-		return Fault{"url", "name the server and the function"}
-	}
-	return c.NetConfig.check()
-}
-
-func (c *FunctionConfig) secrets() []*Secret { return append(c.NetConfig.secrets(), c.Token) }
-
-func (c *FunctionConfig) open(w *way) (firehose.Sink, error) {
-	token, err := read("token", c.Token)
-	if err != nil {
-		return nil, err
-	}
-	t, err := w.transport(c.NetConfig)
-	if err != nil {
-		return nil, err
-	}
-	return function.Open(function.Config{URL: c.URL, Name: c.Name, Records: c.Records, Attempts: c.Attempts, Region: w.config.AWS.Region, Token: token, Transport: t})
 }
 
 // read is a secret, "" when none is given.

@@ -42,9 +42,10 @@ func (c *Config) checkUplink() error {
 
 // way is how one delivery gets out: over its lane of the uplink.
 type way struct {
-	config *Config
-	name   string // the delivery's
-	lane   *uplink.Lane
+	config    *Config
+	functions *hosted
+	name      string // the delivery's
+	lane      *uplink.Lane
 }
 
 // ProxyConfig is a proxy between a delivery and its destination.

@@ -21,7 +21,25 @@ func main() {
 		fmt.Println("no start today")
 		os.Exit(3)
 	}
+	if os.Getenv("TEST_EVENT") == "kinesis" {
+		lambda.Start(mapped)
+	}
 	lambda.Start(handle)
+}
+
+// mapped takes the event of an event source mapping. A record that says so
+// fails alone.
+func mapped(_ context.Context, e events.KinesisEvent) (events.KinesisEventResponse, error) {
+	var reply events.KinesisEventResponse
+	for _, r := range e.Records {
+		if r.EventSource != "aws:kinesis" || r.Kinesis.SequenceNumber == "" || r.Kinesis.PartitionKey == "" || r.Kinesis.ApproximateArrivalTimestamp.IsZero() {
+			return reply, fmt.Errorf("no record of a stream: %+v", r)
+		}
+		if strings.HasPrefix(string(r.Kinesis.Data), "fail") {
+			reply.BatchItemFailures = append(reply.BatchItemFailures, events.KinesisBatchItemFailure{ItemIdentifier: r.Kinesis.SequenceNumber})
+		}
+	}
+	return reply, nil
 }
 
 func handle(ctx context.Context, e events.KinesisFirehoseEvent) (events.KinesisFirehoseResponse, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 
 	"headgate/firehose"
 )
@@ -33,12 +34,17 @@ type kinesis struct {
 	Arrival        float64 `json:"approximateArrivalTimestamp"`
 }
 
-// event is the batch as a function reads it.
-func (s *Sink) event(ctx context.Context, b *firehose.Batch) ([]byte, error) {
+// events are the batch as a function reads it: one event for each part, nil
+// for a part without records. A key is always in the same part, so that its
+// records stay in order.
+func (s *Sink) events(ctx context.Context, b *firehose.Batch) ([][]byte, error) {
 	arn := fmt.Sprintf("arn:aws:kinesis:%s:%s:stream/%s", s.config.Region, account, b.Stream)
 	shard := fmt.Sprintf("shardId-%012d", b.Shard.Number)
-	e := event{Records: []record{}}
+	parts := make([]event, s.config.Parallel)
 	err := b.Each(ctx, func(r firehose.Record, _ []byte) error {
+		h := fnv.New32a()
+		h.Write([]byte(r.Key))
+		e := &parts[h.Sum32()%uint32(len(parts))]
 		e.Records = append(e.Records, record{
 			Kinesis: kinesis{SchemaVersion: "1.0", PartitionKey: r.Key, SequenceNumber: r.Place(), Data: append([]byte(nil), r.Data...),
 				Arrival: float64(r.Arrived.UnixMilli()) / 1000},
@@ -50,5 +56,14 @@ func (s *Sink) event(ctx context.Context, b *firehose.Batch) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(e)
+	texts := make([][]byte, len(parts))
+	for i, e := range parts {
+		if len(e.Records) == 0 {
+			continue
+		}
+		if texts[i], err = json.Marshal(e); err != nil {
+			return nil, err
+		}
+	}
+	return texts, nil
 }

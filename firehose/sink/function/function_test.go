@@ -1,11 +1,13 @@
 package function_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 
@@ -18,7 +20,8 @@ import (
 // host runs a function that keeps what it is given, as a Lambda host would. It
 // fails when it finds a record that says so.
 type host struct {
-	url string
+	url      string
+	parallel int
 
 	mu      sync.Mutex
 	found   []string // guarded by mu
@@ -87,7 +90,7 @@ func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (h *host) Sink(t *testing.T) firehose.Sink {
 	t.Helper()
-	s, err := function.Open(function.Config{URL: h.url, Name: "count", Attempts: 1})
+	s, err := function.Open(function.Config{URL: h.url, Name: "count", Attempts: 1, Parallel: h.parallel})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,13 +125,15 @@ func encoder(t *testing.T) firehose.Encoder {
 
 func TestConformance(t *testing.T) {
 	for name, reports := range map[string]bool{"failing whole": false, "reporting items": true} {
-		t.Run(name, func(t *testing.T) {
-			sinktest.RunRecords(t, encoder(t), sinktest.Guarantee{Poison: "no document"}, func(t *testing.T) sinktest.Desk {
-				h := open(t)
-				h.reports = reports
-				return h
+		for _, parallel := range []int{1, 4} {
+			t.Run(fmt.Sprint(name, ", parallel ", parallel), func(t *testing.T) {
+				sinktest.RunRecords(t, encoder(t), sinktest.Guarantee{Poison: "no document"}, func(t *testing.T) sinktest.Desk {
+					h := open(t)
+					h.reports, h.parallel = reports, parallel
+					return h
+				})
 			})
-		})
+		}
 	}
 }
 
@@ -173,6 +178,62 @@ func TestBadConfigurations(t *testing.T) {
 	for _, c := range []function.Config{{}, {URL: "ftp://x", Name: "f"}, {URL: "http://x"}, {URL: "http://u:p@x", Name: "f"}, {URL: "http://x", Name: "f", Records: 20000}} {
 		if _, err := function.Open(c); err == nil {
 			t.Errorf("%+v was taken", c)
+		}
+	}
+}
+
+// The parts of a batch that the function took do not come again with those
+// that it did not, and the records of a key are in one part.
+func TestPartsThatWereTakenDoNotComeAgain(t *testing.T) {
+	var mu sync.Mutex
+	calls, keys := map[string]int{}, map[string]map[string]bool{}
+	broken := true
+	s, err := function.Open(function.Config{Name: "f", Parallel: 3, Attempts: 5, Hosted: func(_ context.Context, event []byte) ([]byte, bool, error) {
+		var e struct {
+			Records []struct {
+				Kinesis struct{ PartitionKey string }
+			}
+		}
+		if err := json.Unmarshal(event, &e); err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		calls[string(event)]++
+		for _, r := range e.Records {
+			if keys[r.Kinesis.PartitionKey] == nil {
+				keys[r.Kinesis.PartitionKey] = map[string]bool{}
+			}
+			keys[r.Kinesis.PartitionKey][string(event)] = true
+		}
+		if broken && e.Records[0].Kinesis.PartitionKey == "device-1" {
+			return []byte("not today"), true, nil
+		}
+		return nil, false, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := sinktest.Documents(encoder(t), "b", 30, 100) // of three devices
+	if r := s.Deliver(t.Context(), b); r.Class != firehose.Transient || !strings.Contains(r.Err.Error(), "not today") {
+		t.Errorf("%s: %v", r.Class, r.Err)
+	}
+	broken = false
+	if r := s.Deliver(t.Context(), b); !r.Done() {
+		t.Error(r.Err)
+	}
+	twice := 0
+	for _, n := range calls {
+		if n == 2 {
+			twice++
+		}
+	}
+	if len(calls) < 2 || twice != 1 {
+		t.Errorf("%d parts, %d of them twice", len(calls), twice)
+	}
+	for key, in := range keys {
+		if len(in) != 1 {
+			t.Errorf("%s is in %d parts", key, len(in))
 		}
 	}
 }
