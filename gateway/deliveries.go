@@ -138,7 +138,9 @@ func (m *deliveries) way(c *DeliveryConfig) *way {
 func (m *deliveries) errors(c *DeliveryConfig, w *way) (firehose.Sink, error) {
 	switch c.kind() {
 	case "local", "s3", "redshift":
-		return nil, nil
+		if c.Backup == nil {
+			return nil, nil
+		}
 	}
 	if c.Backup != nil {
 		s, err := c.Backup.open(w)

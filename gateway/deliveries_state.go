@@ -22,7 +22,8 @@ type storedDelivery struct {
 	Deleting bool                `json:"deleting,omitempty"` // the leader does away with it
 	Created  time.Time           `json:"created"`
 	Updated  time.Time           `json:"updated,omitzero"`
-	Note     json.RawMessage     `json:"note,omitempty"` // what the Firehose API keeps with it
+	Note     json.RawMessage     `json:"note,omitempty"`    // what the Firehose API keeps with it
+	Channel  json.RawMessage     `json:"channel,omitempty"` // what the Kinesis API keeps with a channel
 
 	version shardlog.Version // as get found it
 }
@@ -114,7 +115,7 @@ func already(name string, s storedDelivery) error {
 // secrets are confined to this gateway's folder for them.
 func (m *deliveries) parse(name string, s storedDelivery) (*DeliveryConfig, error) {
 	c, err := parseDelivery(strings.TrimSpace("delivery "+name), s.Document)
-	if err != nil || s.Note == nil {
+	if err != nil || s.Note == nil && s.Channel == nil {
 		return c, err
 	}
 	for _, one := range c.sinks()[0].secrets() {

@@ -220,7 +220,7 @@ func (g *Gateway) wireAPI(limits quota.Limits) error {
 		return err
 	}
 	g.keys, g.firstKey = keys, first
-	c := kinesisapi.Config{Writer: g.writer, Reader: g.store, Catalog: g.store, Control: g.control, States: g.states, Limits: limits, Now: g.now}
+	c := kinesisapi.Config{Writer: g.writer, Reader: g.store, Catalog: g.store, Control: g.control, States: g.states, Channels: kinesisChannels{g.deliveries}, Limits: limits, Now: g.now}
 	if g.site != nil {
 		c.Tip, c.Allowance = g.tip, peerAllowance
 	}

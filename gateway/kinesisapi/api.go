@@ -9,6 +9,7 @@ package kinesisapi
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"headgate/gateway/awsapi"
@@ -23,6 +24,9 @@ type Config struct {
 	Catalog shardlog.Catalog
 	Control shardlog.Control
 	States  shardlog.States
+	// Channels are deliveries under Kinesis's name for them. Nil: there are none,
+	// and the operations on them are unknown.
+	Channels Channels
 	// Tip asks the site's leader where a shard ends, for LATEST. Nil: what has
 	// been applied here is the end.
 	Tip func(ctx context.Context, shard shardlog.ShardID) (shardlog.Seq, error)
@@ -46,15 +50,16 @@ func (c *Config) Validate() error {
 
 // API is the Kinesis Data Streams API. It is safe for concurrent use.
 type API struct {
-	writer  shardlog.Writer
-	reader  shardlog.Reader
-	catalog shardlog.Catalog
-	control shardlog.Control
-	tip     func(ctx context.Context, shard shardlog.ShardID) (shardlog.Seq, error) // nil: the catalog knows
-	now     func() time.Time
-	tokens  tokens
-	rates   rates
-	traffic traffic
+	writer   shardlog.Writer
+	reader   shardlog.Reader
+	catalog  shardlog.Catalog
+	control  shardlog.Control
+	channels Channels                                                                // nil: there are none
+	tip      func(ctx context.Context, shard shardlog.ShardID) (shardlog.Seq, error) // nil: the catalog knows
+	now      func() time.Time
+	tokens   tokens
+	rates    rates
+	traffic  traffic
 }
 
 // New makes an API.
@@ -62,7 +67,7 @@ func New(c Config) (*API, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	a := &API{writer: c.Writer, reader: c.Reader, catalog: c.Catalog, control: c.Control, tip: c.Tip, now: c.Now}
+	a := &API{writer: c.Writer, reader: c.Reader, catalog: c.Catalog, control: c.Control, channels: c.Channels, tip: c.Tip, now: c.Now}
 	if a.now == nil {
 		a.now = time.Now
 	}
@@ -73,7 +78,7 @@ func New(c Config) (*API, error) {
 
 // Service is the API as a door serves it.
 func (a *API) Service() awsapi.Service {
-	return awsapi.Service{
+	s := awsapi.Service{
 		Target:  "Kinesis_20131202",
 		Signing: "kinesis",
 		Explain: explain,
@@ -90,4 +95,14 @@ func (a *API) Service() awsapi.Service {
 			"PutRecords":            {Input: putRecordsInput(), Fast: fastPutRecords, Do: a.putRecords},
 		},
 	}
+	if a.channels != nil {
+		maps.Copy(s.Ops, map[string]awsapi.Operation{
+			"CreateChannel":   {Input: createChannelInput(), Do: a.createChannel},
+			"DeleteChannel":   {Input: deleteChannelInput(), Do: a.deleteChannel},
+			"DescribeChannel": {Input: describeChannelInput(), Do: a.describeChannel},
+			"ListChannels":    {Input: listChannelsInput(), Do: a.listChannels},
+			"UpdateChannel":   {Input: updateChannelInput(), Do: a.updateChannel},
+		})
+	}
+	return s
 }

@@ -8,7 +8,8 @@ import (
 
 // DeleteStream deletes a stream and its records at once.
 //
-// ResourceNotFoundException, AccessDeniedException (_names).
+// ResourceNotFoundException, AccessDeniedException (_names),
+// ResourceInUseException (it has channels).
 
 func deleteStreamInput() []awsapi.Field {
 	return []awsapi.Field{streamName(), streamARN(), boolean("EnforceConsumerDeletion")}
@@ -20,6 +21,12 @@ func (a *API) deleteStream(ctx context.Context, c *awsapi.Call) error {
 		return err
 	}
 	if err := changeable(stream.Name); err != nil {
+		return err
+	}
+	if of, err := a.channelsOf(ctx, stream.Name); err != nil || len(of) > 0 {
+		if err == nil {
+			err = awsapi.Fail(resourceInUse, "Stream %s under account %s has channels: delete them first.", stream.Name, awsapi.Account)
+		}
 		return err
 	}
 	if err := a.control.DeleteStream(ctx, stream.Name); err != nil {

@@ -15,8 +15,12 @@ func describeStreamSummaryInput() []awsapi.Field {
 	return []awsapi.Field{streamName(), streamARN()}
 }
 
-func (a *API) describeStreamSummary(_ context.Context, c *awsapi.Call) error {
+func (a *API) describeStreamSummary(ctx context.Context, c *awsapi.Call) error {
 	stream, err := a.find(c.In)
+	if err != nil {
+		return err
+	}
+	channels, err := a.channelsOf(ctx, stream.Name)
 	if err != nil {
 		return err
 	}
@@ -33,7 +37,7 @@ func (a *API) describeStreamSummary(_ context.Context, c *awsapi.Call) error {
 	putSettings(out, stream)
 	out.Int("OpenShardCount", int64(open))
 	out.Int("ConsumerCount", 0)
-	out.Int("ChannelCount", 0)
+	out.Int("ChannelCount", int64(len(channels)))
 	out.Int("MaxRecordSizeInKiB", shardlog.MaxRecordBytes>>10)
 	out.Close()
 	out.Close()
