@@ -26,6 +26,7 @@ type DeliveryStatus struct {
 	Refused    uint64        `json:"refused"`             // records that went to the error output
 	Missing    uint64        `json:"missing"`             // records that were gone before they could be delivered
 	Filtered   uint64        `json:"filtered"`            // records of which the transform made nothing
+	Dropped    uint64        `json:"dropped"`             // records that waited too long and went nowhere
 	LagBytes   uint64        `json:"lag_bytes,omitempty"` // about, as large as those before
 	ETA        time.Duration `json:"eta_ns,omitempty"`    // until the lag is delivered, at the pace of the last minute
 	Sent       int64         `json:"sent"`                // bytes on the wire since the start
@@ -98,7 +99,7 @@ func (m *deliveries) statusOf(d *delivery.Delivery, origin string) DeliveryStatu
 	one := DeliveryStatus{
 		Name: s.Name, Origin: origin, Stream: string(s.Stream), Sink: s.Sink, State: string(s.State), LagRecords: s.LagRecords, Sealed: s.Sealed,
 		Objects: s.Totals.Objects, Records: s.Totals.Records, Bytes: s.Totals.Bytes, Refused: s.Totals.Refused, Missing: s.Totals.Missing,
-		Filtered: s.Totals.Filtered, NextTry: s.NextTry, LastError: s.LastError,
+		Filtered: s.Totals.Filtered, Dropped: s.Totals.Dropped, NextTry: s.NextTry, LastError: s.LastError,
 		Attempts: Attempts{Retries: map[string]uint64{}, Already: s.Counts.Already, Bisects: s.Counts.Bisects},
 	}
 	for class, n := range s.Counts.Retries {

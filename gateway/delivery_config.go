@@ -33,6 +33,7 @@ type DeliveryConfig struct {
 	Unwrap      bool                `yaml:"unwrap"`    // the stream holds error records: deliver anew what they hold
 	Backup      *S3Config           `yaml:"backup"`    // for what a sink of single records refuses; nil: the stream NAME.errors
 
+	Stale       *StaleConfig    `yaml:"stale"`        // what becomes of records that waited too long
 	NewestFirst bool            `yaml:"newest_first"` // a backlog waits behind what comes now
 	Retry       *Duration       `yaml:"retry"`        // how long a batch is tried while the link is up, before its records go to the error output; none: for ever
 	Priority    uplink.Priority `yaml:"priority"`     // on the uplink: alarm, normal, bulk, free
@@ -51,6 +52,12 @@ type DeliveryConfig struct {
 	Datadog    *DatadogConfig    `yaml:"datadog"`
 	NewRelic   *NewRelicConfig   `yaml:"newrelic"`
 	OTLP       *OTLPConfig       `yaml:"otlp"`
+}
+
+// StaleConfig is what becomes of records that waited too long.
+type StaleConfig struct {
+	After Duration `yaml:"after"`
+	Then  string   `yaml:"then"` // backup, drop
 }
 
 // sinkConfig is the block of a delivery that names its sink.
@@ -191,6 +198,10 @@ func (d *DeliveryConfig) spec() delivery.Spec {
 	if d.Interval != nil {
 		interval := delivery.Duration(*d.Interval)
 		s.Buffering.Interval = &interval
+	}
+	if d.Stale != nil {
+		after := delivery.Duration(d.Stale.After)
+		s.Stale = delivery.Stale{After: &after, Then: d.Stale.Then}
 	}
 	if d.Retry != nil {
 		retry := delivery.Duration(*d.Retry)

@@ -17,6 +17,7 @@ func (c collector) deliveries(m sample, s Status) {
 		m.counter("headgate_delivery_bytes_total", "bytes delivered, uncompressed", float64(d.Bytes), "delivery", d.Name)
 		m.counter("headgate_delivery_refused_records_total", "records that went to the error output", float64(d.Refused), "delivery", d.Name)
 		m.counter("headgate_delivery_filtered_records_total", "records of which the transform made nothing", float64(d.Filtered), "delivery", d.Name)
+		m.counter("headgate_delivery_dropped_records_total", "records that waited too long and went nowhere, as the delivery says", float64(d.Dropped), "delivery", d.Name)
 		m.gauge("headgate_delivery_lag_bytes", "about what they come to, uncompressed", float64(d.LagBytes), "delivery", d.Name)
 		m.gauge("headgate_delivery_eta_seconds", "until they are delivered, at the pace of the last minute", d.ETA.Seconds(), "delivery", d.Name)
 		m.counter("headgate_delivery_already_total", "objects that were there before the attempt", float64(d.Attempts.Already), "delivery", d.Name)

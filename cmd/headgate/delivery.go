@@ -97,6 +97,9 @@ func (a *app) showDelivery(d gateway.DeliveryDetail, err error) error {
 	if d.Filtered > 0 {
 		rows = append(rows, [2]string{"filtered", count(d.Filtered) + " records of which the transform made nothing"})
 	}
+	if d.Dropped > 0 {
+		rows = append(rows, [2]string{"dropped", count(d.Dropped) + " records that had waited too long"})
+	}
 	if d.ETA > 0 {
 		rows = append(rows, [2]string{"drained in", fmt.Sprintf("about %s, at the pace of the last minute; about %s wait", span(d.ETA), bytesText(d.LagBytes))})
 	}

@@ -25,6 +25,7 @@ func (ln *lane) gather(ctx context.Context, g stretch) (*tally, error) {
 		return nil, err
 	}
 	t := newTally(g.from, codecs, ln)
+	t.stale = ln.d.c.Spec.Stale.before(time.Now())
 	cursor := shardlog.Cursor{Next: g.from, Pinned: true}
 	var due time.Time
 	for {
@@ -118,6 +119,9 @@ func (ln *lane) take(t *tally, s source) (full bool, err error) {
 	if !t.empty() && (ln.apart(t, s.Record) || t.seen >= maxBatchRecords || len(t.refused) >= maxRefused) {
 		return true, nil
 	}
+	if late(s.Record, t.stale) {
+		return false, ln.leave(t, s)
+	}
 	if s.why != nil {
 		return false, t.reject(s.Record, refuse(s.Seq, s.why.Code, s.why.Message, 1, time.Now()))
 	}
@@ -157,6 +161,7 @@ func (ln *lane) retally(ctx context.Context, in intent, last shardlog.Seq, refus
 		return nil, err
 	}
 	t := newTally(in.From, codecs, ln)
+	t.stale = in.Stale
 	known := intent{Refused: refused}
 	for s, err := range ln.sources(ctx, ln.transform(in), in.From, last) {
 		if err != nil {
@@ -218,7 +223,7 @@ func (ln *lane) accepted(ctx context.Context, in intent) iter.Seq2[firehose.Reco
 				yield(firehose.Record{}, err)
 				return
 			}
-			if _, bad := in.refused(s.Seq); bad {
+			if _, bad := in.refused(s.Seq); bad || late(s.Record, in.Stale) {
 				continue
 			}
 			for _, r := range s.out {

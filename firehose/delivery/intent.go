@@ -65,6 +65,7 @@ type Totals struct {
 	Refused  uint64 `json:"refused,omitempty"`  // records that went to the error output
 	Missing  uint64 `json:"missing,omitempty"`  // records that the log had given up
 	Filtered uint64 `json:"filtered,omitempty"` // records of which the transform made nothing
+	Dropped  uint64 `json:"dropped,omitempty"`  // records that waited too long and went nowhere
 }
 
 func (t *Totals) add(o Totals) {
@@ -74,6 +75,7 @@ func (t *Totals) add(o Totals) {
 	t.Refused += o.Refused
 	t.Missing += o.Missing
 	t.Filtered += o.Filtered
+	t.Dropped += o.Dropped
 }
 
 // intent is a sealed batch. Everything that makes its objects what they are
@@ -93,6 +95,8 @@ type intent struct {
 	Parts     []part          `json:"parts,omitempty"` // the objects of partitions, instead of Data
 	Errors    part            `json:"errors,omitzero"`
 	Refused   []refusal       `json:"refused,omitempty"`   // by Seq
+	Dropped   uint64          `json:"dropped,omitempty"`   // records that waited too long, to nowhere
+	Stale     int64           `json:"stale,omitempty"`     // arrival before which they had, Unix milliseconds; zero: none is left out
 	Abandoned *refusal        `json:"abandoned,omitempty"` // why all others go to the error output too; nil: they do not
 }
 
@@ -123,7 +127,7 @@ func (d *digest) UnmarshalText(text []byte) error {
 
 // totals is what the intent comes to when it is finished.
 func (in intent) totals() Totals {
-	t := Totals{Missing: in.Missing, Filtered: in.Filtered, Refused: uint64(in.Errors.Count)}
+	t := Totals{Missing: in.Missing, Filtered: in.Filtered, Dropped: in.Dropped, Refused: uint64(in.Errors.Count)}
 	for _, p := range in.parts() {
 		if p.Count > 0 {
 			t.Objects++

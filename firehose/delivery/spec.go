@@ -27,6 +27,7 @@ type Spec struct {
 	Extension   string              `json:"extension,omitempty" yaml:"extension,omitempty"`       // instead of .gz, .zst
 	Pin         *bool               `json:"pin,omitempty" yaml:"pin,omitempty"`                   // keep undelivered records beyond the retention; default true
 	Retry       *Duration           `json:"retry,omitempty" yaml:"retry,omitempty"`               // how long a batch is tried while the link is up, before it goes to the error output; none: for ever
+	Stale       Stale               `json:"stale,omitzero" yaml:"stale,omitempty"`                // what becomes of records that waited too long
 	NewestFirst bool                `json:"newest_first,omitempty" yaml:"newest_first,omitempty"` // a backlog waits behind what comes now
 	Start       string              `json:"start,omitempty" yaml:"start,omitempty"`               // of a new delivery: trim_horizon (default), latest
 }
@@ -75,6 +76,9 @@ func (s Spec) Validate() error {
 	}
 	if s.Retry != nil && (time.Duration(*s.Retry) < 0 || time.Duration(*s.Retry) > maxRetry) {
 		wrong = append(wrong, invalid("retry is %v, 0s to %v are allowed", time.Duration(*s.Retry), maxRetry))
+	}
+	if err := s.Stale.check(); err != nil {
+		wrong = append(wrong, err)
 	}
 	if c := s.Compression; c != "" && !slices.Contains(compressions, c) {
 		wrong = append(wrong, invalid("compression %q is unknown; %s are known", c, strings.Join(compressions, ", ")))

@@ -21,6 +21,8 @@ type tally struct {
 	oldest, newest time.Time
 	seen           uint64
 	filtered       uint64
+	dropped        uint64
+	stale          int64 // arrival before which records are stale; zero: none is
 	refused        []refusal
 	abandoned      *refusal // why all others are refused too; nil: they are not
 
@@ -162,7 +164,7 @@ func (t *tally) missing() uint64 { return uint64(t.end()+1-t.from) - t.seen }
 
 // intent is what the tally comes to, under the names that n gives.
 func (t *tally) intent(shard shardlog.ShardID, n namer, f firehose.Format) intent {
-	in := intent{From: t.from, First: t.first, Last: t.end(), Missing: t.missing(), Filtered: t.filtered, Version: n.version, Format: f, Refused: t.refused}
+	in := intent{From: t.from, First: t.first, Last: t.end(), Missing: t.missing(), Filtered: t.filtered, Dropped: t.dropped, Stale: t.stale, Version: n.version, Format: f, Refused: t.refused}
 	if t.empty() {
 		return in
 	}
