@@ -194,7 +194,7 @@ func (ln *lane) batch(in intent, o object, retried bool) *firehose.Batch {
 			case o.refused:
 				return ln.refused(ctx, in)
 			case o.held != nil:
-				return ln.of(p, each(o.held))
+				return each(o.held[p.Partition])
 			}
 			return ln.of(p, ln.accepted(ctx, in))
 		},

@@ -93,9 +93,10 @@ func (ln *lane) holds(p part, r firehose.Record) bool {
 	return err == nil && partition == p.Partition
 }
 
-// held reads what became of an intent's records once for all its objects; nil
-// when there is one object, or too much for memory: then each reads the log.
-func (ln *lane) held(ctx context.Context, in intent) ([]firehose.Record, error) {
+// held reads what became of an intent's records once for all its objects, by
+// partition; nil when there is one object, or too much for memory: then each
+// reads the log.
+func (ln *lane) held(ctx context.Context, in intent) (map[string][]firehose.Record, error) {
 	size := int64(0)
 	for _, p := range in.Parts {
 		size += p.Bytes
@@ -103,13 +104,17 @@ func (ln *lane) held(ctx context.Context, in intent) ([]firehose.Record, error) 
 	if len(in.Parts) < 2 || size > heldBytes {
 		return nil, nil
 	}
-	var all []firehose.Record
+	all := map[string][]firehose.Record{}
 	for r, err := range ln.accepted(ctx, in) {
 		if err != nil {
 			return nil, err
 		}
+		partition, err := ln.d.namer.prefixes.data.partition(r.Keys, r.Arrived)
+		if err != nil {
+			continue // it was sealed under another prefix: the objects will tell
+		}
 		r.Data = slices.Clone(r.Data)
-		all = append(all, r)
+		all[partition] = append(all[partition], r)
 	}
 	return all, nil
 }

@@ -51,9 +51,9 @@ type object struct {
 	to      outlet
 	part    part
 	encoder firehose.Encoder
-	refused bool              // it holds what was refused
-	fresh   bool              // nobody has sent it
-	held    []firehose.Record // of all objects; nil: they are read from the log
+	refused bool                         // it holds what was refused
+	fresh   bool                         // nobody has sent it
+	held    map[string][]firehose.Record // of all objects, by partition; nil: they are read from the log
 }
 
 // deliver tries until the object is there. It answers resealed when the

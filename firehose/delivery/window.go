@@ -8,9 +8,10 @@ import (
 	"headgate/firehose"
 )
 
-// window is how many shards may send at once: one more with each round of
-// clean batches, half as many when the destination is short of breath
-// (additive increase, multiplicative decrease). It begins with one.
+// window is how many shards may send at once. It begins with one and grows by
+// one with each round of clean batches; when the destination is short of breath
+// it is halved, and from then on grows by one in ten rounds (additive increase,
+// multiplicative decrease).
 type window struct {
 	most int
 
@@ -52,7 +53,11 @@ func (w *window) leave(r firehose.Result, began time.Time) {
 	w.busy--
 	switch r.Class {
 	case firehose.Delivered:
-		w.size = min(float64(w.most), w.size+1/w.size)
+		growth := 1.0
+		if !w.cut.IsZero() {
+			growth = 0.1
+		}
+		w.size = min(float64(w.most), w.size+growth/w.size)
 	case firehose.Throttled, firehose.Transient, firehose.Unclassified:
 		if began.After(w.cut) {
 			w.size, w.cut = max(1, w.size/2), time.Now()

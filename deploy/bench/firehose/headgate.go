@@ -40,6 +40,10 @@ func measureHeadgate(s settings, folder, input, task string) (Result, error) {
 	switch task {
 	case toFiles:
 		document["local"] = map[string]any{"folder": out}
+	case partitioned:
+		document["transform"] = []map[string]any{{"partition": map[string]any{"query": "{p: (.n % 64 | tostring)}"}}}
+		document["prefix"] = "p=!{partitionKeyFromQuery:p}/"
+		document["local"] = map[string]any{"folder": out}
 	case transformed:
 		document["transform"] = []map[string]any{{"filter": `temp > 50 and status == "RUN"`}, {"rename": map[string]any{"from": "temp", "to": "temperature"}}, {"set": map[string]any{"path": "site", "value": "north"}}}
 		fallthrough
@@ -67,7 +71,7 @@ func measureHeadgate(s settings, folder, input, task string) (Result, error) {
 		want /= 2
 	}
 	err = until("the backlog is delivered", func() (bool, error) {
-		if task != toFiles {
+		if task != toFiles && task != partitioned {
 			took = time.Since(begin)
 			return server.records.Load() >= want, nil
 		}
@@ -83,7 +87,7 @@ func measureHeadgate(s settings, folder, input, task string) (Result, error) {
 		return Result{}, err
 	}
 	got := server.records.Load()
-	if task == toFiles {
+	if task == toFiles || task == partitioned {
 		n, err := lines(out)
 		if err != nil {
 			return Result{}, err

@@ -42,7 +42,7 @@ func main() {
 	flag.StringVar(&s.dir, "dir", os.TempDir(), "folder on the disk that is measured")
 	flag.IntVar(&s.records, "records", 400_000, "records of the backlog, 300 bytes each")
 	flag.IntVar(&s.turns, "turns", 3, "turns of each")
-	flag.StringVar(&s.task, "task", "", "one task alone: http, files or transform (default: all)")
+	flag.StringVar(&s.task, "task", "", "one task alone: http, files, transform, or with -alone partitions (default: the first three)")
 	flag.BoolVar(&s.alone, "alone", false, "headgate without its peer")
 	flag.BoolVar(&s.json, "json", false, "print JSON")
 	flag.Parse()
@@ -54,7 +54,7 @@ func main() {
 
 // tasks are what both systems do, or the one that was asked for.
 func (s settings) tasks() []string {
-	named := map[string]string{"http": toHTTP, "files": toFiles, "transform": transformed}
+	named := map[string]string{"http": toHTTP, "files": toFiles, "transform": transformed, "partitions": partitioned}
 	if one, ok := named[s.task]; ok {
 		return []string{one}
 	}
@@ -79,6 +79,7 @@ const (
 	toHTTP      = "HTTP, gzip"
 	toFiles     = "files, gzip"
 	transformed = "filter, rename, set, then HTTP"
+	partitioned = "64 partitions, files, gzip" // headgate alone
 )
 
 func run(s settings) (err error) {
