@@ -12,35 +12,41 @@ import (
 // RedshiftConfig is a table of Redshift, with the bucket through which it is
 // loaded.
 type RedshiftConfig struct {
-	Address  string     `yaml:"address"` // host:port
-	Database string     `yaml:"database"`
-	Table    string     `yaml:"table"`
-	Columns  string     `yaml:"columns"` // with commas; empty: those that the records name
-	Options  string     `yaml:"copy_options"`
-	Role     string     `yaml:"role"` // of COPY; empty: the stage's keys
-	Username string     `yaml:"username"`
-	Password *Secret    `yaml:"password"`
-	Security string     `yaml:"security"` // verify-full, verify-ca, require, disable
-	TLS      *TLSConfig `yaml:"tls"`
-	Ledger   string     `yaml:"ledger"` // the table of what was loaded; empty: headgate_batches
-	Stage    *S3Config  `yaml:"stage"`
+	Address  string         `yaml:"address"` // host:port
+	Database string         `yaml:"database"`
+	Table    string         `yaml:"table"`
+	Columns  string         `yaml:"columns"` // with commas; empty: those that the records name
+	Options  string         `yaml:"copy_options"`
+	Role     string         `yaml:"role"` // of COPY; empty: the stage's keys
+	Username string         `yaml:"username"`
+	Password *Secret        `yaml:"password"`
+	Security string         `yaml:"security"` // verify-full, verify-ca, require, disable
+	TLS      *TLSConfig     `yaml:"tls"`
+	Ledger   string         `yaml:"ledger"` // the table of what was loaded; empty: headgate_batches
+	Stage    *S3Config      `yaml:"stage"`
+	DataAPI  *DataAPIConfig `yaml:"data_api"` // by HTTPS, instead of address
 }
 
 func (c *RedshiftConfig) check() error {
 	switch {
-	case c.Address == "" || c.Database == "" || c.Table == "":
-		return Fault{"address", "name address, database and table"}
+	case c.Address == "" && c.DataAPI == nil || c.Database == "" || c.Table == "":
+		return Fault{"address", "name address (or data_api), database and table"}
 	case c.Stage == nil:
 		return Fault{"stage", "name the bucket through which the table is loaded"}
 	}
 	if err := c.TLS.check(); err != nil {
 		return err
 	}
+	if c.DataAPI != nil {
+		if err := c.DataAPI.check(); err != nil {
+			return err
+		}
+	}
 	return c.Stage.check()
 }
 
 func (c *RedshiftConfig) secrets() []*Secret {
-	all := []*Secret{c.Password}
+	all := append([]*Secret{c.Password}, c.DataAPI.secrets()...)
 	if c.Stage != nil {
 		all = append(all, c.Stage.secrets()...)
 	}
@@ -64,6 +70,11 @@ func (c *RedshiftConfig) open(w *way) (firehose.Sink, error) {
 	for name := range strings.SplitSeq(c.Columns, ",") {
 		if name = strings.TrimSpace(name); name != "" {
 			r.Columns = append(r.Columns, name)
+		}
+	}
+	if c.DataAPI != nil {
+		if r.Data, err = c.DataAPI.open(w); err != nil {
+			return nil, fmt.Errorf("data_api: %w", err)
 		}
 	}
 	if c.Role == "" {

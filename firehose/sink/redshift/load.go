@@ -44,6 +44,9 @@ func (s *Sink) Deliver(ctx context.Context, b *firehose.Batch) firehose.Result {
 func (s *Sink) look(ctx context.Context, b *firehose.Batch) (r firehose.Result, known bool) {
 	ctx, cancel := context.WithTimeout(ctx, loadTime)
 	defer cancel()
+	if s.data != nil {
+		return s.data.look(ctx, b)
+	}
 	x, err := s.connect(ctx)
 	if err != nil {
 		return s.classify(connecting, err), true
@@ -61,6 +64,9 @@ func (s *Sink) look(ctx context.Context, b *firehose.Batch) (r firehose.Result, 
 func (s *Sink) load(ctx context.Context, b *firehose.Batch, sql string) firehose.Result {
 	ctx, cancel := context.WithTimeout(ctx, loadTime)
 	defer cancel()
+	if s.data != nil {
+		return s.data.load(ctx, b, sql)
+	}
 	x, err := s.connect(ctx)
 	if err != nil {
 		return s.classify(connecting, err)

@@ -46,6 +46,8 @@ type Config struct {
 	Aside string
 
 	Dial func(ctx context.Context, network, address string) (net.Conn, error) // nil: the system's
+
+	Data *DataAPI // instead of a connection to Host; nil: connect
 }
 
 // Security is what a connection must be.
@@ -65,6 +67,7 @@ type Sink struct {
 	table, ledger string // quoted
 	columns       string // quoted, in parentheses; "" for all
 	credentials   string // clause of COPY
+	data          *data  // nil: by connections
 }
 
 var _ firehose.Sink = (*Sink)(nil)
@@ -96,6 +99,13 @@ func Open(c Config) (*Sink, error) {
 			return nil, shardlog.Errorf(shardlog.Invalid, "open Redshift sink", "%w", err)
 		}
 	}
+	if c.Data != nil {
+		var err error
+		if s.data, err = s.openData(*c.Data); err != nil {
+			return nil, shardlog.Errorf(shardlog.Invalid, "open Redshift sink", "%w", err)
+		}
+		return s, nil
+	}
 	if _, err := s.connection(); err != nil {
 		return nil, shardlog.Errorf(shardlog.Invalid, "open Redshift sink", "%w", s.scrub(err))
 	}
@@ -110,6 +120,8 @@ func (s *Sink) place() error {
 		return fmt.Errorf("a sink to stage with is needed")
 	case !strings.HasPrefix(s.c.URL, "s3://") || bucket == "" || !strings.HasSuffix(s.c.URL, "/"):
 		return fmt.Errorf("the bucket is written s3://bucket/, not %q", s.c.URL)
+	case s.c.Data != nil && s.c.Database != "":
+		return nil
 	case err != nil || host == "" || port == "":
 		return fmt.Errorf("the host is written host:port")
 	case s.c.Database == "" || s.c.User == "":
@@ -149,6 +161,9 @@ func (s *Sink) Caps() firehose.Caps { return s.c.Stage.Caps() }
 
 // String is the table and the way to it.
 func (s *Sink) String() string {
+	if d := s.c.Data; d != nil {
+		return fmt.Sprintf("redshift Data API %s%s/%s table %s by way of %s", d.Cluster, d.Workgroup, s.c.Database, s.c.Table, s.c.URL)
+	}
 	return fmt.Sprintf("redshift://%s/%s table %s by way of %s", s.c.Host, s.c.Database, s.c.Table, s.c.URL)
 }
 
@@ -160,6 +175,12 @@ func (s *Sink) Close() error { return s.c.Stage.Close() }
 func (s *Sink) Probe(ctx context.Context) firehose.Result {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
+	if s.data != nil {
+		if r := s.data.probe(ctx); !r.Done() {
+			return r
+		}
+		return s.c.Stage.Probe(ctx)
+	}
 	x, err := s.connect(ctx)
 	if err != nil {
 		return s.classify(connecting, err)

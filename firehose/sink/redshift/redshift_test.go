@@ -23,6 +23,7 @@ import (
 type table struct {
 	*shim
 	name string
+	data string // URL of a Data API; empty: by connections
 }
 
 func makeTable(t *testing.T, s *shim, name string) *table {
@@ -31,7 +32,7 @@ func makeTable(t *testing.T, s *shim, name string) *table {
 	if _, err := client(s.bucket, s.bucket.AccessKey, s.bucket.SecretKey).CreateBucket(t.Context(), &aws3.CreateBucketInput{Bucket: &name}); err != nil {
 		t.Fatal(err)
 	}
-	return &table{s, name}
+	return &table{shim: s, name: name}
 }
 
 func (k *table) stage(t *testing.T) firehose.Sink {
@@ -44,8 +45,12 @@ func (k *table) stage(t *testing.T) firehose.Sink {
 }
 
 func (k *table) config(t *testing.T) redshift.Config {
+	var data *redshift.DataAPI
+	if k.data != "" {
+		data = &redshift.DataAPI{Workgroup: "edge", Endpoint: k.data, AccessKey: "any", SecretKey: "thing"}
+	}
 	return redshift.Config{
-		Stage: k.stage(t), URL: "s3://" + k.name + "/", Host: k.address, Database: database, User: loader, Password: secret, Security: redshift.Disable,
+		Data: data, Stage: k.stage(t), URL: "s3://" + k.name + "/", Host: k.address, Database: database, User: loader, Password: secret, Security: redshift.Disable,
 		Table: k.name, Columns: []string{"batch", "n", "message"}, Ledger: k.name + "_ledger", Role: "arn:aws:iam::000000000000:role/loads",
 	}
 }
