@@ -32,10 +32,7 @@ require (
 	golang.org/x/sys v0.47.0
 )
 
-require (
-	github.com/aws/aws-sdk-go-v2/service/firehose v1.52.10
-	github.com/aws/aws-sdk-go-v2/service/redshiftdata v1.40.1
-)
+require github.com/aws/aws-sdk-go-v2/service/firehose v1.52.10
 
 require (
 	github.com/andybalholm/brotli v1.1.1 // indirect

@@ -5,103 +5,94 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/firehose"
-	firehosetypes "github.com/aws/aws-sdk-go-v2/service/firehose/types"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"headgate/firehose/sink/internal/awsjson"
 )
+
+// put is one record of a request. Data Firehose knows no keys.
+type put struct {
+	Data            []byte
+	PartitionKey    string `json:",omitempty"`
+	ExplicitHashKey string `json:",omitempty"`
+}
+
+// result is what became of one.
+type result struct{ ErrorCode, ErrorMessage string }
 
 // stream is the door of Kinesis Data Streams.
 type stream struct {
 	name   string
-	client *kinesis.Client
+	client *awsjson.Client
 }
 
-func openStream(c Config) door {
-	return stream{c.Stream, kinesis.New(kinesis.Options{Region: c.Region, Retryer: aws.NopRetryer{}, Credentials: c.credentials()}, func(o *kinesis.Options) {
-		if c.Client != nil {
-			o.HTTPClient = c.Client
-		}
-		o.BaseEndpoint = c.base()
-	})}
+func openStream(c Config) (door, error) {
+	client, err := c.client("kinesis", "Kinesis_20131202")
+	return stream{c.Stream, client}, err
 }
 
 func (s stream) look(ctx context.Context) error {
-	_, err := s.client.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: &s.name})
-	return err
+	return s.client.Do(ctx, "DescribeStreamSummary", map[string]string{"StreamName": s.name}, nil)
 }
 
 func (s stream) put(ctx context.Context, entries []entry) (refused []entry, why, err error) {
-	records := make([]types.PutRecordsRequestEntry, len(entries))
-	for i, e := range entries {
-		records[i] = types.PutRecordsRequestEntry{Data: e.data, PartitionKey: &e.key, ExplicitHashKey: e.hash}
+	in := struct {
+		StreamName string
+		Records    []put
+	}{StreamName: s.name}
+	for _, e := range entries {
+		in.Records = append(in.Records, put{e.data, e.key, e.hash})
 	}
-	out, err := s.client.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: &s.name, Records: records})
-	if err != nil {
+	var out struct{ Records []result }
+	if err := s.client.Do(ctx, "PutRecords", in, &out); err != nil {
 		return nil, nil, err
 	}
-	return untaken(entries, len(out.Records), func(i int) (code, message *string) { return out.Records[i].ErrorCode, out.Records[i].ErrorMessage })
+	return untaken(entries, out.Records)
 }
 
-// delivery is the door of Data Firehose, which knows no keys.
+// delivery is the door of Data Firehose.
 type delivery struct {
 	name   string
-	client *firehose.Client
+	client *awsjson.Client
 }
 
-func openDelivery(c Config) door {
-	return delivery{c.Stream, firehose.New(firehose.Options{Region: c.Region, Retryer: aws.NopRetryer{}, Credentials: c.credentials()}, func(o *firehose.Options) {
-		if c.Client != nil {
-			o.HTTPClient = c.Client
-		}
-		o.BaseEndpoint = c.base()
-	})}
+func openDelivery(c Config) (door, error) {
+	client, err := c.client("firehose", "Firehose_20150804")
+	return delivery{c.Stream, client}, err
 }
 
 func (d delivery) look(ctx context.Context) error {
-	_, err := d.client.DescribeDeliveryStream(ctx, &firehose.DescribeDeliveryStreamInput{DeliveryStreamName: &d.name})
-	return err
+	return d.client.Do(ctx, "DescribeDeliveryStream", map[string]string{"DeliveryStreamName": d.name}, nil)
 }
 
 func (d delivery) put(ctx context.Context, entries []entry) (refused []entry, why, err error) {
-	records := make([]firehosetypes.Record, len(entries))
-	for i, e := range entries {
-		records[i] = firehosetypes.Record{Data: e.data}
+	in := struct {
+		DeliveryStreamName string
+		Records            []put
+	}{DeliveryStreamName: d.name}
+	for _, e := range entries {
+		in.Records = append(in.Records, put{Data: e.data})
 	}
-	out, err := d.client.PutRecordBatch(ctx, &firehose.PutRecordBatchInput{DeliveryStreamName: &d.name, Records: records})
-	if err != nil {
+	var out struct{ RequestResponses []result }
+	if err := d.client.Do(ctx, "PutRecordBatch", in, &out); err != nil {
 		return nil, nil, err
 	}
-	return untaken(entries, len(out.RequestResponses), func(i int) (code, message *string) {
-		return out.RequestResponses[i].ErrorCode, out.RequestResponses[i].ErrorMessage
-	})
+	return untaken(entries, out.RequestResponses)
 }
 
-func (c Config) credentials() aws.CredentialsProvider {
-	return credentials.NewStaticCredentialsProvider(c.AccessKey, c.SecretKey, "")
+func (c Config) client(service, target string) (*awsjson.Client, error) {
+	return awsjson.Open(awsjson.Config{Service: service, Target: target, Region: c.Region, Endpoint: c.Endpoint, AccessKey: c.AccessKey, SecretKey: c.SecretKey, Client: c.Client})
 }
 
-func (c Config) base() *string {
-	if c.Endpoint == "" {
-		return nil
-	}
-	return &c.Endpoint
-}
-
-// untaken are the entries for which an answer of n results has an error.
-func untaken(entries []entry, n int, result func(i int) (code, message *string)) (refused []entry, why, err error) {
-	if n != len(entries) {
+// untaken are the entries whose result is an error.
+func untaken(entries []entry, results []result) (refused []entry, why, err error) {
+	if len(results) != len(entries) {
 		return nil, nil, errors.New("the answer does not fit the request")
 	}
-	for i, e := range entries {
-		code, message := result(i)
-		if code == nil || *code == "" {
+	for i, r := range results {
+		if r.ErrorCode == "" {
 			continue
 		}
-		if refused = append(refused, e); why == nil {
-			why = fmt.Errorf("%s: %s", *code, aws.ToString(message))
+		if refused = append(refused, entries[i]); why == nil {
+			why = fmt.Errorf("%s: %s", r.ErrorCode, r.ErrorMessage)
 		}
 	}
 	return refused, why, nil

@@ -4,18 +4,17 @@ import (
 	"errors"
 	"net/http"
 
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-
 	"headgate/firehose"
+	"headgate/firehose/sink/internal/awsjson"
 )
 
 // classify says what a failure means for the delivery ("Common errors",
 // "PutRecords" and "PutRecordBatch", Kinesis Data Streams and Data Firehose API
 // references).
 func classify(err error) firehose.Result {
-	var coded interface{ ErrorCode() string }
-	if errors.As(err, &coded) {
-		switch coded.ErrorCode() {
+	var e *awsjson.Error
+	if errors.As(err, &e) {
+		switch e.Code {
 		case "ProvisionedThroughputExceededException", "ServiceUnavailableException", "LimitExceededException", "KMSThrottlingException", "ThrottlingException":
 			return firehose.Fail(firehose.Throttled, err)
 		case "ResourceNotFoundException", "KMSDisabledException", "KMSInvalidStateException", "KMSNotFoundException":
@@ -27,11 +26,10 @@ func classify(err error) firehose.Result {
 			return firehose.Fail(firehose.Poison, err)
 		}
 	}
-	var answer *awshttp.ResponseError
-	if !errors.As(err, &answer) {
+	if e == nil {
 		return firehose.Fail(firehose.Transient, err)
 	}
-	switch answer.HTTPStatusCode() {
+	switch e.Status {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		return firehose.Fail(firehose.Throttled, err)
 	case http.StatusUnauthorized, http.StatusForbidden:

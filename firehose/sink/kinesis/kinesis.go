@@ -11,8 +11,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"headgate/firehose"
 	"headgate/shardlog"
 )
@@ -62,7 +60,7 @@ type door interface {
 type entry struct {
 	data []byte
 	key  string
-	hash *string // explicit; nil: by the key
+	hash string // explicit; empty: by the key
 }
 
 var _ firehose.Sink = (*Sink)(nil)
@@ -75,9 +73,13 @@ func Open(c Config) (*Sink, error) {
 	if c.Region == "" {
 		c.Region = "us-east-1"
 	}
-	s := &Sink{name: "kinesis:" + c.Stream, recordBytes: recordBytes, door: openStream(c)}
+	s, open := &Sink{name: "kinesis:" + c.Stream, recordBytes: recordBytes}, openStream
 	if c.Delivery {
-		s.name, s.recordBytes, s.door = "firehose:"+c.Stream, deliveredBytes, openDelivery(c)
+		s.name, s.recordBytes, open = "firehose:"+c.Stream, deliveredBytes, openDelivery
+	}
+	var err error
+	if s.door, err = open(c); err != nil {
+		return nil, err
 	}
 	if c.Endpoint != "" {
 		s.name += " at " + c.Endpoint
@@ -114,7 +116,7 @@ func (s *Sink) Deliver(ctx context.Context, b *firehose.Batch) firehose.Result {
 	err := b.Each(ctx, func(r firehose.Record, _ []byte) error {
 		e := entry{data: append([]byte(nil), r.Data...), key: r.Key}
 		if r.Hash != nil {
-			e.hash = aws.String(r.Hash.String())
+			e.hash = r.Hash.String()
 		}
 		entries, sent = append(entries, e), sent+int64(len(r.Data)+len(r.Key))
 		return nil

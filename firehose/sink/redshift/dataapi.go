@@ -8,12 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/redshiftdata"
-	"github.com/aws/aws-sdk-go-v2/service/redshiftdata/types"
-
 	"headgate/firehose"
+	"headgate/firehose/sink/internal/awsjson"
 )
 
 // DataAPI is the way to Redshift by HTTPS, for boxes that reach no port 5439.
@@ -26,7 +22,7 @@ type DataAPI struct {
 	Endpoint  string // empty: Amazon's
 	AccessKey string
 	SecretKey string
-	Client    *http.Client // nil: the SDK's
+	Client    *http.Client // nil: http.DefaultClient
 }
 
 // Between looks at a statement that runs.
@@ -39,24 +35,15 @@ const (
 type data struct {
 	s      *Sink
 	c      DataAPI
-	client *redshiftdata.Client
+	client *awsjson.Client
 }
 
 func (s *Sink) openData(c DataAPI) (*data, error) {
 	if (c.Cluster == "") == (c.Workgroup == "") || c.AccessKey == "" || c.SecretKey == "" {
 		return nil, fmt.Errorf("the Data API needs a cluster or a workgroup, and a pair of keys")
 	}
-	if c.Region == "" {
-		c.Region = "us-east-1"
-	}
-	o := redshiftdata.Options{Region: c.Region, Retryer: aws.NopRetryer{}, Credentials: credentials.NewStaticCredentialsProvider(c.AccessKey, c.SecretKey, "")}
-	if c.Client != nil {
-		o.HTTPClient = c.Client
-	}
-	if c.Endpoint != "" {
-		o.BaseEndpoint = &c.Endpoint
-	}
-	return &data{s, c, redshiftdata.New(o)}, nil
+	client, err := awsjson.Open(awsjson.Config{Service: "redshift-data", Target: "RedshiftData", Region: c.Region, Endpoint: c.Endpoint, AccessKey: c.AccessKey, SecretKey: c.SecretKey, Client: c.Client})
+	return &data{s, c, client}, err
 }
 
 // fault is a statement that failed, by its place in a batch.
@@ -130,55 +117,72 @@ func (d *data) probe(ctx context.Context) firehose.Result {
 	return firehose.Result{Class: firehose.Delivered}
 }
 
+// execution is a request to run SQL.
+type execution struct {
+	Database          string
+	ClusterIdentifier string   `json:",omitempty"`
+	WorkgroupName     string   `json:",omitempty"`
+	SecretArn         string   `json:",omitempty"`
+	DbUser            string   `json:",omitempty"` // of a cluster, where no login is kept at AWS
+	Sql               string   `json:",omitempty"`
+	Sqls              []string `json:",omitempty"`
+}
+
+func (d *data) execution() execution {
+	e := execution{Database: d.s.c.Database, ClusterIdentifier: d.c.Cluster, WorkgroupName: d.c.Workgroup, SecretArn: d.c.SecretARN}
+	if d.c.Cluster != "" && d.c.SecretARN == "" {
+		e.DbUser = d.s.c.User
+	}
+	return e
+}
+
+// statement is how one is doing.
+type statement struct {
+	ID            string `json:"Id"`
+	Status        string
+	Error         string
+	HasResultSet  bool
+	SubStatements []statement
+}
+
 // batch runs statements as one transaction. A failed one comes back as *fault.
 func (d *data) batch(ctx context.Context, statements []string) error {
-	out, err := d.client.BatchExecuteStatement(ctx, &redshiftdata.BatchExecuteStatementInput{
-		Sqls: statements, Database: &d.s.c.Database, ClusterIdentifier: given(d.c.Cluster), WorkgroupName: given(d.c.Workgroup), SecretArn: given(d.c.SecretARN), DbUser: d.user(),
-	})
-	if err != nil {
+	in := d.execution()
+	in.Sqls = statements
+	var out statement
+	if err := d.client.Do(ctx, "BatchExecuteStatement", in, &out); err != nil {
 		return err
 	}
-	_, err = d.await(ctx, aws.ToString(out.Id))
+	_, err := d.await(ctx, out.ID)
 	return err
 }
 
 // ask runs one statement and answers the first column of its rows.
 func (d *data) ask(ctx context.Context, sql string) (found []string, err error) {
-	out, err := d.client.ExecuteStatement(ctx, &redshiftdata.ExecuteStatementInput{
-		Sql: &sql, Database: &d.s.c.Database, ClusterIdentifier: given(d.c.Cluster), WorkgroupName: given(d.c.Workgroup), SecretArn: given(d.c.SecretARN), DbUser: d.user(),
-	})
-	if err != nil {
+	in := d.execution()
+	in.Sql = sql
+	var out statement
+	if err := d.client.Do(ctx, "ExecuteStatement", in, &out); err != nil {
 		return nil, err
 	}
-	rows, err := d.await(ctx, aws.ToString(out.Id))
+	rows, err := d.await(ctx, out.ID)
 	if err != nil || !rows {
 		return nil, err
 	}
-	result, err := d.client.GetStatementResult(ctx, &redshiftdata.GetStatementResultInput{Id: out.Id})
-	if err != nil {
+	var result struct {
+		Records [][]struct {
+			Text string `json:"stringValue"`
+		}
+	}
+	if err := d.client.Do(ctx, "GetStatementResult", map[string]string{"Id": out.ID}, &result); err != nil {
 		return nil, err
 	}
 	for _, row := range result.Records {
-		if text, ok := row[0].(*types.FieldMemberStringValue); ok {
-			found = append(found, text.Value)
+		if len(row) > 0 {
+			found = append(found, row[0].Text)
 		}
 	}
 	return found, nil
-}
-
-// user is who a cluster is asked as, where no login is kept at AWS.
-func (d *data) user() *string {
-	if d.c.Cluster == "" || d.c.SecretARN != "" {
-		return nil
-	}
-	return given(d.s.c.User)
-}
-
-func given(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
 }
 
 // await waits until a statement has ended.
@@ -191,20 +195,20 @@ func (d *data) await(ctx context.Context, id string) (rows bool, err error) {
 			t.Stop()
 			return false, ctx.Err()
 		}
-		now, err := d.client.DescribeStatement(ctx, &redshiftdata.DescribeStatementInput{Id: &id})
-		if err != nil {
+		var now statement
+		if err := d.client.Do(ctx, "DescribeStatement", map[string]string{"Id": id}, &now); err != nil {
 			return false, err
 		}
 		switch now.Status {
-		case types.StatusStringFinished:
-			return aws.ToBool(now.HasResultSet), nil
-		case types.StatusStringAborted:
-			return false, fmt.Errorf("the statement was aborted: %s", aws.ToString(now.Error))
-		case types.StatusStringFailed:
-			f := &fault{0, aws.ToString(now.Error)}
+		case "FINISHED":
+			return now.HasResultSet, nil
+		case "ABORTED":
+			return false, fmt.Errorf("the statement was aborted: %s", now.Error)
+		case "FAILED":
+			f := &fault{0, now.Error}
 			for i, sub := range now.SubStatements {
-				if sub.Status == types.StatementStatusStringFailed {
-					f.at, f.text = i, aws.ToString(sub.Error)
+				if sub.Status == "FAILED" {
+					f.at, f.text = i, sub.Error
 				}
 			}
 			return false, f
@@ -227,9 +231,9 @@ func (d *data) classify(err error) firehose.Result {
 		}
 		return firehose.Fail(firehose.Transient, told)
 	}
-	var coded interface{ ErrorCode() string }
-	if errors.As(err, &coded) {
-		switch coded.ErrorCode() {
+	var e *awsjson.Error
+	if errors.As(err, &e) {
+		switch e.Code {
 		case "ActiveStatementsExceededException", "ActiveSessionsExceededException", "ThrottlingException":
 			return firehose.Fail(firehose.Throttled, told)
 		case "AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException", "MissingAuthenticationTokenException", "InvalidClientTokenId":
