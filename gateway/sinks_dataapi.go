@@ -32,15 +32,7 @@ func (c *DataAPIConfig) secrets() []*Secret {
 }
 
 func (c *DataAPIConfig) open(w *way) (*redshift.DataAPI, error) {
-	id, err := read("access_key", c.AccessKey)
-	if err != nil {
-		return nil, err
-	}
-	secret, err := read("secret_key", c.SecretKey)
-	if err != nil {
-		return nil, err
-	}
-	client, err := w.client(c.NetConfig)
+	id, secret, client, err := w.signed(c.AccessKey, c.SecretKey, c.NetConfig)
 	if err != nil {
 		return nil, err
 	}

@@ -54,11 +54,7 @@ func (c *RedshiftConfig) secrets() []*Secret {
 }
 
 func (c *RedshiftConfig) open(w *way) (firehose.Sink, error) {
-	password, err := read("password", c.Password)
-	if err != nil {
-		return nil, err
-	}
-	secure, err := c.TLS.open()
+	password, secure, err := login(c.Password, c.TLS)
 	if err != nil {
 		return nil, err
 	}
@@ -117,11 +113,7 @@ func (c *MongoDBConfig) check() error {
 func (c *MongoDBConfig) secrets() []*Secret { return []*Secret{c.Password} }
 
 func (c *MongoDBConfig) open(w *way) (firehose.Sink, error) {
-	password, err := read("password", c.Password)
-	if err != nil {
-		return nil, err
-	}
-	secure, err := c.TLS.open()
+	password, secure, err := login(c.Password, c.TLS)
 	if err != nil {
 		return nil, err
 	}

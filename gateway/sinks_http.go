@@ -33,11 +33,7 @@ func (c *HTTPConfig) check() error {
 }
 
 func (c *HTTPConfig) open(w *way) (firehose.Sink, error) {
-	key, err := read("access_key", c.AccessKey)
-	if err != nil {
-		return nil, err
-	}
-	t, err := w.transport(c.NetConfig)
+	key, t, err := w.keyed("access_key", c.AccessKey, c.NetConfig)
 	if err != nil {
 		return nil, err
 	}
@@ -72,11 +68,7 @@ func (c *SplunkConfig) check() error {
 }
 
 func (c *SplunkConfig) open(w *way) (firehose.Sink, error) {
-	token, err := read("token", c.Token)
-	if err != nil {
-		return nil, err
-	}
-	t, err := w.transport(c.NetConfig)
+	token, t, err := w.keyed("token", c.Token, c.NetConfig)
 	if err != nil {
 		return nil, err
 	}
@@ -110,11 +102,7 @@ func (c *OpenSearchConfig) check() error {
 }
 
 func (c *OpenSearchConfig) open(w *way) (firehose.Sink, error) {
-	password, err := read("password", c.Password)
-	if err != nil {
-		return nil, err
-	}
-	t, err := w.transport(c.NetConfig)
+	password, t, err := w.keyed("password", c.Password, c.NetConfig)
 	if err != nil {
 		return nil, err
 	}
@@ -144,11 +132,7 @@ func (c *DatadogConfig) check() error {
 }
 
 func (c *DatadogConfig) open(w *way) (firehose.Sink, error) {
-	key, err := read("key", c.Key)
-	if err != nil {
-		return nil, err
-	}
-	t, err := w.transport(c.NetConfig)
+	key, t, err := w.keyed("key", c.Key, c.NetConfig)
 	if err != nil {
 		return nil, err
 	}
@@ -175,11 +159,7 @@ func (c *NewRelicConfig) check() error {
 }
 
 func (c *NewRelicConfig) open(w *way) (firehose.Sink, error) {
-	key, err := read("key", c.Key)
-	if err != nil {
-		return nil, err
-	}
-	t, err := w.transport(c.NetConfig)
+	key, t, err := w.keyed("key", c.Key, c.NetConfig)
 	if err != nil {
 		return nil, err
 	}

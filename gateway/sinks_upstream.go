@@ -36,15 +36,7 @@ func (c *KinesisConfig) secrets() []*Secret {
 }
 
 func (c *KinesisConfig) open(w *way) (firehose.Sink, error) {
-	id, err := read("access_key", c.AccessKey)
-	if err != nil {
-		return nil, err
-	}
-	secret, err := read("secret_key", c.SecretKey)
-	if err != nil {
-		return nil, err
-	}
-	client, err := w.client(c.NetConfig)
+	id, secret, client, err := w.signed(c.AccessKey, c.SecretKey, c.NetConfig)
 	if err != nil {
 		return nil, err
 	}
@@ -71,11 +63,7 @@ func (c *KafkaConfig) check() error {
 func (c *KafkaConfig) secrets() []*Secret { return []*Secret{c.Password} }
 
 func (c *KafkaConfig) open(w *way) (firehose.Sink, error) {
-	password, err := read("password", c.Password)
-	if err != nil {
-		return nil, err
-	}
-	secure, err := c.TLS.open()
+	password, secure, err := login(c.Password, c.TLS)
 	if err != nil {
 		return nil, err
 	}
@@ -102,11 +90,7 @@ func (c *MQTTConfig) check() error {
 func (c *MQTTConfig) secrets() []*Secret { return []*Secret{c.Password} }
 
 func (c *MQTTConfig) open(w *way) (firehose.Sink, error) {
-	password, err := read("password", c.Password)
-	if err != nil {
-		return nil, err
-	}
-	secure, err := c.TLS.open()
+	password, secure, err := login(c.Password, c.TLS)
 	if err != nil {
 		return nil, err
 	}

@@ -121,6 +121,14 @@ func (w *way) transport(c NetConfig) (http.RoundTripper, error) {
 	return w.lane.Transport(secure, proxy), nil
 }
 
+// keyed is transport, with the secret that goes over it.
+func (w *way) keyed(name string, secret *Secret, c NetConfig) (text string, t http.RoundTripper, err error) {
+	if text, err = read(name, secret); err == nil {
+		t, err = w.transport(c)
+	}
+	return text, t, err
+}
+
 // client is transport for those that want a client. It follows no redirects:
 // signatures are for one host.
 func (w *way) client(c NetConfig) (*http.Client, error) {
@@ -130,6 +138,18 @@ func (w *way) client(c NetConfig) (*http.Client, error) {
 	}
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &http.Client{Transport: t, CheckRedirect: stay}, nil
+}
+
+// signed is a client, with the pair of keys that requests are signed with.
+func (w *way) signed(access, private *Secret, c NetConfig) (id, secret string, client *http.Client, err error) {
+	if id, err = read("access_key", access); err != nil {
+		return "", "", nil, err
+	}
+	if secret, err = read("secret_key", private); err != nil {
+		return "", "", nil, err
+	}
+	client, err = w.client(c)
+	return id, secret, client, err
 }
 
 // duration is one that may be left out.
