@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"headgate/shardlog"
 	"headgate/shardlog/shardlogtest"
@@ -53,6 +54,7 @@ func TestLedger(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var ledger shardlogtest.Ledger
 			log := twisted{shardlogtest.NewMemory(), test.twist}
+			log.Memory.Now = func() time.Time { return time.UnixMilli(1.8e12) } // all in one millisecond
 			if log.twist == nil {
 				log.twist = func(*shardlog.Page) {}
 			}
