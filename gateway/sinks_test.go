@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"compress/gzip"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -195,4 +196,57 @@ func TestABudgetHoldsADelivery(t *testing.T) {
 	}
 	putSome(t, g, "alarms", 3)
 	arrived(t, c, "urgent", 3)
+}
+
+// While a backlog drains the link is in use: what arrives in between the first
+// and the last byte is close to what the uplink may carry, and no more.
+func TestTheLinkIsUsedWhileDraining(t *testing.T) {
+	t.Parallel()
+	const rate, size = 2_000_000, 12_000_000
+	var mu sync.Mutex
+	var first, last time.Time
+	total := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var whole []byte
+		part := make([]byte, 16<<10)
+		for {
+			n, err := r.Body.Read(part)
+			whole = append(whole, part[:n]...)
+			mu.Lock()
+			if first.IsZero() {
+				first = time.Now()
+			}
+			last, total = time.Now(), total+n
+			mu.Unlock()
+			if err != nil {
+				break
+			}
+		}
+		var request struct{ RequestID string }
+		_ = json.Unmarshal(whole, &request)
+		_ = json.NewEncoder(w).Encode(map[string]any{"requestId": request.RequestID})
+	}))
+	t.Cleanup(server.Close)
+	data := t.TempDir()
+	start(t, data, func(c *gateway.Config) {
+		c.Open, c.Limits = true, 0
+		c.Uplink.Rate = rate
+	})
+	c, ctx := gateway.Dial(data), context.Background()
+	for n := 0; n < size; n += 250_000 {
+		noise := make([]byte, 250_000)
+		_, _ = rand.Read(noise)
+		if _, err := c.Put(ctx, "telemetry", []gateway.PutRecord{{Key: fmt.Sprint(n), Data: noise}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.CreateDelivery(ctx, fmt.Sprintf("name: drain\nstream: telemetry\ninterval: 1s\nsize: 1MiB\nhttp: {url: %q}\n", server.URL)); err != nil {
+		t.Fatal(err)
+	}
+	arrived(t, c, "drain", size/250_000)
+	used := float64(total) / last.Sub(first).Seconds() / rate
+	t.Logf("%d bytes in %s: %.0f %% of what the link may carry", total, last.Sub(first).Round(time.Millisecond), 100*used)
+	if used > 1.15 || used < 0.5 { // nine tenths on a quiet machine
+		t.Errorf("%.2f of the rate was used", used)
+	}
 }
