@@ -246,7 +246,7 @@ func TestTheLinkIsUsedWhileDraining(t *testing.T) {
 	arrived(t, c, "drain", size/250_000)
 	used := float64(total) / last.Sub(first).Seconds() / rate
 	t.Logf("%d bytes in %s: %.0f %% of what the link may carry", total, last.Sub(first).Round(time.Millisecond), 100*used)
-	if used > 1.15 || used < 0.5 { // nine tenths on a quiet machine
+	if used > 1.5 || used < 0.3 { // nine tenths and more on a quiet machine; a busy one stalls here and there
 		t.Errorf("%.2f of the rate was used", used)
 	}
 }
