@@ -83,6 +83,7 @@ var libraries = []struct {
 	{"github.com/tidwall/sjson", []string{"firehose/transform"}},
 	{"github.com/itchyny/gojq", []string{"firehose/transform"}},
 	{"github.com/parquet-go/parquet-go", []string{"firehose/encode"}},
+	{"golang.org/x/net", []string{"firehose/uplink"}},                                                                               // SOCKS5
 	{"golang.org/x/sys", []string{"shardlog/store", "gateway", "firehose/transform/lambda", "deploy/lab", "deploy/prove/proofs/*"}}, // what package syscall lacks
 }
 

@@ -12,19 +12,19 @@ import (
 // RedshiftConfig is a table of Redshift, with the bucket through which it is
 // loaded.
 type RedshiftConfig struct {
-	Address  string         `yaml:"address"` // host:port
-	Database string         `yaml:"database"`
-	Table    string         `yaml:"table"`
-	Columns  string         `yaml:"columns"` // with commas; empty: those that the records name
-	Options  string         `yaml:"copy_options"`
-	Role     string         `yaml:"role"` // of COPY; empty: the stage's keys
-	Username string         `yaml:"username"`
-	Password *Secret        `yaml:"password"`
-	Security string         `yaml:"security"` // verify-full, verify-ca, require, disable
-	TLS      *TLSConfig     `yaml:"tls"`
-	Ledger   string         `yaml:"ledger"` // the table of what was loaded; empty: headgate_batches
-	Stage    *S3Config      `yaml:"stage"`
-	DataAPI  *DataAPIConfig `yaml:"data_api"` // by HTTPS, instead of address
+	Address   string         `yaml:"address"` // host:port
+	Database  string         `yaml:"database"`
+	Table     string         `yaml:"table"`
+	Columns   string         `yaml:"columns"` // with commas; empty: those that the records name
+	Options   string         `yaml:"copy_options"`
+	Role      string         `yaml:"role"` // of COPY; empty: the stage's keys
+	Username  string         `yaml:"username"`
+	Password  *Secret        `yaml:"password"`
+	Security  string         `yaml:"security"` // verify-full, verify-ca, require, disable
+	Ledger    string         `yaml:"ledger"`   // the table of what was loaded; empty: headgate_batches
+	Stage     *S3Config      `yaml:"stage"`
+	DataAPI   *DataAPIConfig `yaml:"data_api"` // by HTTPS, instead of address
+	NetConfig `yaml:",inline"`
 }
 
 func (c *RedshiftConfig) check() error {
@@ -34,7 +34,7 @@ func (c *RedshiftConfig) check() error {
 	case c.Stage == nil:
 		return Fault{"stage", "name the bucket through which the table is loaded"}
 	}
-	if err := c.TLS.check(); err != nil {
+	if err := c.NetConfig.check(); err != nil {
 		return err
 	}
 	if c.DataAPI != nil {
@@ -46,7 +46,7 @@ func (c *RedshiftConfig) check() error {
 }
 
 func (c *RedshiftConfig) secrets() []*Secret {
-	all := append([]*Secret{c.Password}, c.DataAPI.secrets()...)
+	all := append(append(c.NetConfig.secrets(), c.Password), c.DataAPI.secrets()...)
 	if c.Stage != nil {
 		all = append(all, c.Stage.secrets()...)
 	}
@@ -54,14 +54,14 @@ func (c *RedshiftConfig) secrets() []*Secret {
 }
 
 func (c *RedshiftConfig) open(w *way) (firehose.Sink, error) {
-	password, secure, err := login(c.Password, c.TLS)
+	password, secure, dial, err := w.login(c.Password, c.NetConfig)
 	if err != nil {
 		return nil, err
 	}
 	r := redshift.Config{
 		URL: "s3://" + c.Stage.Bucket + "/", Host: c.Address, Database: c.Database, User: c.Username, Password: password,
 		Security: redshift.Security(c.Security), TLS: secure, Table: c.Table, Role: c.Role, Options: c.Options, Ledger: c.Ledger, Region: or(c.Stage.Region, w.config.AWS.Region),
-		Dial: w.lane.Dial,
+		Dial: dial,
 	}
 	for name := range strings.SplitSeq(c.Columns, ",") {
 		if name = strings.TrimSpace(name); name != "" {
@@ -86,18 +86,18 @@ func (c *RedshiftConfig) open(w *way) (firehose.Sink, error) {
 
 // MongoDBConfig is a collection of MongoDB.
 type MongoDBConfig struct {
-	Hosts      []string   `yaml:"hosts"` // host:port
-	ReplicaSet string     `yaml:"replica_set"`
-	Direct     bool       `yaml:"direct"` // one host alone, whatever it says of others
-	Database   string     `yaml:"database"`
-	Collection string     `yaml:"collection"`
-	Username   string     `yaml:"username"`
-	Password   *Secret    `yaml:"password"`
-	AuthSource string     `yaml:"auth_source"`
-	Mechanism  string     `yaml:"mechanism"`
-	TLS        *TLSConfig `yaml:"tls"`
-	Key        string     `yaml:"key"`  // the field that names a document; empty: each record is one
-	Wrap       string     `yaml:"wrap"` // the field for what is no JSON object; empty: that is refused
+	Hosts      []string `yaml:"hosts"` // host:port
+	ReplicaSet string   `yaml:"replica_set"`
+	Direct     bool     `yaml:"direct"` // one host alone, whatever it says of others
+	Database   string   `yaml:"database"`
+	Collection string   `yaml:"collection"`
+	Username   string   `yaml:"username"`
+	Password   *Secret  `yaml:"password"`
+	AuthSource string   `yaml:"auth_source"`
+	Mechanism  string   `yaml:"mechanism"`
+	Key        string   `yaml:"key"`  // the field that names a document; empty: each record is one
+	Wrap       string   `yaml:"wrap"` // the field for what is no JSON object; empty: that is refused
+	NetConfig  `yaml:",inline"`
 }
 
 func (c *MongoDBConfig) check() error {
@@ -107,18 +107,18 @@ func (c *MongoDBConfig) check() error {
 	case c.Database == "" || c.Collection == "":
 		return Fault{"collection", "name database and collection"}
 	}
-	return c.TLS.check()
+	return c.NetConfig.check()
 }
 
-func (c *MongoDBConfig) secrets() []*Secret { return []*Secret{c.Password} }
+func (c *MongoDBConfig) secrets() []*Secret { return append(c.NetConfig.secrets(), c.Password) }
 
 func (c *MongoDBConfig) open(w *way) (firehose.Sink, error) {
-	password, secure, err := login(c.Password, c.TLS)
+	password, secure, dial, err := w.login(c.Password, c.NetConfig)
 	if err != nil {
 		return nil, err
 	}
 	return mongodb.Open(mongodb.Config{
 		Hosts: c.Hosts, ReplicaSet: c.ReplicaSet, Direct: c.Direct, Database: c.Database, Collection: c.Collection,
-		Username: c.Username, Password: password, AuthSource: c.AuthSource, Mechanism: c.Mechanism, TLS: secure, Key: c.Key, Wrap: c.Wrap, Dial: w.lane.Dial,
+		Username: c.Username, Password: password, AuthSource: c.AuthSource, Mechanism: c.Mechanism, TLS: secure, Key: c.Key, Wrap: c.Wrap, Dial: dial,
 	})
 }

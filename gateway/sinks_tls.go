@@ -49,11 +49,3 @@ func (c *TLSConfig) open() (*tls.Config, error) {
 	}
 	return t, nil
 }
-
-// login is a password, with how the connection that carries it is secured.
-func login(secret *Secret, c *TLSConfig) (password string, secure *tls.Config, err error) {
-	if password, err = read("password", secret); err == nil {
-		secure, err = c.open()
-	}
-	return password, secure, err
-}

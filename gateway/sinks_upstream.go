@@ -45,56 +45,56 @@ func (c *KinesisConfig) open(w *way) (firehose.Sink, error) {
 
 // KafkaConfig is a topic of Kafka.
 type KafkaConfig struct {
-	Brokers   []string   `yaml:"brokers"` // host:port
-	Topic     string     `yaml:"topic"`
-	Mechanism string     `yaml:"mechanism"` // PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; empty: no login
-	Username  string     `yaml:"username"`
-	Password  *Secret    `yaml:"password"`
-	TLS       *TLSConfig `yaml:"tls"`
+	Brokers   []string `yaml:"brokers"` // host:port
+	Topic     string   `yaml:"topic"`
+	Mechanism string   `yaml:"mechanism"` // PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; empty: no login
+	Username  string   `yaml:"username"`
+	Password  *Secret  `yaml:"password"`
+	NetConfig `yaml:",inline"`
 }
 
 func (c *KafkaConfig) check() error {
 	if len(c.Brokers) == 0 || c.Topic == "" {
 		return Fault{"topic", "name brokers and topic"}
 	}
-	return c.TLS.check()
+	return c.NetConfig.check()
 }
 
-func (c *KafkaConfig) secrets() []*Secret { return []*Secret{c.Password} }
+func (c *KafkaConfig) secrets() []*Secret { return append(c.NetConfig.secrets(), c.Password) }
 
 func (c *KafkaConfig) open(w *way) (firehose.Sink, error) {
-	password, secure, err := login(c.Password, c.TLS)
+	password, secure, dial, err := w.login(c.Password, c.NetConfig)
 	if err != nil {
 		return nil, err
 	}
-	return kafka.Open(kafka.Config{Brokers: c.Brokers, Topic: c.Topic, Mechanism: c.Mechanism, User: c.Username, Password: password, TLS: secure, Dial: w.lane.Dial})
+	return kafka.Open(kafka.Config{Brokers: c.Brokers, Topic: c.Topic, Mechanism: c.Mechanism, User: c.Username, Password: password, TLS: secure, Dial: dial})
 }
 
 // MQTTConfig is a broker upstream.
 type MQTTConfig struct {
-	Broker   string     `yaml:"broker"`    // mqtt://host:1883, mqtts://host:8883
-	ClientID string     `yaml:"client_id"` // of this delivery alone
-	Topic    string     `yaml:"topic"`     // with {stream} and {key}; empty: {stream}/{key}
-	Username string     `yaml:"username"`
-	Password *Secret    `yaml:"password"`
-	TLS      *TLSConfig `yaml:"tls"`
+	Broker    string  `yaml:"broker"`    // mqtt://host:1883, mqtts://host:8883
+	ClientID  string  `yaml:"client_id"` // of this delivery alone
+	Topic     string  `yaml:"topic"`     // with {stream} and {key}; empty: {stream}/{key}
+	Username  string  `yaml:"username"`
+	Password  *Secret `yaml:"password"`
+	NetConfig `yaml:",inline"`
 }
 
 func (c *MQTTConfig) check() error {
 	if c.Broker == "" || c.ClientID == "" {
 		return Fault{"broker", "name the broker and a client_id of its own"}
 	}
-	return c.TLS.check()
+	return c.NetConfig.check()
 }
 
-func (c *MQTTConfig) secrets() []*Secret { return []*Secret{c.Password} }
+func (c *MQTTConfig) secrets() []*Secret { return append(c.NetConfig.secrets(), c.Password) }
 
 func (c *MQTTConfig) open(w *way) (firehose.Sink, error) {
-	password, secure, err := login(c.Password, c.TLS)
+	password, secure, dial, err := w.login(c.Password, c.NetConfig)
 	if err != nil {
 		return nil, err
 	}
-	return mqtt.Open(mqtt.Config{Broker: c.Broker, ClientID: c.ClientID, User: c.Username, Password: password, Topic: c.Topic, TLS: secure, Dial: w.lane.Dial})
+	return mqtt.Open(mqtt.Config{Broker: c.Broker, ClientID: c.ClientID, User: c.Username, Password: password, Topic: c.Topic, TLS: secure, Dial: dial})
 }
 
 // read is a secret, "" when none is given.

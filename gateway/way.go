@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -55,7 +56,8 @@ type ProxyConfig struct {
 	Password *Secret `yaml:"password"`
 }
 
-// NetConfig is how HTTP goes to a destination.
+// NetConfig is how connections to a destination go. Those that are not HTTP's
+// go through socks5 only.
 type NetConfig struct {
 	TLS   *TLSConfig   `yaml:"tls"`
 	Proxy *ProxyConfig `yaml:"proxy"` // nil: HTTPS_PROXY and its like of the environment
@@ -127,6 +129,23 @@ func (w *way) keyed(name string, secret *Secret, c NetConfig) (text string, t ht
 		t, err = w.transport(c)
 	}
 	return text, t, err
+}
+
+// login is a password, with how the connection that carries it is secured and
+// dialled.
+func (w *way) login(secret *Secret, c NetConfig) (password string, secure *tls.Config, dial uplink.Dial, err error) {
+	if password, err = read("password", secret); err != nil {
+		return "", nil, nil, err
+	}
+	if secure, err = c.TLS.open(); err != nil {
+		return "", nil, nil, err
+	}
+	proxy, err := c.Proxy.open()
+	if err != nil {
+		return "", nil, nil, err
+	}
+	dial, err = w.lane.Through(proxy)
+	return password, secure, dial, err
 }
 
 // client is transport for those that want a client. It follows no redirects:
