@@ -78,8 +78,14 @@ func (l *Lane) Held() string {
 }
 
 // Uptime is how long the link was up since the start: the clock of retries,
-// which stands while nothing could arrive anyway.
-func (l *Lane) Uptime() time.Duration { return l.u.link.uptime(time.Now()) }
+// which stands while nothing could arrive anyway. A free lane has no link, so
+// its time goes on.
+func (l *Lane) Uptime() time.Duration {
+	if l.priority == Free {
+		return time.Since(l.u.began)
+	}
+	return l.u.link.uptime(time.Now())
+}
 
 // Find is the lane of the name, zero when there is none.
 func (u *Uplink) Find(name string) LaneStatus {

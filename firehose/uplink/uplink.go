@@ -62,6 +62,7 @@ func invalid(format string, args ...any) error {
 // Uplink is the link. Make it with New.
 type Uplink struct {
 	c      Config
+	began  time.Time
 	dial   Dial
 	link   link
 	budget *budget // nil: none
@@ -82,7 +83,7 @@ func New(c Config) (*Uplink, error) {
 	if c.Dial == nil {
 		c.Dial = (&net.Dialer{Timeout: dialTime, KeepAlive: idleTime}).DialContext
 	}
-	u := &Uplink{c: c, dial: c.Dial, pacer: pacer{rate: float64(c.Rate)}, lanes: map[string]*Lane{}}
+	u := &Uplink{c: c, began: time.Now(), dial: c.Dial, pacer: pacer{rate: float64(c.Rate)}, lanes: map[string]*Lane{}}
 	if c.Day > 0 || c.Month > 0 {
 		if c.States == nil {
 			return nil, invalid("what is used of a budget must be kept somewhere")

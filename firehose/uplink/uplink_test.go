@@ -432,6 +432,10 @@ func TestAFreeLaneIsNotLimited(t *testing.T) {
 		if s := u.Status(); s.DayUsed != 0 || s.Lanes[0].Sent != 2*day {
 			t.Errorf("%+v", s)
 		}
+		time.Sleep(time.Hour)
+		if up := u.Lane("lan", uplink.Free).Uptime(); up != time.Hour {
+			t.Errorf("its clock is at %s", up)
+		}
 	})
 }
 
