@@ -70,13 +70,6 @@ func (l *Lane) hold(why string) {
 	l.held = why
 }
 
-// Held is why the lane waits, "" when it does not.
-func (l *Lane) Held() string {
-	l.u.mu.Lock()
-	defer l.u.mu.Unlock()
-	return l.held
-}
-
 // Uptime is how long the link was up since the start: the clock of retries,
 // which stands while nothing could arrive anyway. A free lane has no link, so
 // its time goes on.

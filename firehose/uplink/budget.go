@@ -124,6 +124,7 @@ func (b *budget) refill(ctx context.Context, now time.Time) error {
 		next := b.rolled(now)
 		more := b.lease - b.left
 		if next.Day != b.now.Day {
+			next.MonthUsed += max(-b.left, 0) // what yesterday spent in advance is the month's still
 			b.left, more = 0, b.lease
 		}
 		next.DayUsed += more
