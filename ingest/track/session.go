@@ -1,0 +1,268 @@
+package track
+
+import (
+	"time"
+
+	"headgate/ingest/chunk"
+)
+
+// Sink takes the footage of one camera: a chunk.Recorder.
+type Sink interface {
+	Begin(tracks []chunk.Track, unsynced bool)
+	Tracks(tracks []chunk.Track)
+	Frame(f chunk.Frame)
+	Lose()
+	End(why chunk.Reason)
+}
+
+// Session makes footage of the tracks of one sender. The first frames wait
+// until the sender has said when they were, or until it is plain that it will
+// not. It is not safe for concurrent use.
+type Session struct {
+	Sink Sink
+
+	tracks  []*member
+	clock   Clock
+	held    []heldUnit
+	since   time.Time // of the first unit
+	running bool
+	strays  int
+	config  []chunk.Track
+}
+
+type member struct {
+	number  uint8
+	track   *Track
+	rate    int
+	seen    bool
+	shown   chunk.Track // as told to the sink
+	ready   bool
+	last    int64 // time of its latest frame
+	reports []report
+}
+
+type report struct {
+	rtp uint32
+	ntp uint64
+	at  time.Time
+}
+
+type heldUnit struct {
+	*member
+	Unit
+	at time.Time
+}
+
+// holdTime is how long the first frames wait for reports: browsers send the
+// first one of sound after 2.3 s.
+const holdTime = 3 * time.Second
+
+// maxHeldUnits bounds what waits.
+const maxHeldUnits = 2000
+
+// maxStrays is how many frames in a row may be stamped far from now before the
+// sender's clock is believed to have jumped.
+const maxStrays = 5
+
+// Add adds a track and answers the number under which Push knows it.
+func (s *Session) Add(f Format) (uint8, error) {
+	t, err := New(f)
+	if err != nil {
+		return 0, err
+	}
+	number := chunk.AudioTrack
+	if f.Codec.Video() {
+		number = chunk.VideoTrack
+	}
+	s.tracks = append(s.tracks, &member{number: number, track: t, rate: f.Rate})
+	return number, nil
+}
+
+// Track is the receiving end of a track, for Missing; nil when there is none.
+func (s *Session) Track(number uint8) *Track {
+	if m := s.member(number); m != nil {
+		return m.track
+	}
+	return nil
+}
+
+func (s *Session) member(number uint8) *member {
+	for _, m := range s.tracks {
+		if m.number == number {
+			return m
+		}
+	}
+	return nil
+}
+
+// Push takes a packet of a track.
+func (s *Session) Push(number uint8, p Packet, now time.Time) {
+	m := s.member(number)
+	if m == nil {
+		return
+	}
+	s.take(m, m.track.Push(p, now), now)
+}
+
+// Report takes a sender report of a track.
+func (s *Session) Report(number uint8, ntp uint64, rtp uint32, now time.Time) {
+	m := s.member(number)
+	if m == nil || ntp == 0 {
+		return
+	}
+	if !m.track.time.known { // nothing to unwrap it by
+		m.reports = append(m.reports[:0], report{rtp, ntp, now})
+		return
+	}
+	s.clock.Report(number, m.near(rtp), m.rate, ntp, now)
+	s.release(now)
+}
+
+// near unwraps an RTP time by the latest packet's.
+func (m *member) near(rtp uint32) int64 {
+	last := m.track.time.last
+	return last + int64(int32(rtp-uint32(last)))
+}
+
+// Tick is to be called some times a second: what is waited for in vain is
+// given up.
+func (s *Session) Tick(now time.Time) {
+	for _, m := range s.tracks {
+		s.take(m, m.track.Tick(now), now)
+	}
+	s.release(now)
+}
+
+// End ends the run.
+func (s *Session) End(why chunk.Reason, now time.Time) {
+	if len(s.held) > 0 {
+		s.begin(now)
+	}
+	s.Sink.End(why)
+	s.running = false
+}
+
+func (s *Session) take(m *member, units []Unit, now time.Time) {
+	for _, u := range units {
+		if len(m.reports) > 0 {
+			r := m.reports[0]
+			m.reports = nil
+			s.clock.Report(m.number, m.near(r.rtp), m.rate, r.ntp, r.at)
+		}
+		if s.since.IsZero() {
+			s.since = now
+		}
+		m.seen = m.seen || !u.Broken
+		if !s.running {
+			s.held = append(s.held, heldUnit{m, u, now})
+			continue
+		}
+		s.emit(m, u, now)
+	}
+	if len(units) > 0 && !s.running {
+		s.release(now)
+	}
+}
+
+// release lets the first frames go when every track that speaks is tied.
+func (s *Session) release(now time.Time) {
+	if s.running || len(s.held) == 0 {
+		return
+	}
+	waiting := false
+	for _, m := range s.tracks {
+		waiting = waiting || !m.seen || !s.clock.Knows(m.number)
+	}
+	if waiting && now.Sub(s.since) < holdTime && len(s.held) < maxHeldUnits {
+		return
+	}
+	s.begin(now)
+}
+
+// begin begins the run with what has come so far.
+func (s *Session) begin(time.Time) {
+	unsynced := false
+	for _, h := range s.held {
+		if !h.Broken && !s.clock.Knows(h.number) {
+			unsynced = true
+			if _, tied := s.clock.At(h.number, h.Time); !tied {
+				s.clock.Guess(h.number, h.Time, h.rate, h.at)
+			}
+		}
+	}
+	s.show()
+	s.Sink.Begin(s.config, unsynced)
+	s.running = true
+	held := s.held
+	s.held = nil
+	for _, h := range held {
+		s.emit(h.member, h.Unit, h.at)
+	}
+}
+
+// show notes how the tracks that speak are coded; changed says that it is new.
+func (s *Session) show() (changed bool) {
+	s.config = s.config[:0:0]
+	for _, m := range s.tracks {
+		t, ok := m.track.Config()
+		if !ok || !m.seen {
+			continue
+		}
+		changed = changed || !m.ready || !m.shown.Same(t)
+		m.shown, m.ready = t, true
+		s.config = append(s.config, t)
+	}
+	return changed
+}
+
+// emit hands one unit on.
+func (s *Session) emit(m *member, u Unit, now time.Time) {
+	if u.Broken {
+		s.Sink.Lose()
+		return
+	}
+	if _, tied := s.clock.At(m.number, u.Time); !tied {
+		s.clock.Guess(m.number, u.Time, m.rate, now)
+	}
+	at, _ := s.clock.At(m.number, u.Time)
+	if s.strayed(at, now) {
+		if s.strays++; s.strays < maxStrays {
+			s.Sink.Lose()
+			return
+		}
+		s.restart(m, u, now)
+		return
+	}
+	s.strays = 0
+	if u.Key || !m.ready {
+		if s.show() {
+			s.Sink.Tracks(s.config)
+		}
+	}
+	if !m.ready {
+		return
+	}
+	if m.number == chunk.AudioTrack {
+		at = max(at, m.last+1)
+	}
+	m.last = at
+	s.Sink.Frame(chunk.Frame{Track: m.number, At: at, Key: u.Key, Data: u.Data})
+}
+
+// late is how long what was sent may have been under way.
+const late = 60_000
+
+func (s *Session) strayed(at int64, now time.Time) bool {
+	ahead := at - now.UnixMilli()
+	return ahead > jump || ahead < -late
+}
+
+// restart begins a run of its own where the sender's clock has jumped.
+func (s *Session) restart(m *member, u Unit, now time.Time) {
+	s.Sink.End(chunk.Jumped)
+	s.clock, s.strays = Clock{}, 0
+	for _, m := range s.tracks {
+		m.last = 0
+	}
+	s.held, s.running, s.since = []heldUnit{{m, u, now}}, false, now
+}
