@@ -12,7 +12,12 @@ type Config struct {
 	Data    string `yaml:"data"`    // the one folder that is written to
 	API     string `yaml:"api"`     // address of the AWS APIs, "off" for none
 	MQTT    string `yaml:"mqtt"`    // address of the MQTT broker, "off" for none
-	Console string `yaml:"console"` // address of health, readiness and metrics, "off" for none
+	Console string `yaml:"console"` // address of health, readiness, metrics and cameras, "off" for none
+	HTTPS   string `yaml:"https"`   // address of the console over TLS, "off" for none
+	Media   string `yaml:"media"`   // address of WebRTC's media, UDP and TCP, "off" for none
+
+	MediaHosts []string          `yaml:"media_hosts"` // further addresses under which browsers reach media: behind NAT
+	TLS        CertificateConfig `yaml:"tls"`         // the certificate of https; none: one of the gateway's own
 
 	Peer        string      `yaml:"peer"`         // address for the other gateways of the site, "off" for none; a gateway that has joined one remembers its own
 	PeerAddress string      `yaml:"peer_address"` // where the others find it, if not at peer itself
@@ -31,6 +36,7 @@ type Config struct {
 	Streams    []StreamConfig   `yaml:"streams"` // made at the first start, never changed afterwards
 	Routes     []RouteConfig    `yaml:"routes"`  // from MQTT topic to stream and key; the first match wins
 	Deliveries []DeliveryConfig `yaml:"deliveries"`
+	Cameras    []CameraConfig   `yaml:"cameras"`   // made at the first start
 	Functions  []LambdaConfig   `yaml:"functions"` // what transforms may call
 	Uplink     UplinkConfig     `yaml:"uplink"`
 	AWS        AWSConfig        `yaml:"aws"` // where the buckets of deliveries lie that name no keys of their own
@@ -43,6 +49,12 @@ type SpoolConfig struct {
 	Budget Bytes    `yaml:"budget"`  // on disk
 	MaxAge Duration `yaml:"max_age"` // zero: any
 	Full   string   `yaml:"full"`    // refuse, drop-oldest
+}
+
+// CertificateConfig names the files of a certificate.
+type CertificateConfig struct {
+	Certificate string `yaml:"certificate"` // PEM, with what it is signed by
+	Key         string `yaml:"key"`         // PEM
 }
 
 // Log says what the gateway writes about itself, and how.
@@ -75,6 +87,8 @@ func Defaults() Config {
 		API:     "127.0.0.1:4567",
 		MQTT:    "127.0.0.1:1883",
 		Console: "127.0.0.1:8080",
+		HTTPS:   off,
+		Media:   off,
 		Peer:    off,
 		Replace: Duration(5 * time.Minute),
 		Spool:   SpoolConfig{Grace: Duration(5 * time.Second), Budget: 1 << 30, Full: spoolRefuse},

@@ -23,7 +23,7 @@ func (f Fault) Error() string { return f.Path + ": " + f.Message }
 
 // Validate answers the first Fault of the configuration, nil when it has none.
 func (c *Config) Validate() error {
-	for _, check := range []func() error{c.checkListeners, c.checkPeers, c.checkValues, c.checkStreams, c.checkRoutes, c.checkFunctions, c.checkUplink, c.checkDeliveries} {
+	for _, check := range []func() error{c.checkListeners, c.checkPeers, c.checkValues, c.checkStreams, c.checkCameras, c.checkRoutes, c.checkFunctions, c.checkUplink, c.checkDeliveries} {
 		if err := check(); err != nil {
 			return err
 		}

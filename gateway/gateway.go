@@ -22,6 +22,7 @@ import (
 	"headgate/gateway/firehoseapi"
 	"headgate/gateway/kinesisapi"
 	"headgate/ingest/mqtt"
+	"headgate/ingest/webrtc"
 	"headgate/shardlog"
 	"headgate/shardlog/quota"
 	"headgate/shardlog/store"
@@ -49,8 +50,10 @@ type Gateway struct {
 	control    shardlog.Control
 	states     shardlog.States
 	mqtt       *mqtt.Server // nil: off
-	site       *site        // nil: it has no peers
-	peers      net.Listener // of the site; owned by Run
+	cameras    *cameras
+	webrtc     *webrtc.Server // nil: off
+	site       *site          // nil: it has no peers
+	peers      net.Listener   // of the site; owned by Run
 	kinesis    *kinesisapi.API
 	firehose   *firehoseapi.API
 	door       *awsapi.Door
@@ -58,6 +61,7 @@ type Gateway struct {
 	firstKey   *access.KeyPair
 	deliveries *deliveries
 	rates      rates
+	ticketKey  [32]byte // seals viewers' cookies
 
 	mending     chan struct{}        // of capacity 1: in it while blocks are fetched
 	outage      sync.Mutex           // held while one is simulated
@@ -80,6 +84,8 @@ type Addresses struct {
 	API     string `json:"api,omitempty"`
 	MQTT    string `json:"mqtt,omitempty"`
 	Console string `json:"console,omitempty"`
+	HTTPS   string `json:"https,omitempty"`
+	Media   string `json:"media,omitempty"`
 	Peer    string `json:"peer,omitempty"`
 	Socket  string `json:"socket"`
 }
@@ -176,7 +182,10 @@ func (g *Gateway) wire() error {
 	if err := g.wireAPI(g.config.Limits.quota()); err != nil {
 		return err
 	}
-	return g.wireMQTT()
+	if err := g.wireMQTT(); err != nil {
+		return err
+	}
+	return g.wireCameras()
 }
 
 // wireLog makes the consensus, the write path over it, and where there are

@@ -31,7 +31,7 @@ var rooms = []struct {
 	{"shardlog/shardlogtest", []string{"shardlog", "shardlog/block", "shardlog/keyspace", "shardlog/quota"}},
 	{"sync/*", []string{"shardlog", "shardlog/block"}},
 	{"ingest", []string{"shardlog"}},
-	{"ingest/*", []string{"ingest", "ingest/chunk", "shardlog", "shardlog/quota"}},
+	{"ingest/*", []string{"ingest", "ingest/chunk", "ingest/track", "shardlog", "shardlog/quota"}}, // track: what doors for media have in common
 	{"firehose", []string{"shardlog"}},
 	{"firehose/transform", []string{"firehose", "firehose/transform/*", "shardlog"}},
 	{"firehose/transform/*", []string{"shardlog"}},
@@ -73,6 +73,16 @@ var libraries = []struct {
 	{"github.com/jackc/pgx/v5", []string{"firehose/sink/redshift"}},
 	{"github.com/goccy/go-yaml", []string{"gateway"}},
 	{"github.com/prometheus/client_golang", []string{"gateway"}},
+	{"github.com/pion/webrtc/v4", []string{"ingest/webrtc", "firmware-sim/camera"}},
+	{"github.com/pion/ice/v4", []string{"ingest/webrtc", "firmware-sim/camera"}},
+	{"github.com/pion/interceptor", []string{"ingest/webrtc", "firmware-sim/camera"}},
+	{"github.com/pion/logging", []string{"ingest/webrtc", "firmware-sim/camera"}},
+	{"github.com/pion/sdp/v3", []string{"ingest/webrtc"}},
+	{"github.com/pion/rtp", []string{"ingest/*", "firmware-sim/camera"}},
+	{"github.com/pion/rtcp", []string{"ingest/*", "firmware-sim/camera"}},
+	{"github.com/bluenviron/gortsplib/v5", []string{"ingest/rtsp", "ingest/track"}},        // the client; the depacketizers
+	{"github.com/bluenviron/mediacommon/v2", []string{"gateway/playback", "ingest/track"}}, // MP4; what bitstreams say of themselves
+	{"golang.org/x/image", []string{"gateway/playback"}},                                   // VP8 stills
 	{"github.com/spf13/cobra", []string{"cmd/*"}},
 	{"github.com/spf13/pflag", []string{"cmd/*"}},
 	{"github.com/eclipse/paho.mqtt.golang", []string{"firehose/sink/mqtt", "firmware-sim/fleet", "deploy/bench/*", "deploy/fixture"}},

@@ -92,7 +92,7 @@ func (g *Gateway) duties() []work {
 	lead := func(duty work) work {
 		return func(ctx context.Context) error { return g.group.Lead(ctx, duty) }
 	}
-	all := []work{lead(g.streams.Run), lead(g.streams.Retain), g.rates.run(g.store)}
+	all := []work{lead(g.streams.Run), lead(g.streams.Retain), g.rates.run(g.store), g.cameras.run}
 	if g.site != nil {
 		return append(all, g.makeStreams) // by way of the leader
 	}
@@ -103,7 +103,10 @@ func (g *Gateway) duties() []work {
 // then waits for its end.
 func (g *Gateway) makeStreams(ctx context.Context) error {
 	for _, s := range g.config.Streams {
-		g.makeStream(ctx, s)
+		g.makeStream(ctx, shardlog.StreamSpec{Name: s.Name, Shards: s.Shards, Retention: time.Duration(s.Retention)})
+	}
+	for _, c := range g.config.Cameras {
+		g.makeStream(ctx, cameraSpec(c.Name, time.Duration(c.Retention)))
 	}
 	g.makeOnce.Do(func() { close(g.made) })
 	<-ctx.Done()
@@ -111,12 +114,12 @@ func (g *Gateway) makeStreams(ctx context.Context) error {
 }
 
 // makeStream makes one, however long it takes to find a leader.
-func (g *Gateway) makeStream(ctx context.Context, s StreamConfig) {
+func (g *Gateway) makeStream(ctx context.Context, s shardlog.StreamSpec) {
 	for {
 		if _, there := g.store.Stream(s.Name); there {
 			return
 		}
-		err := g.control.CreateStream(ctx, shardlog.StreamSpec{Name: s.Name, Shards: s.Shards, Retention: time.Duration(s.Retention)})
+		err := g.control.CreateStream(ctx, s)
 		kind := shardlog.KindOf(err)
 		switch {
 		case err == nil || kind == shardlog.InUse || ctx.Err() != nil:
@@ -145,6 +148,12 @@ func (g *Gateway) doors() []work {
 	}
 	if g.mqtt != nil {
 		all = append(all, g.settled(g.mqtt.Run))
+	}
+	if g.config.HTTPS != off {
+		all = append(all, g.serve(g.listener(3), g.secureConsole(), leaveTime))
+	}
+	if g.webrtc != nil {
+		all = append(all, g.webrtc.Run)
 	}
 	for _, d := range g.deliveries.fixed {
 		all = append(all, func(ctx context.Context) error { return g.group.Lead(ctx, d.Run) })
@@ -201,11 +210,11 @@ func (g *Gateway) open() error {
 	if g.site != nil {
 		g.addresses.Peer = g.site.address
 	}
-	g.opened = []net.Listener{socket, nil, nil}
+	g.opened = []net.Listener{socket, nil, nil, nil}
 	for i, l := range []struct {
 		name, address string
 		into          *string
-	}{{"api", g.config.API, &g.addresses.API}, {"console", g.config.Console, &g.addresses.Console}} {
+	}{{"api", g.config.API, &g.addresses.API}, {"console", g.config.Console, &g.addresses.Console}, {"https", g.config.HTTPS, &g.addresses.HTTPS}} {
 		if l.address == off {
 			continue
 		}
@@ -214,6 +223,19 @@ func (g *Gateway) open() error {
 			return g.closeAll(fmt.Errorf("open %s: %w (choose another with --%s)", l.name, err, l.name))
 		}
 		g.opened[i+1], *l.into = listener, listener.Addr().String()
+	}
+	if g.config.HTTPS != off {
+		secure, err := g.secured(g.opened[3])
+		if err != nil {
+			return g.closeAll(err)
+		}
+		g.opened[3] = secure
+	}
+	if g.webrtc != nil {
+		if err := g.webrtc.Listen(); err != nil {
+			return g.closeAll(fmt.Errorf("open media: %w (choose another with --media)", err))
+		}
+		g.addresses.Media = g.webrtc.Addr().String()
 	}
 	if g.mqtt != nil {
 		if err := g.mqtt.Listen(); err != nil {

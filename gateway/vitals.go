@@ -67,7 +67,7 @@ func (g *Gateway) isMade() bool {
 
 // console serves what monitors ask for.
 func (g *Gateway) console() *http.Server {
-	mux := http.NewServeMux()
+	mux := g.media()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		h := g.health()
 		answerHealth(w, h, h.Alive)

@@ -145,24 +145,28 @@ func parseRun(text string) (r Run, ok bool) {
 	return r, r.Why != ""
 }
 
-// ClusterSize is how many bytes AppendCluster writes for the part.
-func (p *Part) ClusterSize(origin int64) int {
-	body := p.clusterBody(origin)
+// ClusterSize is how many bytes AppendCluster writes for a part that starts so
+// many milliseconds behind the origin and has frames of these sizes.
+func ClusterSize(start int64, frames []int) int {
+	body := clusterBody(start, frames)
 	return 4 + sizeLen(uint64(body)) + body
 }
 
-func (p *Part) clusterBody(origin int64) int {
-	n := len(appendUint(nil, idTimestamp, uint64(p.Start-origin)))
-	for i := range p.Frames {
-		block := 4 + len(p.Frames[i].Data)
-		n += 1 + sizeLen(uint64(block)) + block
+func clusterBody(start int64, frames []int) int {
+	n := len(appendUint(nil, idTimestamp, uint64(start)))
+	for _, size := range frames {
+		n += 1 + sizeLen(uint64(4+size)) + 4 + size
 	}
 	return n
 }
 
 // AppendCluster writes the part's cluster with times less the origin.
 func (p *Part) AppendCluster(b []byte, origin int64) []byte {
-	body := p.clusterBody(origin)
+	sizes := make([]int, len(p.Frames))
+	for i := range p.Frames {
+		sizes[i] = len(p.Frames[i].Data)
+	}
+	body := clusterBody(p.Start-origin, sizes)
 	b = slices.Grow(b, body+16)
 	b = appendSize(appendID(b, idCluster), uint64(body))
 	b = appendUint(b, idTimestamp, uint64(p.Start-origin))

@@ -19,7 +19,8 @@ type Sink interface {
 // until the sender has said when they were, or until it is plain that it will
 // not. It is not safe for concurrent use.
 type Session struct {
-	Sink Sink
+	Sink   Sink
+	Expect int // tracks that will come; the first frames wait for all of them
 
 	tracks  []*member
 	clock   Clock
@@ -28,6 +29,8 @@ type Session struct {
 	running bool
 	strays  int
 	config  []chunk.Track
+	broken  bool // a picture came incomplete, and no key frame since
+	lastKey time.Time
 }
 
 type member struct {
@@ -124,6 +127,12 @@ func (m *member) near(rtp uint32) int64 {
 	return last + int64(int32(rtp-uint32(last)))
 }
 
+// Broken reports whether pictures depend on one that came incomplete.
+func (s *Session) Broken() bool { return s.broken }
+
+// LastKey is when the latest key frame came.
+func (s *Session) LastKey() time.Time { return s.lastKey }
+
 // Tick is to be called some times a second: what is waited for in vain is
 // given up.
 func (s *Session) Tick(now time.Time) {
@@ -144,6 +153,12 @@ func (s *Session) End(why chunk.Reason, now time.Time) {
 
 func (s *Session) take(m *member, units []Unit, now time.Time) {
 	for _, u := range units {
+		if m.number == chunk.VideoTrack && (u.Broken || u.Key) {
+			s.broken = u.Broken
+			if u.Key {
+				s.lastKey = now
+			}
+		}
 		if len(m.reports) > 0 {
 			r := m.reports[0]
 			m.reports = nil
@@ -169,7 +184,7 @@ func (s *Session) release(now time.Time) {
 	if s.running || len(s.held) == 0 {
 		return
 	}
-	waiting := false
+	waiting := len(s.tracks) < s.Expect
 	for _, m := range s.tracks {
 		waiting = waiting || !m.seen || !s.clock.Knows(m.number)
 	}

@@ -1,0 +1,181 @@
+package webrtc
+
+import (
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pion/rtp"
+	"github.com/pion/webrtc/v4"
+
+	"headgate/ingest/chunk"
+	"headgate/shardlog"
+)
+
+// camera is the live side of one camera: what it sends now, and who watches.
+type camera struct {
+	name shardlog.StreamName
+	now  func() time.Time
+
+	mu      sync.Mutex
+	source  any                              // guarded by mu: who sends now, nil: nobody
+	ask     func()                           // guarded by mu: asks the source for a key frame
+	end     func(chunk.Reason)               // guarded by mu: ends the source, because another takes its place
+	outlets map[webrtc.RTPCodecType]*outlet  // guarded by mu
+	viewers map[*session]webrtc.RTPCodecType // guarded by mu: live ones
+	since   time.Time                        // guarded by mu: when the source went
+}
+
+// take makes a source the camera's; the one before is ended.
+func (c *camera) take(source any, ask func(), end func(chunk.Reason)) {
+	c.mu.Lock()
+	before := c.end
+	c.source, c.ask, c.end = source, ask, end
+	c.mu.Unlock()
+	if before != nil {
+		before(chunk.Left)
+	}
+}
+
+// leave takes note that a source has gone.
+func (c *camera) leave(source any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.source == source {
+		c.source, c.ask, c.end, c.since = nil, nil, nil, c.now()
+	}
+}
+
+// live reports whether somebody sends.
+func (c *camera) live() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.source != nil && len(c.outlets) > 0
+}
+
+// gone reports whether nobody has sent for so long.
+func (c *camera) gone(long time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.source == nil && c.now().Sub(c.since) > long
+}
+
+// keyframe asks the source for one.
+func (c *camera) keyframe() {
+	c.mu.Lock()
+	ask := c.ask
+	c.mu.Unlock()
+	if ask != nil {
+		ask()
+	}
+}
+
+// outlet is the way of one track to those who watch. A source that follows
+// with the same codec goes on where the one before stopped; with another codec
+// the viewers have to come again.
+func (c *camera) outlet(kind webrtc.RTPCodecType, codec webrtc.RTPCodecCapability) (*outlet, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if o := c.outlets[kind]; o != nil && sameCodec(o.local.Codec(), codec) {
+		return o, nil
+	}
+	local, err := webrtc.NewTrackLocalStaticRTP(codec, kind.String(), string(c.name))
+	if err != nil {
+		return nil, err
+	}
+	if c.outlets == nil {
+		c.outlets = map[webrtc.RTPCodecType]*outlet{}
+	}
+	if c.outlets[kind] != nil {
+		for v := range c.viewers {
+			v.endSoon(chunk.Changed)
+		}
+	}
+	o := &outlet{local: local, rate: codec.ClockRate}
+	c.outlets[kind] = o
+	return o, nil
+}
+
+func sameCodec(a, b webrtc.RTPCodecCapability) bool {
+	return strings.EqualFold(a.MimeType, b.MimeType) && a.SDPFmtpLine == b.SDPFmtpLine && a.ClockRate == b.ClockRate
+}
+
+// all are the outlets, sound first.
+func (c *camera) all() []*outlet {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var all []*outlet
+	for _, kind := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo} {
+		if o := c.outlets[kind]; o != nil {
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+func (c *camera) join(v *session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.viewers == nil {
+		c.viewers = map[*session]webrtc.RTPCodecType{}
+	}
+	c.viewers[v] = 0
+}
+
+func (c *camera) part(v *session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.viewers, v)
+}
+
+func (c *camera) watching() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.viewers)
+}
+
+// outlet forwards packets to all viewers of a track, numbered so that a change
+// of the source, or a probe left out, is no hole to them.
+type outlet struct {
+	local *webrtc.TrackLocalStaticRTP
+	rate  uint32
+
+	mu       sync.Mutex
+	source   any       // guarded by mu
+	seq      uint16    // guarded by mu: to add to the source's
+	stamp    uint32    // guarded by mu: to add to the source's
+	lastSeq  uint16    // guarded by mu: sent
+	lastTime uint32    // guarded by mu: sent
+	at       time.Time // guarded by mu
+}
+
+// fresh reports whether nothing of that source has been sent yet.
+func (o *outlet) fresh(source any) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.source != source
+}
+
+// write sends one packet on. Its payload is only read.
+func (o *outlet) write(source any, h rtp.Header, payload []byte, now time.Time) error {
+	o.mu.Lock()
+	if o.source != source {
+		if o.source != nil {
+			o.seq = o.lastSeq + 1 - h.SequenceNumber
+			o.stamp = o.lastTime + uint32(now.Sub(o.at).Seconds()*float64(o.rate)) + 1 - h.Timestamp
+		}
+		o.source = source
+		o.lastSeq = h.SequenceNumber + o.seq - 1
+	}
+	if len(payload) == 0 {
+		o.seq--
+		o.mu.Unlock()
+		return nil
+	}
+	out := rtp.Header{Version: 2, Marker: h.Marker, SequenceNumber: h.SequenceNumber + o.seq, Timestamp: h.Timestamp + o.stamp}
+	if int16(out.SequenceNumber-o.lastSeq) > 0 {
+		o.lastSeq, o.lastTime, o.at = out.SequenceNumber, out.Timestamp, now
+	}
+	o.mu.Unlock()
+	return o.local.WriteRTP(&rtp.Packet{Header: out, Payload: payload})
+}
