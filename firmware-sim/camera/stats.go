@@ -32,3 +32,24 @@ type Frame struct {
 	Width     int    `json:"width"`
 	Height    int    `json:"height"`
 }
+
+// Plus adds two cameras' statistics up; one that is connected makes the sum so,
+// and the last error is that of the other if it has one.
+func (s Stats) Plus(other Stats) Stats {
+	s.Connected = s.Connected || other.Connected
+	s.Sessions += other.Sessions
+	s.Failures += other.Failures
+	s.LastError = orElse(other.LastError, s.LastError)
+	s.Frames += other.Frames
+	s.Keyframes += other.Keyframes
+	s.VideoPackets += other.VideoPackets
+	s.AudioPackets += other.AudioPackets
+	s.Packets += other.Packets
+	s.Retransmitted += other.Retransmitted
+	s.Dropped += other.Dropped
+	s.Bytes += other.Bytes
+	s.PLIs += other.PLIs
+	s.NACKs += other.NACKs
+	s.Requested += other.Requested
+	return s
+}
