@@ -8,9 +8,13 @@ import (
 	"time"
 
 	"github.com/pion/rtcp"
+	"go.uber.org/goleak"
 
 	"headgate/firmware-sim/camera"
 )
+
+// TestMain checks that cameras leave no goroutine behind.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // small is a video that is light to send.
 func small() camera.Video {
@@ -42,6 +46,7 @@ func frames(n int64) func(*camera.Camera) bool {
 }
 
 func TestWhatIsSentArrives(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	v := small()
 	c := publish(t, camera.Config{Endpoint: r.URL + "/moved", Video: v, Audio: camera.PCMU}, frames(75))
@@ -82,6 +87,7 @@ func TestWhatIsSentArrives(t *testing.T) {
 // TestReportsMapToTheClock checks that the time that a receiver computes for
 // the first frame is that of the ledger, and that beeps begin at full seconds.
 func TestReportsMapToTheClock(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	c := publish(t, camera.Config{Endpoint: r.URL + "/whip/door", Video: small(), Audio: camera.PCMA}, frames(66))
 	s, ledger := r.all()[0], c.Ledger()
@@ -120,6 +126,7 @@ func wall(report *rtcp.SenderReport, timestamp uint32, rate float64) float64 {
 }
 
 func TestLossesAreMended(t *testing.T) {
+	t.Parallel()
 	for name, loss := range map[string]camera.Loss{"single": {Share: 0.05}, "bursts": {Share: 0.1, Burst: 4}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -150,6 +157,7 @@ func TestLossesAreMended(t *testing.T) {
 }
 
 func TestScript(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	r.refuse = 1
 	mute, unmute := true, false
@@ -195,6 +203,7 @@ func TestScript(t *testing.T) {
 }
 
 func TestKeyframesOnRequest(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	v := small()
 	v.GOP = 1000
@@ -216,6 +225,7 @@ func TestKeyframesOnRequest(t *testing.T) {
 }
 
 func TestMicrophoneOnly(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	c := publish(t, camera.Config{Endpoint: r.URL + "/whip/door", Video: camera.Video{Off: true}}, func(c *camera.Camera) bool { return c.Stats().AudioPackets > 20 })
 	packets, missing := r.all()[0].ordered("audio", 0)
@@ -225,6 +235,7 @@ func TestMicrophoneOnly(t *testing.T) {
 }
 
 func TestServerGoesAway(t *testing.T) {
+	t.Parallel()
 	r := newReceiver(t)
 	closed := false
 	c := publish(t, camera.Config{Endpoint: r.URL + "/whip/door", Video: small(), Pause: 20 * time.Millisecond, Ledger: 10}, func(c *camera.Camera) bool {

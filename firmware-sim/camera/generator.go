@@ -103,10 +103,10 @@ func (g *Generator) shade(column, row int, number uint32, flash bool) int {
 	return black
 }
 
-// noise is the next byte of noise, within what video levels allow.
+// noise is the next of the noise, 0 to 63.
 func (g *Generator) noise() byte {
 	g.random ^= g.random << 13
 	g.random ^= g.random >> 7
 	g.random ^= g.random << 17
-	return byte(48 + g.random>>58)
+	return byte(g.random >> 58)
 }

@@ -115,12 +115,15 @@ func (s *slice) level(level int) {
 	s.bits.fixed(size, uint64(suffix))
 }
 
-// pcm is a macroblock of samples as they are.
-func (s *slice) pcm(sample func() byte) {
+// pcm is a macroblock of samples as they are: 256 of luma, then 128 of chroma.
+func (s *slice) pcm(noise func() byte) {
 	s.kind(25)
 	s.bits.align()
-	for range pcmBytes {
-		s.bits.bytes = append(s.bits.bytes, sample())
+	for range 256 {
+		s.bits.bytes = append(s.bits.bytes, grey-32+noise())
+	}
+	for range pcmBytes - 256 {
+		s.bits.bytes = append(s.bits.bytes, 128-32+noise())
 	}
 }
 
