@@ -73,13 +73,6 @@ var libraries = []struct {
 	{"github.com/jackc/pgx/v5", []string{"firehose/sink/redshift"}},
 	{"github.com/goccy/go-yaml", []string{"gateway"}},
 	{"github.com/prometheus/client_golang", []string{"gateway"}},
-	{"github.com/pion/webrtc/v4", []string{"ingest/webrtc", "firmware-sim/camera"}},
-	{"github.com/pion/ice/v4", []string{"ingest/webrtc", "firmware-sim/camera"}},
-	{"github.com/pion/interceptor", []string{"ingest/webrtc", "firmware-sim/camera"}},
-	{"github.com/pion/logging", []string{"ingest/webrtc", "firmware-sim/camera"}},
-	{"github.com/pion/sdp/v3", []string{"ingest/webrtc"}},
-	{"github.com/pion/rtp", []string{"ingest/*", "firmware-sim/camera"}},
-	{"github.com/pion/rtcp", []string{"ingest/*", "firmware-sim/camera"}},
 	{"github.com/bluenviron/gortsplib/v5", []string{"ingest/rtsp", "ingest/track"}},        // the client; the depacketizers
 	{"github.com/bluenviron/mediacommon/v2", []string{"gateway/playback", "ingest/track"}}, // MP4; what bitstreams say of themselves
 	{"golang.org/x/image", []string{"gateway/playback"}},                                   // VP8 stills
@@ -87,6 +80,7 @@ var libraries = []struct {
 	{"github.com/spf13/pflag", []string{"cmd/*"}},
 	{"github.com/eclipse/paho.mqtt.golang", []string{"firehose/sink/mqtt", "firmware-sim/fleet", "deploy/bench/*", "deploy/fixture"}},
 	{"golang.org/x/sync", []string{"shardlog/*", "sync/*", "ingest/*", "firehose/*", "gateway", "gateway/*", "firmware-sim/*", "cmd/*", "deploy/bench/*", "deploy/bench/internal/*", "deploy/prove/proofs/*"}}, // errgroup: how every Run owns its goroutines
+	{"github.com/pion", []string{"ingest/webrtc", "ingest/track", "ingest/rtsp", "firmware-sim/camera"}}, // packets, sessions: what media come in
 	{"github.com/twmb/franz-go", []string{"firehose/sink/kafka"}},
 	{"github.com/anishathalye/porcupine", []string{"deploy/prove/proofs/histories/history"}},
 	{"github.com/tidwall/gjson", []string{"firehose/transform", "firehose/transform/predicate"}}, // looks into JSON, in conditions and in edits

@@ -1,6 +1,7 @@
-// Command firmware-sim runs simulated devices against an MQTT door and checks
-// that what was acknowledged to them can be read again. It knows nothing of
-// the gateway but its MQTT address and the records it gives back.
+// Command firmware-sim runs simulated devices against an MQTT door, checks that
+// what was acknowledged to them can be read again, and runs simulated cameras
+// against a WHIP door. It knows nothing of the gateway but these doors'
+// addresses and the records it gives back.
 package main
 
 import (
@@ -56,12 +57,14 @@ func command() *cobra.Command {
 MQTT connection, believable sensors and, with --state, a synced ring file for
 what it cannot send. Every acknowledgement goes to an oracle file, so that
 "firmware-sim verify" can tell what was lost, doubled, altered or reordered.
+Cameras that publish by WHIP are apart: "firmware-sim camera".
 
 Exit codes: 0 good, 1 failed, 2 usage.`,
 		Example: `  firmware-sim run --broker 127.0.0.1:1883 --devices 50 --rate 2
   firmware-sim run --devices 10000 --messages 10 --oracle acked.txt
   headgate tail telemetry -o json | firmware-sim verify --oracle acked.txt
-  firmware-sim bench --window 1024 --duration 10s`,
+  firmware-sim bench --window 1024 --duration 10s
+  firmware-sim camera --whip http://127.0.0.1:8080/whip/door --token T`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noArgs,
@@ -69,7 +72,7 @@ Exit codes: 0 good, 1 failed, 2 usage.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(runCommand(), verifyCommand(), benchCommand())
+	root.AddCommand(runCommand(), verifyCommand(), benchCommand(), cameraCommand())
 	return root
 }
 

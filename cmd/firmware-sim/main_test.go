@@ -44,6 +44,15 @@ func TestExitCodes(t *testing.T) {
 		"bench --password-file /nonexistent": 1,
 		"verify":                             2,
 		"verify --oracle /nonexistent":       1,
+		"camera":                             2,
+		"camera --whip nowhere":              2,
+		"camera --whip http://127.0.0.1:1/x --size 12by10":                   2,
+		"camera --whip http://127.0.0.1:1/x --bitrate fast":                  2,
+		"camera --whip http://127.0.0.1:1/x --loss 100%":                     2,
+		"camera --whip http://127.0.0.1:1/x --cameras 0":                     2,
+		"camera --whip http://127.0.0.1:1/x --audio mp3":                     2,
+		"camera --whip http://127.0.0.1:1/x --token-file /nonexistent":       1,
+		"camera --whip http://127.0.0.1:1/x --for 50ms -o json":              1,
 		"run --messages 1 --duration 50ms --grace 50ms --broker 127.0.0.1:1": 1,
 	} {
 		if _, got := execute("", strings.Fields(line)...); got != want {
