@@ -1,6 +1,7 @@
 package track
 
 import (
+	"slices"
 	"time"
 
 	"headgate/ingest/chunk"
@@ -227,6 +228,7 @@ func (s *Session) show() (changed bool) {
 		m.shown, m.ready = t, true
 		s.config = append(s.config, t)
 	}
+	slices.SortFunc(s.config, func(a, b chunk.Track) int { return int(a.Number) - int(b.Number) })
 	return changed
 }
 
