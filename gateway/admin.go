@@ -26,6 +26,8 @@ type admin struct {
 	keys       *access.Keys
 	site       siteAdmin
 	deliveries deliveryAdmin
+	cameras    cameraAdmin
+	footage    http.Handler // below /cameras/NAME/
 	status     func() Status
 	verify     func(ctx context.Context, yield verifyYield) error
 	level      *slog.LevelVar
@@ -65,6 +67,12 @@ func (a *admin) handler() http.Handler {
 	handle("POST /deliveries/{delivery}/pause", a.pauseDelivery)
 	handle("POST /deliveries/{delivery}/resume", a.resumeDelivery)
 	handle("POST /deliveries/{delivery}/seek", a.seekDelivery)
+	handle("GET /cameras", a.listCameras)
+	handle("POST /cameras", a.addCamera)
+	handle("DELETE /cameras/{camera}", a.removeCamera)
+	handle("POST /cameras/{camera}/tokens", a.renewTokens)
+	handle("PUT /cameras/{camera}/telemetry", a.accompanyCamera)
+	mux.Handle("GET /cameras/{camera}/", a.footage)
 	handle("GET /verify", a.verifyBlocks)
 	handle("PUT /keys", a.reloadKeys)
 	handle("PUT /log-level", a.setLevel)

@@ -198,6 +198,7 @@ func (c *cameras) status(streams []StreamStatus) []CameraStatus {
 			continue
 		}
 		one := CameraStatus{Name: s.Name, Source: "whip", Retention: s.Retention, Stored: s.Stored, Oldest: s.Oldest, Latest: s.Newest}
+		one.Live = c.g.webrtc != nil && c.g.webrtc.Live(name)
 		if r := c.recorders[name]; r != nil {
 			one.RecorderStats = r.Stats()
 		}

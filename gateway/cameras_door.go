@@ -72,13 +72,7 @@ func (g *Gateway) media() *http.ServeMux {
 // any where nobody is asked who he is.
 func (c *cameras) telemetry(r *http.Request, name shardlog.StreamName) []shardlog.StreamName {
 	if c.g.config.Open {
-		var all []shardlog.StreamName
-		for _, s := range c.g.store.Streams() {
-			if !s.Name.Own() {
-				all = append(all, s.Name)
-			}
-		}
-		return all
+		return c.streams()
 	}
 	s, _, err := c.state(r.Context(), name)
 	if err != nil {

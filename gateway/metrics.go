@@ -49,6 +49,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		m.gauge("headgate_stream_shards", "open shards", float64(one.Shards), "stream", one.Name)
 	}
 	c.doors(m, s)
+	c.cameras(m, s)
 	c.deliveries(m, s)
 	if s.Site != nil {
 		c.site(m, *s.Site)

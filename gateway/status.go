@@ -9,6 +9,7 @@ import (
 	"headgate/gateway/firehoseapi"
 	"headgate/gateway/kinesisapi"
 	"headgate/ingest/mqtt"
+	"headgate/ingest/webrtc"
 )
 
 // Status is how a gateway is doing: the document behind `headgate status`.
@@ -26,6 +27,8 @@ type Status struct {
 	Streams   []StreamStatus `json:"streams"`
 	Site      *SiteStatus    `json:"site,omitempty"` // absent of a gateway that has no peers
 
+	Cameras    []CameraStatus   `json:"cameras,omitempty"`
+	WebRTC     *webrtc.Stats    `json:"webrtc,omitempty"`
 	Deliveries []DeliveryStatus `json:"deliveries,omitempty"`
 	Uplink     UplinkStatus     `json:"uplink"`
 	MQTT       *mqtt.Stats      `json:"mqtt,omitempty"`
@@ -99,6 +102,11 @@ func (g *Gateway) Status() Status {
 		Addresses: g.addresses, Health: g.health(), Clock: g.clockStatus(), Log: g.logStatus(), Disk: g.diskStatus(),
 		Streams: g.streamStatus(), Site: g.siteStatus(), Deliveries: g.deliveryStatus(), Uplink: g.deliveries.link.Status(),
 		API: APIStatus{Door: g.door.Stats(), Kinesis: g.kinesis.Stats(), Firehose: g.firehose.Stats()},
+	}
+	s.Cameras = g.cameras.status(s.Streams)
+	if g.webrtc != nil {
+		w := g.webrtc.Stats()
+		s.WebRTC = &w
 	}
 	if g.mqtt != nil {
 		m := g.mqtt.Stats()

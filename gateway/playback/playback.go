@@ -26,13 +26,20 @@ type Config struct {
 	Reader    shardlog.Reader
 	Catalog   shardlog.Catalog
 	Now       func() time.Time
+	// Refuse answers an error; nil: as a problem (RFC 9457).
+	Refuse func(w http.ResponseWriter, err error)
 }
 
 // Player answers requests for footage.
 type Player struct{ config Config }
 
 // New makes a Player.
-func New(c Config) *Player { return &Player{config: c} }
+func New(c Config) *Player {
+	if c.Refuse == nil {
+		c.Refuse = refuse
+	}
+	return &Player{config: c}
+}
 
 // Handler answers below /cameras/{camera}/.
 func (p *Player) Handler() http.Handler {
@@ -79,7 +86,7 @@ func (p *Player) let(answer func(*ask) error) http.HandlerFunc {
 			err = answer(a)
 		}
 		if err != nil {
-			refuse(w, err)
+			p.config.Refuse(w, err)
 		}
 	}
 }

@@ -218,6 +218,14 @@ func (s *Server) admit(one *session) error {
 	return nil
 }
 
+// Live reports whether a camera sends to this gateway.
+func (s *Server) Live(name shardlog.StreamName) bool {
+	s.mu.Lock()
+	c := s.cameras[name]
+	s.mu.Unlock()
+	return c != nil && c.live()
+}
+
 func (s *Server) forget(one *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
