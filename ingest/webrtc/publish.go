@@ -66,7 +66,7 @@ func (s *Server) publish(ctx context.Context, camera *camera, offer string) (*se
 		one.end(chunk.Left)
 		return nil, "", err
 	}
-	camera.take(one, p.keyframe, func(why chunk.Reason) { one.end(why) })
+	camera.take(one, p.footage.Expect, p.keyframe, func(why chunk.Reason) { one.end(why) })
 	return one, answer, nil
 }
 
