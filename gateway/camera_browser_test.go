@@ -163,3 +163,14 @@ func TestHLSPlays(t *testing.T) {
 		}
 	}
 }
+
+// TestFromGlassToGlass measures the delay from one page's picture to another's.
+func TestFromGlassToGlass(t *testing.T) {
+	browsers(t)
+	_, base := filming(t, nil)
+	var told struct{ Frames, P50, P95 int }
+	browse(t, &told, "delay.mjs", base, "clock")
+	if told.Frames < 30 {
+		t.Errorf("%d frames were seen", told.Frames)
+	}
+}
