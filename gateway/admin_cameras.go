@@ -103,6 +103,9 @@ func (c *cameras) remove(ctx context.Context, name shardlog.StreamName) error {
 	if err := c.g.states.Mutate(ctx, shardlog.Mutation{Space: cameraSpace, Key: string(name)}); err != nil {
 		return err
 	}
+	if c.g.webrtc != nil {
+		c.g.webrtc.End(name)
+	}
 	c.mu.Lock()
 	delete(c.recorders, name)
 	c.mu.Unlock()

@@ -24,6 +24,7 @@ type cameras struct {
 
 	mu        sync.Mutex
 	recorders map[shardlog.StreamName]*chunk.Recorder // guarded by mu
+	fetching  map[shardlog.StreamName]*fetched        // guarded by mu
 	group     *errgroup.Group                         // guarded by mu; nil while nothing can be recorded
 	running   context.Context                         // guarded by mu: of group
 }
@@ -199,6 +200,10 @@ func (c *cameras) status(streams []StreamStatus) []CameraStatus {
 		}
 		one := CameraStatus{Name: s.Name, Source: "whip", Retention: s.Retention, Stored: s.Stored, Oldest: s.Oldest, Latest: s.Newest}
 		one.Live = c.g.webrtc != nil && c.g.webrtc.Live(name)
+		if f := c.fetching[name]; f != nil {
+			s := f.camera.Stats()
+			one.Source, one.Live, one.Fault = "rtsp", s.Playing, s.Fault
+		}
 		if r := c.recorders[name]; r != nil {
 			one.RecorderStats = r.Stats()
 		}

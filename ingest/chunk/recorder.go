@@ -238,8 +238,8 @@ func Entries(key string, part []byte) []shardlog.Entry {
 	return append(all, shardlog.Entry{Key: key, Data: part})
 }
 
-// store puts entries until all are stored. It reports false when ctx ended
-// before.
+// store puts entries until all are stored, or never will be. It reports false
+// when ctx ended before.
 func (r *Recorder) store(ctx context.Context, entries []shardlog.Entry) bool {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		results, err := r.Writer.Put(ctx, r.Stream, entries)
@@ -251,6 +251,12 @@ func (r *Recorder) store(ctx context.Context, entries []shardlog.Entry) bool {
 		}
 		if err == nil && len(results) > 0 {
 			err = results[0].Err
+		}
+		if kind := shardlog.KindOf(err); kind == shardlog.NotFound || kind == shardlog.Invalid { // the camera was removed
+			r.mu.Lock()
+			r.stats.Dropped++
+			r.mu.Unlock()
+			return true
 		}
 		r.mu.Lock()
 		if shardlog.KindOf(err) == shardlog.Throttled {
