@@ -33,7 +33,7 @@ does), or is fetched by RTSP; it is watched by WHEP (a browser at /watch/NAME).`
 	cmd.AddCommand(&cobra.Command{
 		Use: "list", Short: "Show the cameras", Args: noArgs, Example: "  headgate camera list -o json",
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.cameraList(cmd) },
-	}, a.cameraAdd(), a.cameraRemove(), a.cameraToken(), a.cameraTelemetry(), a.cameraTimeline(), a.cameraExport())
+	}, a.cameraAdd(), a.cameraRemove(), a.cameraToken(), a.cameraTelemetry(), a.cameraTimeline(), a.cameraExport(), a.cameraDiscover())
 	return cmd
 }
 
