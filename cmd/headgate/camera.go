@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"headgate/gateway"
-	"headgate/shardlog"
 )
 
 func (a *app) camera() *cobra.Command {
@@ -83,9 +82,7 @@ func (a *app) cameraAdd() *cobra.Command {
 					rtsp.Password = &gateway.Secret{File: full}
 				}
 			}
-			for _, t := range telemetry {
-				spec.Telemetry = append(spec.Telemetry, shardlog.StreamName(t))
-			}
+			spec.Telemetry = telemetry
 			t, err := a.client().AddCamera(cmd.Context(), spec)
 			return a.showTokens(cmd, t, err)
 		},
@@ -155,11 +152,7 @@ func (a *app) cameraTelemetry() *cobra.Command {
 		Use: "telemetry NAME [STREAM…]", Short: "Say which streams go with a camera's clips", Args: usage(cobra.MinimumNArgs(1)),
 		Example: "  headgate camera telemetry door telemetry\n  headgate camera telemetry door    (none)",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			streams := []shardlog.StreamName{}
-			for _, s := range args[1:] {
-				streams = append(streams, shardlog.StreamName(s))
-			}
-			return a.client().AccompanyCamera(cmd.Context(), args[0], streams)
+			return a.client().AccompanyCamera(cmd.Context(), args[0], args[1:])
 		},
 	}
 }
