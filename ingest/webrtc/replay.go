@@ -38,9 +38,10 @@ type played struct {
 
 // Packets of a replay.
 const (
-	payloadBytes = 1180             // of one packet
-	maxPause     = 2 * time.Second  // a longer hole in the footage is skipped
-	leadTime     = 60 * time.Second // how far ahead of a viewer that is slow nothing is sent
+	payloadBytes = 1180                   // of one packet
+	maxPause     = 2 * time.Second        // a longer hole in the footage is skipped
+	leadTime     = 60 * time.Second       // how far ahead of a viewer that is slow nothing is sent
+	packetTime   = 100 * time.Microsecond // between packets that are sent at once: sockets take no more
 )
 
 // watchLog opens a replay from a time on; it goes on into what is recorded
@@ -170,7 +171,9 @@ func (r *replay) play(ctx context.Context, f chunk.Frame) bool {
 		}
 		r.last = f.At
 	}
-	t.write(f, r.speed)
+	if packets := t.write(f, r.speed); f.At < r.from {
+		return r.pause(ctx, time.Duration(packets)*packetTime)
+	}
 	return true
 }
 
@@ -186,8 +189,8 @@ func (r *replay) pause(ctx context.Context, d time.Duration) bool {
 	return false
 }
 
-// write sends a frame in packets.
-func (p *played) write(f chunk.Frame, speed float64) {
+// write sends a frame, and answers in how many packets.
+func (p *played) write(f chunk.Frame, speed float64) int {
 	data := f.Data
 	if p.Codec == chunk.H264 || p.Codec == chunk.H265 {
 		data = annexB(data)
@@ -199,6 +202,7 @@ func (p *played) write(f chunk.Frame, speed float64) {
 		p.seq++
 		_ = p.local.WriteRTP(&rtp.Packet{Header: h, Payload: payload}) // a viewer who has gone is noticed by its session
 	}
+	return len(payloads)
 }
 
 // annexB puts start codes where lengths stand.
