@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -83,7 +84,14 @@ func newRig(t *testing.T, change func(*webrtc.Config)) *rig {
 		r.running.Wait()
 	})
 	t.Cleanup(r.stop)
-	web := httptest.NewServer(r.Handler())
+	mux := http.NewServeMux()
+	mux.Handle("/", r.Handler())
+	mux.HandleFunc("GET /page", func(w http.ResponseWriter, _ *http.Request) { // for scripts that drive browsers
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, "<!doctype html><video autoplay muted></video>")
+	})
+	mux.Handle("GET /modules/", http.StripPrefix("/modules/", http.FileServer(http.Dir(modules()))))
+	web := httptest.NewServer(mux)
 	t.Cleanup(web.Close)
 	r.base = web.URL
 	until(t, "running", func() bool { return r.ask(http.MethodGet, "/whip/door", "p", "", "").status == http.StatusNoContent })
@@ -226,6 +234,16 @@ func (r *rig) spans() []chunk.Span {
 		r.t.Fatal(err)
 	}
 	return spans
+}
+
+// modules is where deploy/test puts what drives browsers.
+func modules() string {
+	folder := os.Getenv("HEADGATE_PEERS")
+	if folder == "" {
+		cache, _ := os.UserCacheDir() // without one nothing is found
+		folder = filepath.Join(cache, "headgate", "peers")
+	}
+	return filepath.Join(folder, "browser", "node_modules")
 }
 
 // need finds a program that a test is about.
