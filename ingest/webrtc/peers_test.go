@@ -8,12 +8,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
+	"github.com/pion/rtp"
 	pion "github.com/pion/webrtc/v4"
 
 	"headgate/ingest/chunk"
+	"headgate/ingest/webrtc"
 )
 
 // drive runs a peer that others wrote, and reads what it printed.
@@ -69,17 +72,19 @@ func TestAiortc(t *testing.T) {
 }
 
 // TestTheAuthorsClients: the WHIP and WHEP clients of the specification's
-// author trickle, view, restart and stop.
+// author trickle, view, restart and stop. Version 1.2.0 cannot use an answer to
+// a restart that has more than one candidate (it joins them by commas), and we
+// have one for UDP and one for TCP: that the restart itself works is shown by
+// TestARestartGoesOn.
 func TestTheAuthorsClients(t *testing.T) {
 	need(t, "chromium")
 	r := newRig(t, nil)
 	var told struct {
-		Encoded, Decoded, AfterRestart int
-		State                          string
-		Asked                          [][2]any
+		Encoded, Decoded int
+		Asked            [][2]any
 	}
 	drive(t, &told, "node", script(t, "whipwhep.mjs"), r.base)
-	if told.Decoded == 0 || told.AfterRestart <= told.Decoded || told.State != "connected" {
+	if told.Decoded == 0 {
 		t.Errorf("%+v", told)
 	}
 	patched := false
@@ -135,4 +140,58 @@ func TestByTCPAlone(t *testing.T) {
 		t.Fatalf("%v: %d %s", err, a.status, a.body)
 	}
 	until(t, "connected by TCP", func() bool { return pc.ConnectionState() == pion.PeerConnectionStateConnected })
+}
+
+// TestARestartGoesOn restarts ICE while media flow, as a client does whose
+// network changed.
+func TestARestartGoesOn(t *testing.T) {
+	r := newRig(t, nil)
+	pc := peer(t)
+	local, err := pion.NewTrackLocalStaticRTP(pion.RTPCodecCapability{MimeType: pion.MimeTypeOpus, ClockRate: 48000, Channels: 2}, "audio", "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pc.AddTransceiverFromTrack(local, pion.RTPTransceiverInit{Direction: pion.RTPTransceiverDirectionSendonly}); err != nil {
+		t.Fatal(err)
+	}
+	a := r.ask("POST", "/whip/door", "p", typeSDP, offer(t, pc))
+	if err := pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeAnswer, SDP: a.body}); err != nil {
+		t.Fatalf("%v: %d %s", err, a.status, a.body)
+	}
+	seq := uint16(0)
+	send := func() uint64 {
+		seq++
+		_ = local.WriteRTP(&rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: seq, Timestamp: uint32(seq) * 960}, Payload: []byte{0xf8, 0xff, 0xfe}})
+		return r.Stats().Packets
+	}
+	until(t, "media", func() bool { return send() > 10 })
+	again, err := pc.CreateOffer(&pion.OfferOptions{ICERestart: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gathered := pion.GatheringCompletePromise(pc)
+	if err := pc.SetLocalDescription(again); err != nil {
+		t.Fatal(err)
+	}
+	<-gathered
+	b := r.ask("PATCH", a.header.Get("Location"), "p", typeFragment, webrtc.FragmentOf(pc.LocalDescription().SDP), "If-Match", "*")
+	if b.status != 200 {
+		t.Fatalf("%d %s", b.status, b.body)
+	}
+	answer := a.body
+	for _, name := range []string{"ice-ufrag", "ice-pwd"} {
+		line := regexp.MustCompile(`a=` + name + `:\S+`)
+		answer = line.ReplaceAllString(answer, line.FindString(b.body))
+	}
+	if err := pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeAnswer, SDP: answer}); err != nil {
+		t.Fatal(err)
+	}
+	long := time.NewTimer(8 * time.Second) // longer than what was agreed before lasts
+	defer long.Stop()
+	before := send()
+	<-long.C
+	until(t, "media go on", func() bool { return send() > before+20 })
+	if s := pc.ICEConnectionState(); s != pion.ICEConnectionStateConnected && s != pion.ICEConnectionStateCompleted {
+		t.Errorf("ICE is %v", s)
+	}
 }
