@@ -3,30 +3,23 @@ package s3
 import (
 	"errors"
 	"net/http"
-	"strconv"
-	"time"
-
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
 	"headgate/firehose"
 )
 
-// coded is an error that names itself, as all of S3's do.
-type coded interface{ ErrorCode() string }
-
 func codeOf(err error) string {
-	var c coded
-	if errors.As(err, &c) {
-		return c.ErrorCode()
+	var f *failure
+	if errors.As(err, &f) {
+		return f.code
 	}
 	return ""
 }
 
 // statusOf is the HTTP status of an error, zero when no answer came.
 func statusOf(err error) int {
-	var r *awshttp.ResponseError
-	if errors.As(err, &r) {
-		return r.HTTPStatusCode()
+	var f *failure
+	if errors.As(err, &f) {
+		return f.status
 	}
 	return 0
 }
@@ -63,11 +56,9 @@ func classify(err error) firehose.Result {
 
 func throttled(err error) firehose.Result {
 	r := firehose.Fail(firehose.Throttled, err)
-	var response *awshttp.ResponseError
-	if errors.As(err, &response) && response.HTTPResponse() != nil {
-		if seconds, err := strconv.Atoi(response.HTTPResponse().Header.Get("Retry-After")); err == nil && seconds > 0 {
-			r.RetryAfter = time.Duration(seconds) * time.Second
-		}
+	var f *failure
+	if errors.As(err, &f) {
+		r.RetryAfter = f.after
 	}
 	return r
 }

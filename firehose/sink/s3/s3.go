@@ -11,11 +11,6 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-
 	"headgate/firehose"
 	"headgate/shardlog"
 )
@@ -28,13 +23,13 @@ type Config struct {
 	PathStyle bool   // the bucket in the path: most servers other than Amazon's
 	AccessKey string
 	SecretKey string
-	Client    *http.Client // nil: the SDK's
+	Client    *http.Client // nil: one of its own
 }
 
 // Sink is a bucket.
 type Sink struct {
-	bucket, name string
-	client       *s3.Client
+	name   string
+	client *client
 }
 
 var _ firehose.Sink = (*Sink)(nil)
@@ -47,19 +42,15 @@ func Open(c Config) (*Sink, error) {
 	if c.Region == "" {
 		c.Region = "us-east-1"
 	}
-	o := s3.Options{
-		Region: c.Region, UsePathStyle: c.PathStyle, Retryer: aws.NopRetryer{},
-		Credentials: credentials.NewStaticCredentialsProvider(c.AccessKey, c.SecretKey, ""),
-	}
-	if c.Client != nil {
-		o.HTTPClient = c.Client
-	}
 	name := "s3://" + c.Bucket
 	if c.Endpoint != "" {
-		o.BaseEndpoint = aws.String(c.Endpoint)
 		name += " at " + c.Endpoint
 	}
-	return &Sink{bucket: c.Bucket, name: name, client: s3.New(o)}, nil
+	client, err := newClient(c)
+	if err != nil {
+		return nil, err
+	}
+	return &Sink{name: name, client: client}, nil
 }
 
 // Caps has no limit that a batch could reach: objects may have 10,000 parts.
@@ -73,7 +64,7 @@ func (s *Sink) Close() error { return nil }
 
 // Probe asks whether the bucket exists and takes our credentials.
 func (s *Sink) Probe(ctx context.Context) firehose.Result {
-	if _, err := s.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.bucket}); err != nil {
+	if err := s.client.headBucket(ctx); err != nil {
 		return classify(err)
 	}
 	return firehose.Result{Class: firehose.Delivered}
@@ -132,22 +123,13 @@ func metadata(b *firehose.Batch) map[string]string {
 // look asks for what is under the batch's name; known is false when nothing
 // is, or nobody answers.
 func (s *Sink) look(ctx context.Context, b *firehose.Batch) (r firehose.Result, known bool) {
-	head, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: &b.Object})
+	head, err := s.client.headObject(ctx, b.Object)
 	if err != nil {
 		return firehose.Result{}, false
 	}
 	want := metadata(b)
-	if head.Metadata[metaBatch] == want[metaBatch] && head.Metadata[metaSHA256] == want[metaSHA256] {
+	if head.Get("X-Amz-Meta-"+metaBatch) == want[metaBatch] && head.Get("X-Amz-Meta-"+metaSHA256) == want[metaSHA256] {
 		return firehose.Result{Class: firehose.Delivered, Already: true}, true
 	}
 	return firehose.Fail(firehose.Config, fmt.Errorf("%s is in the bucket with other content: move it away", b.Object)), true
-}
-
-// put sends an object that fits into one part.
-func (s *Sink) put(ctx context.Context, b *firehose.Batch, body readSeeker) error {
-	_, err := s.client.PutObject(ctx, &s3.PutObjectInput{
-		Bucket: &s.bucket, Key: &b.Object, Body: body, Metadata: metadata(b), IfNoneMatch: aws.String("*"),
-		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
-	})
-	return err
 }

@@ -4,17 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/md5"
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/hex"
-	"hash/crc32"
-	"io"
 	"strings"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"headgate/firehose"
 )
@@ -22,8 +14,6 @@ import (
 // partBytes is the least that S3 takes as a part other than the last, and the
 // most of an object that is in memory.
 const partBytes = 5 << 20
-
-type readSeeker = io.ReadSeeker
 
 // upload is one object on its way: a single put while it fits into a part,
 // else a multipart upload, which nobody sees before it is complete.
@@ -33,9 +23,9 @@ type upload struct {
 	batch *firehose.Batch
 
 	buf   bytes.Buffer
-	id    string               // of the multipart upload, "" while there is none
-	there map[int32]types.Part // of an earlier attempt
-	parts []types.CompletedPart
+	id    string         // of the multipart upload, "" while there is none
+	there map[int32]part // of an earlier attempt
+	parts []part
 	sent  int64
 }
 
@@ -61,18 +51,15 @@ func (u *upload) part() error {
 	}
 	number := int32(len(u.parts) + 1)
 	if there, ok := u.there[number]; ok && same(there, u.buf.Bytes()) {
-		u.parts = append(u.parts, types.CompletedPart{PartNumber: aws.Int32(number), ETag: there.ETag, ChecksumCRC32: there.ChecksumCRC32})
+		u.parts = append(u.parts, there)
 		u.buf.Reset()
 		return nil
 	}
-	out, err := u.sink.client.UploadPart(u.ctx, &s3.UploadPartInput{
-		Bucket: &u.sink.bucket, Key: &u.batch.Object, UploadId: &u.id, PartNumber: aws.Int32(number),
-		Body: bytes.NewReader(u.buf.Bytes()), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
-	})
+	sent, err := u.sink.client.uploadPart(u.ctx, u.batch.Object, u.id, number, u.buf.Bytes())
 	if err != nil {
 		return err
 	}
-	u.parts = append(u.parts, types.CompletedPart{PartNumber: aws.Int32(number), ETag: out.ETag, ChecksumCRC32: out.ChecksumCRC32})
+	u.parts = append(u.parts, sent)
 	u.sent += int64(u.buf.Len())
 	u.buf.Reset()
 	return nil
@@ -86,32 +73,23 @@ func (u *upload) begin() error {
 	if u.batch.Retried && u.resume() {
 		return nil
 	}
-	out, err := u.sink.client.CreateMultipartUpload(u.ctx, &s3.CreateMultipartUploadInput{
-		Bucket: &u.sink.bucket, Key: &u.batch.Object, Metadata: metadata(u.batch), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
-	})
-	if err != nil {
-		return err
-	}
-	u.id = aws.ToString(out.UploadId)
-	return nil
+	id, err := u.sink.client.createUpload(u.ctx, u.batch.Object, metadata(u.batch))
+	u.id = id
+	return err
 }
 
 // finish makes the object visible.
 func (u *upload) finish() error {
 	if u.id == "" {
 		u.sent = int64(u.buf.Len())
-		return u.sink.put(u.ctx, u.batch, bytes.NewReader(u.buf.Bytes()))
+		return u.sink.client.putObject(u.ctx, u.batch.Object, metadata(u.batch), u.buf.Bytes())
 	}
 	if u.buf.Len() > 0 {
 		if err := u.part(); err != nil {
 			return err
 		}
 	}
-	_, err := u.sink.client.CompleteMultipartUpload(u.ctx, &s3.CompleteMultipartUploadInput{
-		Bucket: &u.sink.bucket, Key: &u.batch.Object, UploadId: &u.id, IfNoneMatch: aws.String("*"),
-		MultipartUpload: &types.CompletedMultipartUpload{Parts: u.parts},
-	})
-	return err
+	return u.sink.client.completeUpload(u.ctx, u.batch.Object, u.id, u.parts)
 }
 
 // courtesyTime bounds what saves cost and is not needed for the delivery.
@@ -122,16 +100,14 @@ const courtesyTime = 15 * time.Second
 func (u *upload) resume() bool {
 	ctx, cancel := context.WithTimeout(u.ctx, courtesyTime)
 	defer cancel()
-	left, err := u.sink.client.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: &u.sink.bucket, Prefix: &u.batch.Object})
+	left, err := u.sink.client.uploads(ctx, u.batch.Object)
 	if err != nil {
 		return false
 	}
-	for _, one := range left.Uploads {
-		switch id := aws.ToString(one.UploadId); {
-		case aws.ToString(one.Key) != u.batch.Object || id == "":
-		case u.id == "" && u.list(ctx, id):
+	for _, id := range left {
+		if u.id == "" && u.list(ctx, id) {
 			u.id = id
-		default:
+		} else {
 			u.giveBack(u.ctx, id)
 		}
 	}
@@ -140,33 +116,22 @@ func (u *upload) resume() bool {
 
 // list learns which parts of an upload are there.
 func (u *upload) list(ctx context.Context, id string) bool {
-	u.there = map[int32]types.Part{}
-	pages := s3.NewListPartsPaginator(u.sink.client, &s3.ListPartsInput{Bucket: &u.sink.bucket, Key: &u.batch.Object, UploadId: &id})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			u.there = nil
-			return false
-		}
-		for _, p := range page.Parts {
-			u.there[aws.ToInt32(p.PartNumber)] = p
-		}
-	}
-	return true
+	var err error
+	u.there, err = u.sink.client.parts(ctx, u.batch.Object, id)
+	return err == nil
 }
 
 // same reports whether a part holds these bytes, by the checksum that was sent
 // with it or, from servers that keep none, the MD5 that its tag is.
-func same(p types.Part, content []byte) bool {
-	if aws.ToInt64(p.Size) != int64(len(content)) {
+func same(p part, content []byte) bool {
+	if p.Size != int64(len(content)) {
 		return false
 	}
-	if p.ChecksumCRC32 != nil {
-		sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(content))
-		return *p.ChecksumCRC32 == base64.StdEncoding.EncodeToString(sum)
+	if p.ChecksumCRC32 != "" {
+		return p.ChecksumCRC32 == checksum(content)
 	}
 	sum := md5.Sum(content)
-	return strings.Trim(aws.ToString(p.ETag), `"`) == hex.EncodeToString(sum[:])
+	return strings.Trim(p.ETag, `"`) == hex.EncodeToString(sum[:])
 }
 
 // abort gives back the parts of an upload that will not be completed: the
@@ -182,5 +147,5 @@ func (u *upload) abort() {
 func (u *upload) giveBack(ctx context.Context, id string) {
 	ctx, cancel := context.WithTimeout(ctx, courtesyTime)
 	defer cancel()
-	_, _ = u.sink.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &u.sink.bucket, Key: &u.batch.Object, UploadId: &id})
+	_ = u.sink.client.abortUpload(ctx, u.batch.Object, id)
 }
