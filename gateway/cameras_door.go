@@ -15,7 +15,6 @@ import (
 
 // wireCameras makes what has to do with footage.
 func (g *Gateway) wireCameras() error {
-	g.cameras = &cameras{g: g}
 	rand.Read(g.ticketKey[:]) // never fails
 	if g.config.Media == off {
 		return nil
