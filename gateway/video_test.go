@@ -104,7 +104,7 @@ func (th *theatre) command(name string, args ...string) []byte {
 func (th *theatre) film(seconds int, codecs ...string) []byte {
 	th.Helper()
 	args := []string{"-v", "error", "-f", "lavfi", "-i", "testsrc=size=320x180:rate=15", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000",
-		"-t", strconv.Itoa(seconds), "-g", "15", "-keyint_min", "15", "-cluster_time_limit", "1000"}
+		"-t", strconv.Itoa(seconds), "-g", "15", "-keyint_min", "15", "-cluster_time_limit", "5000"}
 	args = append(args, codecs...)
 	return th.command("ffmpeg", append(args, "-f", "matroska", "-live", "1", "-")...)
 }

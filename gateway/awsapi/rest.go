@@ -78,6 +78,8 @@ func (d *Door) flow(w http.ResponseWriter, c *Call, route *route) {
 		route.stats.count(err)
 		c.fail(w, err)
 		return
+	} else {
+		_ = f.control.SetReadDeadline(time.Time{}) // it would end the context of an answer that takes long
 	}
 	err := d.explain(c, route, route.op.Flow(c.request.Context(), c, f))
 	route.stats.count(err)
@@ -146,6 +148,9 @@ var errHash = errors.New("the body is not the one that was signed")
 func (u *upload) Read(b []byte) (int, error) {
 	_ = u.control.SetReadDeadline(time.Now().Add(Idle)) // a reader that has none will do
 	n, err := u.body.Read(b)
+	if err == io.EOF {
+		_ = u.control.SetReadDeadline(time.Time{}) // what is still to be done may take its time
+	}
 	if u.sum == nil {
 		return n, err
 	}

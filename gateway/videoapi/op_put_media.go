@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -257,7 +258,7 @@ func (p *producer) frame(ctx context.Context) *fault {
 	}
 	f.Track, f.At = number, max(1, p.origin+f.At)
 	f.Key = f.Key || number != chunk.VideoTrack
-	p.keyed = p.keyed || f.Key && (number == chunk.VideoTrack || !p.tracks[0].Codec.Video())
+	p.keyed = p.keyed || f.Key && (number == chunk.VideoTrack || !slices.ContainsFunc(p.tracks, func(t chunk.Track) bool { return t.Codec.Video() }))
 	p.recorder.Frame(f)
 	return nil
 }
