@@ -73,7 +73,7 @@ func planClip(ctx context.Context, footage *chunk.Footage, from, to int64) (*cli
 		}
 		c.add(part)
 	}
-	if len(c.parts) == 0 {
+	if len(c.parts) == 0 || c.end < from {
 		return nil, &shardlog.Error{Kind: shardlog.NotFound, Op: "cut clip", Stream: footage.Stream, Err: errors.New("there is no footage of that time")}
 	}
 	return c, nil

@@ -127,6 +127,9 @@ func (t *Track) join(p Packet) []Unit {
 // Missing are the sequence numbers that are waited for, oldest first, at most n.
 func (t *Track) Missing(n int) []uint16 { return t.order.missing(n) }
 
+// Waits reports whether any packet is waited for.
+func (t *Track) Waits() bool { return len(t.order.held) > 0 }
+
 // Lost is how many packets never came.
 func (t *Track) Lost() uint64 { return t.order.lost }
 

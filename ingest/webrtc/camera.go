@@ -23,14 +23,18 @@ type camera struct {
 	end     func(chunk.Reason)               // guarded by mu: ends the source, because another takes its place
 	outlets map[webrtc.RTPCodecType]*outlet  // guarded by mu
 	viewers map[*session]webrtc.RTPCodecType // guarded by mu: live ones
-	since   time.Time                        // guarded by mu: when the source went
+	since   time.Time                        // guarded by mu: when the source went, or came
+	expect  int                              // guarded by mu: tracks that the source said it would send
+	present map[webrtc.RTPCodecType]bool     // guarded by mu: those that it sends
 }
 
-// take makes a source the camera's; the one before is ended.
-func (c *camera) take(source any, ask func(), end func(chunk.Reason)) {
+// take makes a source the camera's, which will send so many tracks; the one
+// before is ended.
+func (c *camera) take(source any, tracks int, ask func(), end func(chunk.Reason)) {
 	c.mu.Lock()
 	before := c.end
 	c.source, c.ask, c.end = source, ask, end
+	c.expect, c.present, c.since = tracks, map[webrtc.RTPCodecType]bool{}, c.now()
 	c.mu.Unlock()
 	if before != nil {
 		before(chunk.Left)
@@ -50,7 +54,17 @@ func (c *camera) leave(source any) {
 func (c *camera) live() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.source != nil && len(c.outlets) > 0
+	return c.source != nil && len(c.present) > 0
+}
+
+// startTime is how long a source may take until all its tracks send.
+const startTime = 2 * time.Second
+
+// starting reports whether tracks of the source are still to come.
+func (c *camera) starting() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.source != nil && len(c.present) < c.expect && c.now().Sub(c.since) < startTime
 }
 
 // gone reports whether nobody has sent for so long.
@@ -76,6 +90,9 @@ func (c *camera) keyframe() {
 func (c *camera) outlet(kind webrtc.RTPCodecType, codec webrtc.RTPCodecCapability) (*outlet, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.present != nil {
+		c.present[kind] = true
+	}
 	if o := c.outlets[kind]; o != nil && sameCodec(o.local.Codec(), codec) {
 		return o, nil
 	}
@@ -106,7 +123,7 @@ func (c *camera) all() []*outlet {
 	defer c.mu.Unlock()
 	var all []*outlet
 	for _, kind := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo} {
-		if o := c.outlets[kind]; o != nil {
+		if o := c.outlets[kind]; o != nil && c.present[kind] {
 			all = append(all, o)
 		}
 	}

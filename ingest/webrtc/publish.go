@@ -66,12 +66,13 @@ func (s *Server) publish(ctx context.Context, camera *camera, offer string) (*se
 		one.end(chunk.Left)
 		return nil, "", err
 	}
-	camera.take(one, p.keyframe, func(why chunk.Reason) { one.end(why) })
+	camera.take(one, p.footage.Expect, p.keyframe, func(why chunk.Reason) { one.end(why) })
 	return one, answer, nil
 }
 
-// tickTime is how often missing packets are looked at.
-const tickTime = 20 * time.Millisecond
+// tickTime is how often a session is looked at; what is missing is also looked
+// at whenever a packet comes.
+const tickTime = 50 * time.Millisecond
 
 // formatOf is a negotiated codec as package track knows it.
 func formatOf(c webrtc.RTPCodecParameters, asks bool) track.Format {
@@ -157,9 +158,24 @@ func (p *publisher) read(remote *webrtc.TrackRemote, outlet *outlet, number uint
 func (p *publisher) push(number uint8, packet track.Packet, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.ended {
-		p.footage.Push(number, packet, now)
+	if p.ended {
+		return
 	}
+	p.footage.Push(number, packet, now)
+	if m := p.members[number]; m.asks && p.footage.Track(number).Waits() {
+		p.request(number, m, now)
+	}
+}
+
+// request asks for what is missing of a track. It is called with mu held.
+func (p *publisher) request(number uint8, m *taken, now time.Time) {
+	due := m.nacks.due(p.footage.Track(number).Missing(maxAsked), now)
+	if len(due) == 0 {
+		return
+	}
+	p.server.stats.requested.Add(uint64(len(due)))
+	ask := &rtcp.TransportLayerNack{MediaSSRC: uint32(m.remote.SSRC()), Nacks: rtcp.NackPairsFromSequenceNumbers(due)}
+	_ = p.pc.WriteRTCP([]rtcp.Packet{ask}) // the session's end is noticed elsewhere
 }
 
 // reports reads what the sender says of its clock.
@@ -191,10 +207,7 @@ func (p *publisher) tick(now time.Time) chunk.Reason {
 	for number, m := range p.members {
 		t := p.footage.Track(number)
 		if m.asks {
-			if due := m.nacks.due(t.Missing(maxAsked), now); len(due) > 0 {
-				out = append(out, &rtcp.TransportLayerNack{MediaSSRC: uint32(m.remote.SSRC()), Nacks: rtcp.NackPairsFromSequenceNumbers(due)})
-				p.server.stats.requested.Add(uint64(len(due)))
-			}
+			p.request(number, m, now)
 		}
 		if lost := t.Lost(); lost > m.lost {
 			p.server.stats.lost.Add(lost - m.lost)

@@ -19,6 +19,11 @@ func (s *Server) watch(ctx context.Context, camera *camera, offer string, query 
 	if err != nil {
 		return nil, "", err
 	}
+	for from == 0 && camera.starting() {
+		if err := pause(ctx, tickTime); err != nil {
+			return nil, "", err
+		}
+	}
 	live := from == 0 && camera.live()
 	if from == 0 && !live {
 		if from, err = s.edge(ctx, camera); err != nil {
@@ -40,6 +45,18 @@ func (s *Server) watch(ctx context.Context, camera *camera, offer string, query 
 		return nil, "", err
 	}
 	return one, answer, nil
+}
+
+// pause waits, or answers why not.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // replayOf reads start (RFC 3339, or milliseconds since 1970) and speed.

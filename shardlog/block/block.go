@@ -41,6 +41,7 @@ type Head struct {
 	Stream shardlog.StreamID
 	At     time.Time // arrival of all its records; cut to the millisecond, not before 1970
 	Clock  Clock
+	Raw    bool // do not try to compress: footage is compressed already
 }
 
 // Run is the place of one shard's records in a block: Count of them from First.

@@ -118,7 +118,7 @@ func (b *Builder) Seal(h Head, first func(shard uint32) shardlog.Seq) ([]byte, e
 	if len(b.frame) > MaxFrame {
 		return nil, shardlog.Errorf(shardlog.Invalid, "seal block", "%d bytes in one block, %d are allowed", len(b.frame), MaxFrame)
 	}
-	payload, codec, err := b.compress()
+	payload, codec, err := b.compress(h.Raw)
 	if err != nil {
 		return nil, fmt.Errorf("seal block: %w", err)
 	}
@@ -154,7 +154,10 @@ func (b *Builder) header(h Head, first func(shard uint32) shardlog.Seq) (Header,
 
 // compress is the frame as it will be stored: as it is when compression gains
 // less than one part in twenty, so that reading video costs no decoder.
-func (b *Builder) compress() (payload []byte, codec byte, err error) {
+func (b *Builder) compress(raw bool) (payload []byte, codec byte, err error) {
+	if raw {
+		return b.frame, codecRaw, nil
+	}
 	if b.encoder == nil {
 		b.encoder, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
 			zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(window),

@@ -230,7 +230,7 @@ func (c *cycle) cut() error {
 		}
 		c.numbers = append(c.numbers, sh.Number(c.next[r.Shard], c.at))
 	}
-	sealed, err := c.builder.Seal(block.Head{Stream: c.stream.ID, At: c.at, Clock: c.mark},
+	sealed, err := c.builder.Seal(block.Head{Stream: c.stream.ID, At: c.at, Clock: c.mark, Raw: c.stream.Class == shardlog.Video},
 		func(shard uint32) shardlog.Seq { return c.next[shard] })
 	if err != nil {
 		return err
