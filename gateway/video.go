@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 
 	"headgate/gateway/playback"
 	"headgate/gateway/videoapi"
+	"headgate/ingest/chunk"
 	"headgate/shardlog"
 )
 
@@ -27,6 +29,15 @@ func (g *Gateway) wireVideo() (err error) {
 		Grants: g.grants, Now: g.now,
 	})
 	return err
+}
+
+// published is the recorder for a camera that publishes. Kind InUse: its
+// footage comes in by PutMedia.
+func (c *cameras) published(ctx context.Context, name shardlog.StreamName) (*chunk.Recorder, error) {
+	if c.g.video.Putting(name) {
+		return nil, &shardlog.Error{Kind: shardlog.InUse, Op: "record", Stream: name, Err: errors.New("its footage comes in by PutMedia")}
+	}
+	return c.recorder(ctx, name)
 }
 
 // api is what the address of the AWS APIs answers: the APIs, and the playlists

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"headgate/ingest/chunk"
 )
 
 // listed is what the script lists of fragments.
@@ -27,26 +29,47 @@ type saved struct {
 	Bytes               int
 }
 
+// filmedSeconds is how long the film is, a fragment each.
+const filmedSeconds = 8
+
+// reel is a film that was put, and what was acknowledged of it.
+type reel struct {
+	*theatre
+	began        int64
+	video, audio int // frames
+	numbers      []string
+}
+
 func TestFootageByKinesisVideo(t *testing.T) {
 	th := openTheatre(t)
 	th.run("control", map[string]any{"StreamName": "door"}, &struct{}{})
-	const seconds = 8
-	film := th.film(seconds, h264()...)
+	film := th.film(filmedSeconds, h264()...)
 	pieces := clusters(film)
-	if len(pieces) != seconds+1 {
+	if len(pieces) != filmedSeconds+1 {
 		t.Fatalf("%d clusters", len(pieces)-1)
 	}
 	if err := os.WriteFile(filepath.Join(th.folder, "film.mkv"), film, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	video, audio := th.frames("film.mkv")
-	began := time.Now().Add(-time.Minute).UnixMilli()
-	p := th.put("door", unsigned, since(began))
+	r := &reel{theatre: th, began: time.Now().Add(-time.Minute).UnixMilli()}
+	r.video, r.audio = th.frames("film.mkv")
+	r.upload(pieces)
+	fragments := r.isListed()
+	r.isGivenByList()
+	r.isGivenFrom()
+	r.isCut(fragments.Fragments[2].Producer, fragments.Fragments[4].Producer)
+	r.plays()
+}
+
+// upload puts the film and wants each fragment acknowledged while the next is
+// sent.
+func (r *reel) upload(pieces [][]byte) {
+	r.Helper()
+	p := r.put("door", unsigned, since(r.began))
 	p.send(pieces[0], pieces[1])
 	if a := p.next(); a.EventType != "BUFFERING" { // while the body is being sent
-		t.Fatalf("first %+v", a)
+		r.Fatalf("first %+v", a)
 	}
-	var numbers []string
 	for i := 2; i <= len(pieces); i++ { // a cluster of unknown size ends where the next begins
 		if i < len(pieces) {
 			p.send(pieces[i][:12])
@@ -54,101 +77,122 @@ func TestFootageByKinesisVideo(t *testing.T) {
 			p.body.Close()
 		}
 		if a := p.next(); a.EventType != "RECEIVED" {
-			t.Fatalf("cluster %d: %+v", i-1, a)
+			r.Fatalf("cluster %d: %+v", i-1, a)
 		}
 		a := p.next()
 		if a.EventType != "PERSISTED" || a.FragmentNumber == "" || (a.FragmentTimecode+200)/1000 != int64(i-2) {
-			t.Fatalf("cluster %d: %+v", i-1, a)
+			r.Fatalf("cluster %d: %+v", i-1, a)
 		}
-		numbers = append(numbers, a.FragmentNumber)
+		r.numbers = append(r.numbers, a.FragmentNumber)
 		if i < len(pieces) {
 			p.send(pieces[i][12:])
 			if a := p.next(); a.EventType != "BUFFERING" {
-				t.Fatalf("cluster %d: %+v", i, a)
+				r.Fatalf("cluster %d: %+v", i, a)
 			}
 		}
 	}
 	if a := p.next(); a.EventType != "" {
-		t.Fatalf("behind the end: %+v", a)
+		r.Fatalf("behind the end: %+v", a)
 	}
-	within := map[string]any{"StreamName": "door", "Clock": "PRODUCER_TIMESTAMP", "From": began, "To": began + 60_000, "Page": 3}
+}
 
-	var list listed
-	th.run("fragments", within, &list)
-	if len(list.Fragments) != seconds || list.Pages != 3 {
-		t.Fatalf("%d fragments in %d pages", len(list.Fragments), list.Pages)
+// isListed wants the fragments in the list, by both clocks.
+func (r *reel) isListed() (list listed) {
+	r.Helper()
+	within := map[string]any{"StreamName": "door", "Clock": "PRODUCER_TIMESTAMP", "From": r.began, "To": r.began + 60_000, "Page": 3}
+
+	r.run("fragments", within, &list)
+	if len(list.Fragments) != filmedSeconds || list.Pages != 3 {
+		r.Fatalf("%d fragments in %d pages", len(list.Fragments), list.Pages)
 	}
 	for i, f := range list.Fragments {
-		if off := f.Producer - began - int64(i)*1000; f.Number != numbers[i] || off < -200 || off > 200 || f.Length < 800 || f.Length > 1200 || f.Bytes < 1000 || f.Server < began+59_000 {
-			t.Errorf("fragment %d: %+v, acknowledged as %s, %d ms off", i, f, numbers[i], off)
+		if off := f.Producer - r.began - int64(i)*1000; f.Number != r.numbers[i] || off < -200 || off > 200 || f.Length < 800 || f.Length > 1200 || f.Bytes < 1000 || f.Server < r.began+59_000 {
+			r.Errorf("fragment %d: %+v, acknowledged as %s, %d ms off", i, f, r.numbers[i], off)
 		}
 	}
 	within["From"], within["To"], within["Clock"] = time.Now().Add(-time.Hour).UnixMilli(), time.Now().UnixMilli(), "SERVER_TIMESTAMP"
 	var byServer listed
-	th.run("fragments", within, &byServer)
-	if len(byServer.Fragments) != seconds {
-		t.Errorf("%d fragments by the server's clock", len(byServer.Fragments))
+	r.run("fragments", within, &byServer)
+	if len(byServer.Fragments) != filmedSeconds {
+		r.Errorf("%d fragments by the server's clock", len(byServer.Fragments))
 	}
+	return list
+}
 
+// isGivenByList wants all the frames of the fragments that are asked for.
+func (r *reel) isGivenByList() {
+	r.Helper()
 	var got saved
-	th.run("list", map[string]any{"StreamName": "door", "Fragments": numbers}, &got)
-	if v, a := th.frames("list.mkv"); v != video || a != audio || got.Type != "video/x-matroska" {
-		t.Errorf("by list: %d and %d frames of %d and %d, %s", v, a, video, audio, got.Type)
+	r.run("list", map[string]any{"StreamName": "door", "Fragments": r.numbers}, &got)
+	if v, a := r.frames("list.mkv"); v != r.video || a != r.audio || got.Type != "video/x-matroska" {
+		r.Errorf("by list: %d and %d frames of %d and %d, %s", v, a, r.video, r.audio, got.Type)
 	}
-	if b, err := os.ReadFile(filepath.Join(th.folder, "list.mkv")); err != nil || bytes.Count(b, []byte("AWS_KINESISVIDEO_FRAGMENT_NUMBER")) != seconds {
-		t.Errorf("tags of fragments by list: %v", err)
+	if b, err := os.ReadFile(filepath.Join(r.folder, "list.mkv")); err != nil || bytes.Count(b, []byte("AWS_KINESISVIDEO_FRAGMENT_NUMBER")) != filmedSeconds {
+		r.Errorf("tags of fragments by list: %v", err)
 	}
-	th.run("list", map[string]any{"StreamName": "door", "Fragments": []string{numbers[3], "999999"}}, &got)
-	if v, _ := th.frames("list.mkv"); v != 15 {
-		t.Errorf("one fragment has %d frames", v)
+	r.run("list", map[string]any{"StreamName": "door", "Fragments": []string{r.numbers[3], "999999"}}, &got)
+	if v, _ := r.frames("list.mkv"); v != 15 {
+		r.Errorf("one fragment has %d frames", v)
 	}
-	whole := got.Bytes
+}
 
+// isGivenFrom wants GetMedia to begin where each selector says.
+func (r *reel) isGivenFrom() {
+	r.Helper()
+	var got saved
 	for name, c := range map[string]struct {
 		selector map[string]any
 		first    string
 	}{
-		"EARLIEST":           {map[string]any{"StartSelectorType": "EARLIEST"}, numbers[0]},
-		"NOW":                {map[string]any{"StartSelectorType": "NOW"}, numbers[seconds-1]},
-		"FRAGMENT_NUMBER":    {map[string]any{"StartSelectorType": "FRAGMENT_NUMBER", "AfterFragmentNumber": numbers[2]}, numbers[3]},
-		"CONTINUATION_TOKEN": {map[string]any{"StartSelectorType": "CONTINUATION_TOKEN", "ContinuationToken": numbers[4]}, numbers[5]},
-		"PRODUCER_TIMESTAMP": {map[string]any{"StartSelectorType": "PRODUCER_TIMESTAMP", "StartTimestamp": began + 4500}, numbers[4]},
-		"SERVER_TIMESTAMP":   {map[string]any{"StartSelectorType": "SERVER_TIMESTAMP", "StartTimestamp": began}, numbers[0]},
+		"EARLIEST":           {map[string]any{"StartSelectorType": "EARLIEST"}, r.numbers[0]},
+		"NOW":                {map[string]any{"StartSelectorType": "NOW"}, r.numbers[filmedSeconds-1]},
+		"FRAGMENT_NUMBER":    {map[string]any{"StartSelectorType": "FRAGMENT_NUMBER", "AfterFragmentNumber": r.numbers[2]}, r.numbers[3]},
+		"CONTINUATION_TOKEN": {map[string]any{"StartSelectorType": "CONTINUATION_TOKEN", "ContinuationToken": r.numbers[4]}, r.numbers[5]},
+		"PRODUCER_TIMESTAMP": {map[string]any{"StartSelectorType": "PRODUCER_TIMESTAMP", "StartTimestamp": r.began + 4500}, r.numbers[4]},
+		"SERVER_TIMESTAMP":   {map[string]any{"StartSelectorType": "SERVER_TIMESTAMP", "StartTimestamp": r.began}, r.numbers[0]},
 	} {
-		th.run("media", map[string]any{"StreamName": "door", "Selector": c.selector, "Bytes": min(4000, whole/4)}, &got)
-		b, err := os.ReadFile(filepath.Join(th.folder, "media.mkv"))
+		r.run("media", map[string]any{"StreamName": "door", "Selector": c.selector, "Bytes": 4000}, &got)
+		b, err := os.ReadFile(filepath.Join(r.folder, "media.mkv"))
 		_, tag, _ := bytes.Cut(b, []byte("AWS_KINESISVIDEO_FRAGMENT_NUMBER"))
 		if err != nil || got.Type != "video/x-matroska" || len(tag) < 20 || string(tag[3:3+len(c.first)]) != c.first {
-			t.Errorf("%s begins with %q, want %s, %v", name, tag[:min(20, len(tag))], c.first, err)
+			r.Errorf("%s begins with %q, want %s, %v", name, tag[:min(20, len(tag))], c.first, err)
 		}
 	}
+}
 
-	within = map[string]any{"StreamName": "door", "Clock": "PRODUCER_TIMESTAMP", "From": list.Fragments[2].Producer, "To": list.Fragments[4].Producer, "Mode": "ON_DEMAND"}
-	th.run("clip", within, &got)
-	if v, a := th.frames("clip.mp4"); v != 45 || a < 120 || got.Type != "video/mp4" || !strings.HasPrefix(got.None, "ResourceNotFoundException | 404") {
-		t.Errorf("a clip of %d and %d frames, %+v", v, a, got)
+// isCut wants a clip of the three fragments that begin within two times.
+func (r *reel) isCut(from, to int64) {
+	r.Helper()
+	var got saved
+	r.run("clip", map[string]any{"StreamName": "door", "Clock": "PRODUCER_TIMESTAMP", "From": from, "To": to}, &got)
+	if v, a := r.frames("clip.mp4"); v != 45 || a < 120 || got.Type != "video/mp4" || !strings.HasPrefix(got.None, "ResourceNotFoundException | 404") {
+		r.Errorf("a clip of %d and %d frames, %+v", v, a, got)
 	}
+}
+
+// plays wants a session to play without credentials, and nothing but that.
+func (r *reel) plays() {
+	r.Helper()
 	var session struct{ URL, Replay string }
-	within["From"], within["To"] = began, began+60_000
-	th.run("hls", within, &session)
+	r.run("hls", map[string]any{"StreamName": "door", "Mode": "ON_DEMAND", "Clock": "PRODUCER_TIMESTAMP", "From": r.began, "To": r.began + 60_000}, &session)
 	if !strings.HasPrefix(session.Replay, "InvalidArgumentException | 400") {
-		t.Errorf("LIVE_REPLAY: %s", session.Replay)
+		r.Errorf("LIVE_REPLAY: %s", session.Replay)
 	}
-	if v, a := th.frames(session.URL); v != video || a < audio-2 {
-		t.Errorf("HLS plays %d and %d frames of %d and %d", v, a, video, audio)
+	if v, a := r.frames(session.URL); v != r.video || a < r.audio-2 {
+		r.Errorf("HLS plays %d and %d frames of %d and %d", v, a, r.video, r.audio)
 	}
 	for name, url := range map[string]string{
 		"another token":  strings.Replace(session.URL, "/hls/v1/", "/hls/v1/A", 1),
 		"no token":       strings.Replace(session.URL, "/hls/v1/", "/hls/v1//", 1),
 		"another camera": strings.Replace(session.URL, "/cameras/door/", "/cameras/yard/", 1),
 	} {
-		r, err := http.Get(url)
+		resp, err := http.Get(url)
 		if err != nil {
-			t.Fatal(err)
+			r.Fatal(err)
 		}
-		r.Body.Close()
-		if r.StatusCode != http.StatusUnauthorized && r.StatusCode != http.StatusNotFound {
-			t.Errorf("%s: %s", name, r.Status)
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusNotFound {
+			r.Errorf("%s: %s", name, resp.Status)
 		}
 	}
 }
@@ -309,5 +353,34 @@ func TestAProducerGoesOnWhereItBroke(t *testing.T) {
 	th.run("list", map[string]any{"StreamName": "door", "Fragments": numbers}, &got)
 	if v, a := th.frames("list.mkv"); v != video || a != audio {
 		t.Errorf("%d and %d frames of %d and %d", v, a, video, audio)
+	}
+}
+
+func TestAbsoluteTimecodes(t *testing.T) {
+	th := openTheatre(t)
+	th.run("control", map[string]any{"StreamName": "door"}, &struct{}{})
+	tracks := []chunk.Track{{Number: 1, Codec: chunk.VP8, Width: 64, Height: 64}}
+	began := time.Now().Add(-10 * time.Second).UnixMilli()
+	piece := func(at int64) []byte {
+		part := chunk.Part{Start: at, Frames: []chunk.Frame{{Track: 1, At: at, Key: true, Data: []byte("picture")}, {Track: 1, At: at + 400, Data: []byte("more")}}}
+		return part.AppendCluster(nil, 0)
+	}
+	p := th.put("door", unsigned, map[string]string{"x-amzn-fragment-timecode-type": "ABSOLUTE"})
+	p.send(chunk.AppendHeader(nil, tracks))
+	for i := range int64(3) { // of known size: acknowledged without anything behind them
+		p.send(piece(began + i*500))
+		if a := p.fragment(); a.FragmentTimecode != began+i*500 {
+			t.Errorf("%+v", a)
+		}
+	}
+	p.send(piece(began + 48*3600_000))
+	if a := p.next(); a.EventType != "ERROR" || a.ErrorId != 4007 {
+		t.Errorf("two days ahead: %+v", a)
+	}
+	p.body.Close()
+	var list listed
+	th.run("fragments", map[string]any{"StreamName": "door", "Clock": "PRODUCER_TIMESTAMP", "From": began + 500, "To": began + 1000, "Page": 100}, &list)
+	if len(list.Fragments) != 2 || list.Fragments[0].Producer != began+500 || list.Fragments[0].Length != 500 {
+		t.Errorf("%+v", list)
 	}
 }

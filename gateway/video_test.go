@@ -26,10 +26,9 @@ import (
 // theatre is a gateway that asks for signatures, and clients of Kinesis Video.
 type theatre struct {
 	*testing.T
-	url         string
-	id, secret  string
-	folder      string
-	node, probe string
+	url        string
+	id, secret string
+	folder     string
 }
 
 func openTheatre(t *testing.T) *theatre {
@@ -43,16 +42,20 @@ func openTheatre(t *testing.T) *theatre {
 	}
 	for _, tool := range []string{"node", "ffmpeg", "ffprobe"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			lacking(tool + " is not installed")
+			lacking("deploy/test installs it: " + tool)
 		}
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
+	peers := os.Getenv("HEADGATE_PEERS")
+	if peers == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		peers = filepath.Join(cache, "headgate", "peers")
 	}
-	modules := filepath.Join(cache, "headgate", "peers", "browser", "node_modules")
+	modules := filepath.Join(peers, "browser", "node_modules")
 	if _, err := os.Stat(filepath.Join(modules, "@aws-sdk", "client-kinesis-video-archived-media")); err != nil {
-		lacking("the AWS SDK for JavaScript is not there: npm ci with deploy/peers/browser/package.json in " + filepath.Dir(modules))
+		lacking(fmt.Sprintf("deploy/test installs it: %v", err))
 	}
 	th := &theatre{T: t, folder: t.TempDir()}
 	if err := os.Symlink(modules, filepath.Join(th.folder, "node_modules")); err != nil {

@@ -126,6 +126,7 @@ type producer struct {
 	resumed  *session       // what came before the connection broke
 	skip     [maxTracks]int // frames of this cluster that are stored already, by track
 	skipAll  bool           // all of them are
+	sets     sets           // of the pictures
 	keyed    bool           // decoding may start with what has been recorded
 	gone     uint64         // parts that the recorder had given up when the cluster began
 	timecode int64          // of the cluster, as the producer counts
@@ -166,7 +167,7 @@ func (p *producer) run(ctx context.Context) {
 
 // describe takes tracks over, under the numbers that the recorder wants.
 func (p *producer) describe() *fault {
-	p.numbers, p.known = [128]uint8{}, [128]bool{}
+	p.numbers, p.known, p.sets = [128]uint8{}, [128]bool{}, sets{}
 	var tracks []chunk.Track
 	var used [maxTracks]bool
 	for _, t := range p.in.Tracks {
@@ -175,6 +176,7 @@ func (p *producer) describe() *fault {
 		switch {
 		case t.Codec.Video():
 			number = chunk.VideoTrack
+			p.sets = setsOf(t)
 		case t.Codec.Audio():
 			number = chunk.AudioTrack
 			t.Rate, t.Channels = orUsual(t.Rate, 8000), orUsual(t.Channels, 1)
@@ -257,7 +259,11 @@ func (p *producer) frame(ctx context.Context) *fault {
 		}
 	}
 	f.Track, f.At = number, max(1, p.origin+f.At)
-	f.Key = f.Key || number != chunk.VideoTrack
+	if number != chunk.VideoTrack {
+		f.Key = true
+	} else if f.Key {
+		f.Data = p.sets.in(f.Data)
+	}
 	p.keyed = p.keyed || f.Key && (number == chunk.VideoTrack || !slices.ContainsFunc(p.tracks, func(t chunk.Track) bool { return t.Codec.Video() }))
 	p.recorder.Frame(f)
 	return nil

@@ -98,7 +98,9 @@ func TestStreamsReadWhatPartsWrite(t *testing.T) {
 func TestStreamsOfOthers(t *testing.T) {
 	head := chunk.AppendHeader(nil, tracks)
 	at := func(ticks byte) []byte { return known(0xE7, []byte{ticks}) }
-	simple := func(track, rel, flags byte) []byte { return known(block, []byte{0x80 | track, 0, rel, flags}, []byte("data")) }
+	simple := func(track, rel, flags byte) []byte {
+		return known(block, []byte{0x80 | track, 0, rel, flags}, []byte("data"))
+	}
 	group := known(0xA0, known(0xA1, []byte{0x81, 0, 7, 0}, []byte("grouped")), known(0xFB, []byte{1}))
 	for _, c := range []struct {
 		name   string
