@@ -33,6 +33,15 @@ type theatre struct {
 
 func openTheatre(t *testing.T) *theatre {
 	t.Helper()
+	th := equip(t)
+	g, _ := start(t, t.TempDir(), func(c *gateway.Config) { c.Limits = 0 })
+	th.url, th.id, th.secret = "http://"+g.Addresses().API, g.FirstKey().ID, g.FirstKey().Secret
+	return th
+}
+
+// equip is a theatre without a gateway.
+func equip(t *testing.T) *theatre {
+	t.Helper()
 	lacking := func(what string) {
 		t.Helper()
 		if os.Getenv("CI") == "true" {
@@ -68,8 +77,6 @@ func openTheatre(t *testing.T) *theatre {
 	if err := os.WriteFile(filepath.Join(th.folder, "client.mjs"), script, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	g, _ := start(t, t.TempDir(), func(c *gateway.Config) { c.Limits = 0 })
-	th.url, th.id, th.secret = "http://"+g.Addresses().API, g.FirstKey().ID, g.FirstKey().Secret
 	return th
 }
 

@@ -22,7 +22,10 @@ import (
 // the path of the playlist.
 const Playback = "/hls/v1/"
 
-const usualExpiry = 300 // seconds
+const (
+	usualExpiry = 300              // seconds
+	liveEdge    = 10 * time.Second // older footage is not live, as for the player
+)
 
 func getHLSInput() []awsapi.Field {
 	return []awsapi.Field{
@@ -64,13 +67,11 @@ func (a *API) getHLS(ctx context.Context, c *awsapi.Call) error {
 // playlist is the name of the playlist that was asked for, if it has anything.
 func (a *API) playlist(ctx context.Context, in awsapi.Input, s shardlog.Stream) (string, error) {
 	if in.Text("PlaybackMode") != "ON_DEMAND" {
-		if _, err := a.config.Footage(s.Name).Last(ctx); err != nil {
-			if shardlog.KindOf(err) == shardlog.NotFound {
-				err = noFragments()
-			}
-			return "", err
+		last, err := a.config.Footage(s.Name).Last(ctx)
+		if err != nil && shardlog.KindOf(err) == shardlog.NotFound || err == nil && a.config.Now().UnixMilli()-last.End() > liveEdge.Milliseconds() {
+			err = noFragments()
 		}
-		return "live.m3u8", nil
+		return "live.m3u8", err
 	}
 	within, ok := spanOf(in.Inner("HLSFragmentSelector"), "FragmentSelectorType", "TimestampRange")
 	if !ok || within.from >= within.to {

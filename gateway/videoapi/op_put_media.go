@@ -21,7 +21,8 @@ import (
 // number, which the log gives; it tells none while the gateway is cut off and
 // stores in its spool.
 //
-// Who sends faster than the log takes is read slower. One connection a stream.
+// A fragment that begins more than five seconds behind the one before it begins
+// a new take of the footage. Who sends faster than the log takes is read slower. One connection a stream.
 // A producer whose connection broke may send again what was not acknowledged:
 // what is stored of it is passed over, if its clusters are the same. Footage
 // whose times lie before what is stored is put behind it, marked unsynced.
@@ -32,10 +33,11 @@ import (
 
 const (
 	absolute, relative = "ABSOLUTE", "RELATIVE"
-	putMemory          = 1 << 20        // what a connection takes, besides its recorder's queue
-	maxAhead           = 24 * time.Hour // of the producer's clock
-	pressed            = 0.25           // how full a recorder may be before reading waits
-	largeFrame         = 512 << 10      // such a frame waits for an empty recorder
+	putMemory          = 1 << 20         // what a connection takes, besides its recorder's queue
+	maxAhead           = 24 * time.Hour  // of the producer's clock
+	pressed            = 0.25            // how full a recorder may be before reading waits
+	maxHole            = 5 * time.Second // between fragments of one take
+	largeFrame         = 512 << 10       // such a frame waits for an empty recorder
 )
 
 func (a *API) putMedia(ctx context.Context, c *awsapi.Call, f *awsapi.Flow) error {
@@ -129,6 +131,7 @@ type producer struct {
 	sets     sets           // of the pictures
 	keyed    bool           // decoding may start with what has been recorded
 	gone     uint64         // parts that the recorder had given up when the cluster began
+	end      int64          // of the take so far, milliseconds since 1970
 	timecode int64          // of the cluster, as the producer counts
 }
 
@@ -220,13 +223,15 @@ func (p *producer) open() *fault {
 		return &faultTime
 	}
 	p.timecode = p.in.Time
-	if !p.begun {
+	switch {
+	case !p.begun:
 		p.begun = true
 		if p.resumed = p.api.resume(p, at); p.resumed == nil {
-			p.recorder.End(chunk.Silent)
-			p.recorder.Begin(p.tracks, false)
+			p.begin(chunk.Silent)
 		}
 		p.keyed = p.resumed != nil
+	case at > p.end+maxHole.Milliseconds() && p.end > 0:
+		p.begin(chunk.Jumped)
 	}
 	p.skip, p.skipAll = [maxTracks]int{}, false
 	if p.resumed != nil {
@@ -237,6 +242,13 @@ func (p *producer) open() *fault {
 	}
 	p.cluster, p.counts, p.gone = at, [maxTracks]int{}, p.recorder.Stats().Dropped
 	return acknowledged(p.acknowledge("BUFFERING", 0, nil))
+}
+
+// begin begins a take, and ends the one under way if there is one.
+func (p *producer) begin(why chunk.Reason) {
+	p.recorder.End(why)
+	p.recorder.Begin(p.tracks, false)
+	p.keyed, p.end = false, 0
 }
 
 // frame hands a frame to the recorder, once that has room.
@@ -265,6 +277,7 @@ func (p *producer) frame(ctx context.Context) *fault {
 		f.Data = p.sets.in(f.Data)
 	}
 	p.keyed = p.keyed || f.Key && (number == chunk.VideoTrack || !slices.ContainsFunc(p.tracks, func(t chunk.Track) bool { return t.Codec.Video() }))
+	p.end = max(p.end, f.At)
 	p.recorder.Frame(f)
 	return nil
 }
