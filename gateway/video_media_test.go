@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -194,6 +195,32 @@ func (r *reel) plays() {
 		if resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusNotFound {
 			r.Errorf("%s: %s", name, resp.Status)
 		}
+	}
+}
+
+func TestASessionPlaysInABrowser(t *testing.T) {
+	browsers(t)
+	th := openTheatre(t)
+	th.run("control", map[string]any{"StreamName": "door"}, &struct{}{})
+	began := time.Now().Add(-time.Minute).UnixMilli()
+	p := th.put("door", unsigned, since(began))
+	p.send(th.film(6, h264()...))
+	p.body.Close()
+	for p.next().EventType != "" {
+	}
+	var session struct{ URL string }
+	th.run("hls", map[string]any{"StreamName": "door", "Mode": "ON_DEMAND", "Clock": "PRODUCER_TIMESTAMP", "From": began, "To": began + 60_000}, &session)
+	var seen struct {
+		Errors           []string
+		Played, Duration float64
+		Frames, Width    int
+	}
+	out := th.command("node", filepath.Join(th.folder, "session.mjs"), th.console+"/healthz", session.URL)
+	if err := json.Unmarshal(out, &seen); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	if len(seen.Errors) > 0 || seen.Played < 2 || seen.Duration < 5.5 || seen.Duration > 6.5 || seen.Frames < 20 || seen.Width != 320 {
+		t.Errorf("%s", out)
 	}
 }
 

@@ -27,6 +27,7 @@ import (
 type theatre struct {
 	*testing.T
 	url        string
+	console    string
 	id, secret string
 	folder     string
 }
@@ -35,6 +36,7 @@ func openTheatre(t *testing.T) *theatre {
 	t.Helper()
 	th := equip(t)
 	g, _ := start(t, t.TempDir(), func(c *gateway.Config) { c.Limits = 0 })
+	th.console = "http://" + g.Addresses().Console
 	th.url, th.id, th.secret = "http://"+g.Addresses().API, g.FirstKey().ID, g.FirstKey().Secret
 	return th
 }
@@ -70,11 +72,7 @@ func equip(t *testing.T) *theatre {
 	if err := os.Symlink(modules, filepath.Join(th.folder, "node_modules")); err != nil {
 		t.Fatal(err)
 	}
-	script, err := os.ReadFile("testdata/video/client.mjs")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(th.folder, "client.mjs"), script, 0o644); err != nil {
+	if err := os.CopyFS(th.folder, os.DirFS("testdata/video")); err != nil {
 		t.Fatal(err)
 	}
 	return th
