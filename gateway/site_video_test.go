@@ -53,3 +53,33 @@ func TestKinesisVideoOfASite(t *testing.T) {
 		}
 	}
 }
+
+// TestPersistedFragmentsOutliveAKill kills a gateway while a producer sends.
+func TestPersistedFragmentsOutliveAKill(t *testing.T) {
+	th := equip(t)
+	s := grown(t, 1, "--limits", "off")
+	b := s.all[0]
+	th.url, th.id, th.secret = "http://"+b.API, s.id, s.secret
+	th.run("control", map[string]any{"StreamName": "door"}, &struct{}{})
+	pieces := clusters(th.film(4, h264()...))
+	began := time.Now().Add(-time.Minute).UnixMilli()
+	p := th.put("door", unsigned, since(began))
+	p.send(pieces[0], pieces[1], pieces[2], pieces[3], pieces[4][:12])
+	var numbers []string
+	for range 3 {
+		numbers = append(numbers, p.fragment().FragmentNumber)
+	}
+	b.kill()
+	b.start()
+	th.url = "http://" + b.API
+	var list listed
+	th.run("fragments", map[string]any{"StreamName": "door", "Clock": "PRODUCER_TIMESTAMP", "From": began - 1000, "To": began + 60_000, "Page": 10}, &list)
+	if len(list.Fragments) != 3 {
+		t.Fatalf("%d fragments", len(list.Fragments))
+	}
+	for i, f := range list.Fragments {
+		if f.Number != numbers[i] {
+			t.Errorf("fragment %d is %s, was acknowledged as %s", i, f.Number, numbers[i])
+		}
+	}
+}

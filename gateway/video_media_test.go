@@ -411,3 +411,43 @@ func TestAbsoluteTimecodes(t *testing.T) {
 		t.Errorf("%+v", list)
 	}
 }
+
+// A shard takes a megabyte a second. Who sends faster is read slower, and loses
+// nothing.
+func TestAFastProducerWaits(t *testing.T) {
+	th := equip(t)
+	th.open(nil)
+	th.run("control", map[string]any{"StreamName": "door"}, &struct{}{})
+	tracks := []chunk.Track{{Number: 1, Codec: chunk.VP8, Width: 64, Height: 64}}
+	began := time.Now().Add(-time.Minute).UnixMilli()
+	p := th.put("door", unsigned, map[string]string{"x-amzn-fragment-timecode-type": "ABSOLUTE"})
+	const fragments, frames, size = 6, 20, 40_000
+	go func() {
+		p.body.Write(chunk.AppendHeader(nil, tracks))
+		for i := range int64(fragments) {
+			part := chunk.Part{Start: began + i*1000}
+			for j := range int64(frames) {
+				part.Frames = append(part.Frames, chunk.Frame{Track: 1, At: part.Start + j*50, Key: j == 0, Data: make([]byte, size)})
+			}
+			p.body.Write(part.AppendCluster(nil, 0))
+		}
+		p.body.Close()
+	}()
+	sent := time.Now()
+	for range fragments {
+		p.fragment()
+	}
+	if took := time.Since(sent); took < 2*time.Second {
+		t.Errorf("%d bytes in %v", fragments*frames*size, took)
+	}
+	var list listed
+	th.run("fragments", map[string]any{"StreamName": "door", "Clock": "PRODUCER_TIMESTAMP", "From": began, "To": began + 60_000, "Page": 100}, &list)
+	for i, f := range list.Fragments {
+		if f.Bytes < frames*size {
+			t.Errorf("fragment %d has %d bytes", i, f.Bytes)
+		}
+	}
+	if len(list.Fragments) != fragments {
+		t.Errorf("%d fragments", len(list.Fragments))
+	}
+}

@@ -35,10 +35,16 @@ type theatre struct {
 func openTheatre(t *testing.T) *theatre {
 	t.Helper()
 	th := equip(t)
-	g, _ := start(t, t.TempDir(), func(c *gateway.Config) { c.Limits = 0 })
+	th.open(func(c *gateway.Config) { c.Limits = 0 })
+	return th
+}
+
+// open starts the theatre's gateway.
+func (th *theatre) open(change func(*gateway.Config)) {
+	th.Helper()
+	g, _ := start(th.T, th.TempDir(), change)
 	th.console = "http://" + g.Addresses().Console
 	th.url, th.id, th.secret = "http://"+g.Addresses().API, g.FirstKey().ID, g.FirstKey().Secret
-	return th
 }
 
 // equip is a theatre without a gateway.
