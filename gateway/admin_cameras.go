@@ -14,10 +14,10 @@ import (
 
 // CameraSpec is what somebody who adds a camera may say.
 type CameraSpec struct {
-	Name      string                `json:"name"`
-	Retention string                `json:"retention,omitempty"`
-	RTSP      *RTSPConfig           `json:"rtsp,omitempty"`
-	Telemetry []shardlog.StreamName `json:"telemetry,omitempty"`
+	Name      string      `json:"name"`
+	Retention string      `json:"retention,omitempty"`
+	RTSP      *RTSPConfig `json:"rtsp,omitempty"`
+	Telemetry []string    `json:"telemetry,omitempty"` // streams that go with the clips
 }
 
 // cameraAdmin is what the command line may do with cameras.
@@ -25,7 +25,7 @@ type cameraAdmin interface {
 	add(ctx context.Context, spec CameraSpec) (CameraTokens, error)
 	remove(ctx context.Context, name shardlog.StreamName) error
 	renew(ctx context.Context, name shardlog.StreamName) (CameraTokens, error)
-	accompany(ctx context.Context, name shardlog.StreamName, streams []shardlog.StreamName) error
+	accompany(ctx context.Context, name shardlog.StreamName, streams []string) error
 }
 
 func (a *admin) listCameras(http.ResponseWriter, *http.Request) (any, error) {
@@ -82,11 +82,15 @@ func (c *cameras) add(ctx context.Context, spec CameraSpec) (t CameraTokens, err
 		}
 		retention = time.Duration(d)
 	}
+	telemetry, err := streamNames(spec.Telemetry)
+	if err != nil {
+		return t, err
+	}
 	if err := c.g.control.CreateStream(ctx, cameraSpec(name, retention)); err != nil {
 		return t, err
 	}
 	err = c.change(ctx, name, func(s *cameraState) error {
-		*s = cameraState{RTSP: spec.RTSP, Telemetry: spec.Telemetry}
+		*s = cameraState{RTSP: spec.RTSP, Telemetry: telemetry}
 		return nil
 	})
 	if err != nil {
@@ -103,24 +107,36 @@ func (c *cameras) remove(ctx context.Context, name shardlog.StreamName) error {
 	if err := c.g.states.Mutate(ctx, shardlog.Mutation{Space: cameraSpace, Key: string(name)}); err != nil {
 		return err
 	}
+	if c.g.webrtc != nil {
+		c.g.webrtc.End(name)
+	}
 	c.mu.Lock()
 	delete(c.recorders, name)
 	c.mu.Unlock()
 	return c.g.control.DeleteStream(ctx, name)
 }
 
+func streamNames(texts []string) (all []shardlog.StreamName, err error) {
+	for _, text := range texts {
+		if err := shardlog.StreamName(text).Check(); err != nil {
+			return nil, err
+		}
+		all = append(all, shardlog.StreamName(text))
+	}
+	return all, nil
+}
+
 // accompany says which streams of telemetry go with a camera's clips.
-func (c *cameras) accompany(ctx context.Context, name shardlog.StreamName, streams []shardlog.StreamName) error {
+func (c *cameras) accompany(ctx context.Context, name shardlog.StreamName, streams []string) error {
 	if s, ok := c.g.store.Stream(name); !ok || s.Class != shardlog.Video {
 		return &shardlog.Error{Kind: shardlog.NotFound, Op: "find camera", Stream: name}
 	}
-	for _, one := range streams {
-		if err := one.Check(); err != nil {
-			return err
-		}
+	names, err := streamNames(streams)
+	if err != nil {
+		return err
 	}
 	return c.change(ctx, name, func(s *cameraState) error {
-		s.Telemetry = streams
+		s.Telemetry = names
 		return nil
 	})
 }
@@ -157,7 +173,7 @@ func (c *Client) RenewCameraTokens(ctx context.Context, name string) (t CameraTo
 }
 
 // AccompanyCamera says which streams of telemetry go with a camera's clips.
-func (c *Client) AccompanyCamera(ctx context.Context, name string, streams []shardlog.StreamName) error {
+func (c *Client) AccompanyCamera(ctx context.Context, name string, streams []string) error {
 	return c.call(ctx, http.MethodPut, "/cameras/"+url.PathEscape(name)+"/telemetry", CameraSpec{Name: name, Telemetry: streams}, nil)
 }
 

@@ -430,3 +430,13 @@ func ask(t *testing.T, url string) (int, []byte) {
 	}
 	return answer.StatusCode, body
 }
+
+// watch lets somebody watch for a while.
+func watch(t *testing.T, v *camera.Viewer, long time.Duration) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), long)
+	defer stop()
+	if err := v.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -24,6 +24,7 @@ type cameras struct {
 
 	mu        sync.Mutex
 	recorders map[shardlog.StreamName]*chunk.Recorder // guarded by mu
+	fetching  map[shardlog.StreamName]*fetched        // guarded by mu
 	group     *errgroup.Group                         // guarded by mu; nil while nothing can be recorded
 	running   context.Context                         // guarded by mu: of group
 }
@@ -201,6 +202,10 @@ func (c *cameras) status(streams []StreamStatus) []CameraStatus {
 		one.Live = c.g.webrtc != nil && c.g.webrtc.Live(name)
 		if c.g.video.Putting(name) {
 			one.Live, one.Source = true, "kinesisvideo"
+		}
+		if f := c.fetching[name]; f != nil {
+			s := f.camera.Stats()
+			one.Source, one.Live, one.Fault = "rtsp", s.Playing, s.Fault
 		}
 		if r := c.recorders[name]; r != nil {
 			one.RecorderStats = r.Stats()

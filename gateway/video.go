@@ -22,7 +22,7 @@ func (g *Gateway) wireVideo() (err error) {
 	g.video, err = videoapi.New(videoapi.Config{
 		Reader: g.store, Catalog: g.store, Control: g.control, States: g.states,
 		Footage: g.cameras.footage, Recorder: g.cameras.recorder, Remove: g.cameras.remove,
-		Busy: func(name shardlog.StreamName) bool { return g.webrtc != nil && g.webrtc.Live(name) },
+		Busy: g.cameras.sends,
 		Clip: func(ctx context.Context, name shardlog.StreamName, from, to int64) (io.Reader, error) {
 			return player.MP4(ctx, name, from, to)
 		},
@@ -31,7 +31,14 @@ func (g *Gateway) wireVideo() (err error) {
 	return err
 }
 
-// published is the recorder for a camera that publishes. Kind InUse: its
+// sends reports whether footage of a camera comes in by WebRTC or RTSP here.
+func (c *cameras) sends(name shardlog.StreamName) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.fetching[name] != nil || c.g.webrtc != nil && c.g.webrtc.Live(name)
+}
+
+// published is the recorder for a camera that publishes or is fetched. Kind InUse: its
 // footage comes in by PutMedia.
 func (c *cameras) published(ctx context.Context, name shardlog.StreamName) (*chunk.Recorder, error) {
 	if c.g.video.Putting(name) {

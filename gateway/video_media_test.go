@@ -400,6 +400,16 @@ func TestAbsoluteTimecodes(t *testing.T) {
 			t.Errorf("%+v", a)
 		}
 	}
+	d := th.put("yard", unsigned, map[string]string{"x-amzn-fragment-timecode-type": "ABSOLUTE"})
+	d.send(chunk.AppendHeader(nil, tracks), piece(began))
+	d.fragment()
+	th.run("remove", map[string]any{"StreamName": "yard"}, &struct{}{})
+	d.send(piece(began + 500))
+	for a := d.next(); a.ErrorId != 4008; a = d.next() {
+		if a.EventType == "" || a.EventType == "PERSISTED" {
+			t.Fatalf("of a deleted stream: %+v", a)
+		}
+	}
 	p.send(piece(began + 48*3600_000))
 	if a := p.next(); a.EventType != "ERROR" || a.ErrorId != 4007 {
 		t.Errorf("two days ahead: %+v", a)

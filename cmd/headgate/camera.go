@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"headgate/gateway"
-	"headgate/shardlog"
 )
 
 func (a *app) camera() *cobra.Command {
@@ -33,7 +32,7 @@ does), or is fetched by RTSP; it is watched by WHEP (a browser at /watch/NAME).`
 	cmd.AddCommand(&cobra.Command{
 		Use: "list", Short: "Show the cameras", Args: noArgs, Example: "  headgate camera list -o json",
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.cameraList(cmd) },
-	}, a.cameraAdd(), a.cameraRemove(), a.cameraToken(), a.cameraTelemetry(), a.cameraTimeline(), a.cameraExport())
+	}, a.cameraAdd(), a.cameraRemove(), a.cameraToken(), a.cameraTelemetry(), a.cameraTimeline(), a.cameraExport(), a.cameraDiscover())
 	return cmd
 }
 
@@ -83,9 +82,7 @@ func (a *app) cameraAdd() *cobra.Command {
 					rtsp.Password = &gateway.Secret{File: full}
 				}
 			}
-			for _, t := range telemetry {
-				spec.Telemetry = append(spec.Telemetry, shardlog.StreamName(t))
-			}
+			spec.Telemetry = telemetry
 			t, err := a.client().AddCamera(cmd.Context(), spec)
 			return a.showTokens(cmd, t, err)
 		},
@@ -155,11 +152,7 @@ func (a *app) cameraTelemetry() *cobra.Command {
 		Use: "telemetry NAME [STREAM…]", Short: "Say which streams go with a camera's clips", Args: usage(cobra.MinimumNArgs(1)),
 		Example: "  headgate camera telemetry door telemetry\n  headgate camera telemetry door    (none)",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			streams := []shardlog.StreamName{}
-			for _, s := range args[1:] {
-				streams = append(streams, shardlog.StreamName(s))
-			}
-			return a.client().AccompanyCamera(cmd.Context(), args[0], streams)
+			return a.client().AccompanyCamera(cmd.Context(), args[0], args[1:])
 		},
 	}
 }

@@ -1,9 +1,8 @@
 package videoapi
 
 import (
-	"io"
-
 	"errors"
+	"io"
 
 	"headgate/shardlog"
 )
@@ -21,6 +20,7 @@ var (
 	faultOrder  = fault{4004, "FRAGMENT_TIMECODE_LESSER_THAN_PREVIOUS", false}
 	faultData   = fault{4006, "INVALID_MKV_DATA", false}
 	faultTime   = fault{4007, "INVALID_PRODUCER_TIMESTAMP", false}
+	faultGone   = fault{4008, "STREAM_DELETED", false}
 	faultTrack  = fault{4010, "TRACK_NUMBER_MISMATCH", false}
 	faultTracks = fault{4012, "MORE_THAN_ALLOWED_TRACKS_FOUND", false}
 	faultStore  = fault{5001, "ARCHIVAL_ERROR", true}

@@ -292,6 +292,9 @@ func (p *producer) close(ctx context.Context) *fault {
 	case err != nil:
 		return faultOf(err)
 	case p.recorder.Stats().Dropped != p.gone:
+		if now, ok := p.api.config.Catalog.Stream(p.stream.Name); !ok || now.ID != p.stream.ID {
+			return &faultGone
+		}
 		return &faultStore
 	case !p.keyed:
 		return &faultData // it cannot be decoded, and is not stored

@@ -217,17 +217,23 @@ func (r *Recorder) drain(ctx context.Context) {
 	}
 }
 
-// stored takes parts off the queue, whose entries have got these places.
+// stored takes parts off the queue, whose entries have got these places, as far
+// as they are stored.
 func (r *Recorder) stored(parts int, places []shardlog.Seq) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range r.queue[:parts] {
 		r.waiting -= len(p.bytes)
 		r.stats.Bytes += uint64(len(p.bytes))
+		n := len(Entries(string(r.Stream), p.bytes))
+		if n > len(places) { // it never will be
+			places = nil
+			continue
+		}
 		if p.key {
 			r.key = places[0]
 		}
-		places = places[len(Entries(string(r.Stream), p.bytes)):]
+		places = places[n:]
 	}
 	r.queue = r.queue[parts:]
 	r.stats.Parts += uint64(parts)
@@ -301,8 +307,8 @@ func Entries(key string, part []byte) []shardlog.Entry {
 	return append(all, shardlog.Entry{Key: key, Data: part})
 }
 
-// store puts entries until all are stored, and answers their places. It
-// reports false when ctx ended before.
+// store puts entries until all are stored, or never will be, and answers the
+// places of those that are. It reports false when ctx ended before.
 func (r *Recorder) store(ctx context.Context, entries []shardlog.Entry) (places []shardlog.Seq, ok bool) {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		results, err := r.Writer.Put(ctx, r.Stream, entries)
@@ -315,6 +321,12 @@ func (r *Recorder) store(ctx context.Context, entries []shardlog.Entry) (places 
 		}
 		if err == nil && len(results) > 0 {
 			err = results[0].Err
+		}
+		if kind := shardlog.KindOf(err); kind == shardlog.NotFound || kind == shardlog.Invalid { // the camera was removed
+			r.mu.Lock()
+			r.stats.Dropped++
+			r.mu.Unlock()
+			return places, true
 		}
 		r.mu.Lock()
 		if shardlog.KindOf(err) == shardlog.Throttled {

@@ -218,6 +218,21 @@ func (s *Server) admit(one *session) error {
 	return nil
 }
 
+// End ends whoever sends a camera, and those who watch it live.
+func (s *Server) End(name shardlog.StreamName) {
+	s.mu.Lock()
+	var all []*session
+	for _, one := range s.sessions {
+		if one.camera.name == name {
+			all = append(all, one)
+		}
+	}
+	s.mu.Unlock()
+	for _, one := range all {
+		one.end(chunk.Left)
+	}
+}
+
 // Live reports whether a camera sends to this gateway.
 func (s *Server) Live(name shardlog.StreamName) bool {
 	s.mu.Lock()

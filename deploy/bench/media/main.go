@@ -208,6 +208,7 @@ rtmp: no
 hls: no
 srt: no
 api: no
+moq: no
 webrtc: yes
 webrtcAddress: %s
 webrtcEncryption: no

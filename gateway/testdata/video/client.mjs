@@ -71,6 +71,11 @@ const steps = {
     seen.deleted = await refused(kv.send(new control.DescribeStreamCommand({ StreamName: 'gate' })))
     return seen
   },
+  async remove() {
+    const { StreamInfo } = await kv.send(new control.DescribeStreamCommand({ StreamName: args.StreamName }))
+    await kv.send(new control.DeleteStreamCommand({ StreamARN: StreamInfo.StreamARN, CurrentVersion: StreamInfo.Version }))
+    return {}
+  },
   async fragments() {
     const client = await at(archive.KinesisVideoArchivedMediaClient, 'LIST_FRAGMENTS')
     const seen = { fragments: [], pages: 0 }
