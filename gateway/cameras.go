@@ -177,7 +177,7 @@ func (c *cameras) change(ctx context.Context, name shardlog.StreamName, edit fun
 // CameraStatus is one camera.
 type CameraStatus struct {
 	Name      string        `json:"name"`
-	Source    string        `json:"source"` // whip, rtsp
+	Source    string        `json:"source"` // whip, rtsp, kinesisvideo
 	Live      bool          `json:"live"`   // sends to this gateway now
 	Latest    time.Time     `json:"latest,omitzero"`
 	Retention time.Duration `json:"retention_ns"`
@@ -200,6 +200,9 @@ func (c *cameras) status(streams []StreamStatus) []CameraStatus {
 		}
 		one := CameraStatus{Name: s.Name, Source: "whip", Retention: s.Retention, Stored: s.Stored, Oldest: s.Oldest, Latest: s.Newest}
 		one.Live = c.g.webrtc != nil && c.g.webrtc.Live(name)
+		if c.g.video.Putting(name) {
+			one.Live, one.Source = true, "kinesisvideo"
+		}
 		if f := c.fetching[name]; f != nil {
 			s := f.camera.Stats()
 			one.Source, one.Live, one.Fault = "rtsp", s.Playing, s.Fault

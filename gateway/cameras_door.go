@@ -15,7 +15,6 @@ import (
 
 // wireCameras makes what has to do with footage.
 func (g *Gateway) wireCameras() error {
-	g.cameras = &cameras{g: g}
 	rand.Read(g.ticketKey[:]) // never fails
 	if g.config.Media == off {
 		return nil
@@ -26,7 +25,7 @@ func (g *Gateway) wireCameras() error {
 	}
 	c := webrtc.Config{
 		Address: g.config.Media, Hosts: g.config.MediaHosts, KeyFile: filepath.Join(g.config.Data, "media.key"),
-		Recorder: g.cameras.recorder, Footage: g.cameras.footage, Authorize: g.cameras.authorize, Ceiling: g.cameras.ceiling,
+		Recorder: g.cameras.published, Footage: g.cameras.footage, Authorize: g.cameras.authorize, Ceiling: g.cameras.ceiling,
 		Writer: g.writer, Routes: routes, Log: g.log, Now: g.now,
 	}
 	if g.site != nil {

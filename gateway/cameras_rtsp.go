@@ -88,7 +88,7 @@ func (c *cameras) toFetch(ctx context.Context) map[shardlog.StreamName]*RTSPConf
 
 // begin begins to fetch one camera.
 func (c *cameras) begin(ctx context.Context, name shardlog.StreamName, config *RTSPConfig) (*fetched, error) {
-	recorder, err := c.recorder(ctx, name)
+	recorder, err := c.published(ctx, name)
 	if err != nil {
 		return nil, err
 	}

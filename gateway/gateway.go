@@ -21,6 +21,7 @@ import (
 	"headgate/gateway/awsapi"
 	"headgate/gateway/firehoseapi"
 	"headgate/gateway/kinesisapi"
+	"headgate/gateway/videoapi"
 	"headgate/ingest/mqtt"
 	"headgate/ingest/webrtc"
 	"headgate/shardlog"
@@ -56,6 +57,8 @@ type Gateway struct {
 	peers      net.Listener   // of the site; owned by Run
 	kinesis    *kinesisapi.API
 	firehose   *firehoseapi.API
+	video      *videoapi.API
+	grants     *videoapi.Grants // of sessions that play without credentials
 	door       *awsapi.Door
 	keys       *access.Keys
 	firstKey   *access.KeyPair
@@ -241,8 +244,11 @@ func (g *Gateway) wireAPI(limits quota.Limits) error {
 	if err != nil {
 		return err
 	}
+	if err := g.wireVideo(); err != nil {
+		return err
+	}
 	g.door, err = awsapi.New(awsapi.Config{
-		Services: []awsapi.Service{g.kinesis.Service(), g.firehose.Service()}, Keys: keys, Open: g.config.Open, ClockTrusted: g.clockTrusted, Log: g.log,
+		Services: []awsapi.Service{g.kinesis.Service(), g.firehose.Service(), g.video.Service()}, Keys: keys, Open: g.config.Open, ClockTrusted: g.clockTrusted, Log: g.log,
 	})
 	return err
 }

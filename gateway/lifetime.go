@@ -141,7 +141,7 @@ func (g *Gateway) doors() []work {
 		status: g.Status, verify: g.verifyTo, level: g.level, now: time.Now,
 	}).server(), 0)}
 	if g.config.API != off {
-		all = append(all, g.settled(g.serve(g.listener(1), awsapi.NewServer(g.door), leaveTime)))
+		all = append(all, g.settled(g.serve(g.listener(1), awsapi.NewServer(g.api()), leaveTime)))
 	}
 	if g.config.Console != off {
 		all = append(all, g.serve(g.listener(2), g.console(), leaveTime))

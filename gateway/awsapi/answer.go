@@ -33,7 +33,14 @@ func identify(h http.Header, r *http.Request) string {
 
 // answer sends c.Out.
 func (c *Call) answer(w http.ResponseWriter, status int) {
-	c.send(w, status, typeJSON, c.Out.buf)
+	content := typeJSON
+	if c.format == formatREST {
+		content = typeCoral
+		if len(c.Out.buf) == 0 {
+			c.Out.buf = append(c.Out.buf, "{}"...)
+		}
+	}
+	c.send(w, status, content, c.Out.buf)
 }
 
 func (c *Call) send(w http.ResponseWriter, status int, content string, body []byte) {
@@ -77,10 +84,12 @@ func (c *Call) fail(w http.ResponseWriter, err *Error) {
 		return
 	}
 	out.Open("")
-	out.Text("__type", err.Code)
+	if c.format != formatREST { // there the header says it
+		out.Text("__type", err.Code)
+	}
 	if err.Message != "" {
 		name := "message"
-		if err.capital {
+		if err.capital || c.format == formatREST {
 			name = "Message"
 		}
 		out.Text(name, err.Message)

@@ -1,8 +1,6 @@
 package awsapi
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,7 +11,7 @@ import (
 // canonical is the request in the form that is signed ("Create a canonical
 // request", AWS Signature Version 4): method, path, query, headers, names of
 // the headers, hash of the body, a line each.
-func (s *signed) canonical(r *http.Request, sum [sha256.Size]byte) []byte {
+func (s *signed) canonical(r *http.Request, hash string) []byte {
 	b := make([]byte, 0, 1024)
 	b = append(b, r.Method...)
 	b = append(b, '\n')
@@ -35,7 +33,7 @@ func (s *signed) canonical(r *http.Request, sum [sha256.Size]byte) []byte {
 		b = append(b, name...)
 	}
 	b = append(b, '\n')
-	return hex.AppendEncode(b, sum[:])
+	return append(b, hash...)
 }
 
 // appendPath escapes the path once more than it came: every service but S3

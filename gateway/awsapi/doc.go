@@ -1,5 +1,5 @@
 // Package awsapi is what all AWS-shaped doors share: Signature Version 4, the
-// JSON 1.1 protocol, the checks of a request and the texts of their errors,
+// protocols JSON 1.1 and REST-JSON, the checks of a request and the texts of their errors,
 // and the envelope of answers. It does not know what any operation does:
 // packages such as kinesisapi describe theirs as a Service.
 //

@@ -2,7 +2,6 @@ package awsapi
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -58,6 +57,7 @@ type Door struct {
 	open     bool
 	verifier verifier
 	routes   map[string]*route // by X-Amz-Target
+	paths    map[string]*route // by the path of the request
 	now      func() time.Time
 	memory   *memory
 	maxCalls int64
@@ -80,7 +80,7 @@ func New(c Config) (*Door, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	d := &Door{open: c.Open, verifier: verifier{keys: c.Keys, trusted: c.ClockTrusted}, routes: make(map[string]*route),
+	d := &Door{open: c.Open, verifier: verifier{keys: c.Keys, trusted: c.ClockTrusted}, routes: make(map[string]*route), paths: make(map[string]*route),
 		now: c.Now, maxCalls: c.Calls, log: c.Log}
 	if d.now == nil {
 		d.now = time.Now
@@ -100,7 +100,12 @@ func New(c Config) (*Door, error) {
 	d.memory = newMemory(c.Memory)
 	for i := range c.Services {
 		for name, op := range c.Services[i].Ops {
-			d.routes[c.Services[i].Target+"."+name] = &route{service: &c.Services[i], name: name, op: op}
+			one := &route{service: &c.Services[i], name: name, op: op}
+			if op.Path != "" {
+				d.paths[op.Path] = one
+				continue
+			}
+			d.routes[c.Services[i].Target+"."+name] = one
 		}
 	}
 	return d, nil
@@ -119,6 +124,10 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if d.cross(w, r) {
+		return
+	}
+	if route := d.paths[r.URL.Path]; route != nil && r.Header.Get("X-Amz-Target") == "" {
+		d.serveREST(w, c, route)
 		return
 	}
 	if err := d.readBody(w, c); err != nil {
@@ -148,13 +157,24 @@ func (d *Door) serve(w http.ResponseWriter, c *Call, route *route) {
 
 func (d *Door) do(ctx context.Context, c *Call, route *route) *Error {
 	if route.op.Fast == nil || c.format != formatJSON || !route.op.Fast(c) {
-		in, err := Read(c.Body, route.op.Input)
-		if err != nil {
+		if err := c.read(route); err != nil {
 			return err
 		}
-		c.In = in
 	}
-	err := route.op.Do(ctx, c)
+	return d.explain(c, route, route.op.Do(ctx, c))
+}
+
+// read takes the body apart as the operation's input says.
+func (c *Call) read(route *route) (err *Error) {
+	c.In, err = Read(c.Body, route.op.Input)
+	if err != nil && err.Code == validation && route.service.Invalid != "" {
+		err.Code = route.service.Invalid
+	}
+	return err
+}
+
+// explain is what clients see of an operation's error.
+func (d *Door) explain(c *Call, route *route, err error) *Error {
 	if err == nil {
 		return nil
 	}
@@ -188,7 +208,7 @@ func (d *Door) admit(c *Call) (*route, *Error) {
 	case d.open:
 		c.Caller = Caller{Region: regionOf(r)}
 	default:
-		c.Caller, denied = d.verifier.verify(r, route.service.Signing, sha256.Sum256(c.Body), c.Now)
+		c.Caller, denied = d.verifier.verify(r, route.service.Signing, hashOf(c.Body), c.Now)
 	}
 	if denied != nil && !isObject(c.Body) {
 		return nil, serialization("")

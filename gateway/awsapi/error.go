@@ -36,8 +36,10 @@ func Busy(why string) *Error {
 	return &Error{Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable", Message: why}
 }
 
+const validation = "ValidationException"
+
 // Invalid is a ValidationException with its own text.
-func Invalid(format string, args ...any) *Error { return Fail("ValidationException", format, args...) }
+func Invalid(format string, args ...any) *Error { return Fail(validation, format, args...) }
 
 func serialization(message string) *Error {
 	return &Error{Status: http.StatusBadRequest, Code: "SerializationException", Message: message, capital: true}

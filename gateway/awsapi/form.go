@@ -12,6 +12,7 @@ const (
 	formatNone  format = iota // not known: errors are XML
 	formatJSON                // application/x-amz-json-1.1
 	formatCoral               // application/json: the envelope of an older protocol, for errors only
+	formatREST                // application/json of an operation with a path
 )
 
 const (

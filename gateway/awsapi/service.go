@@ -4,9 +4,10 @@ import "context"
 
 // Service is one AWS service: its operations by name.
 type Service struct {
-	Target  string // before the dot of X-Amz-Target: "Kinesis_20131202"
+	Target  string // before the dot of X-Amz-Target: "Kinesis_20131202"; "": asked for by path alone
 	Signing string // the service in a credential's scope: "kinesis"
 	Ops     map[string]Operation
+	Invalid string // the error of a request that breaks constraints; "": ValidationException
 	// Explain makes the AWS error of an error that an operation returned and
 	// that is no *Error itself.
 	Explain func(error) *Error
@@ -14,6 +15,9 @@ type Service struct {
 
 // Operation is one operation of a service.
 type Operation struct {
+	// Path, when not empty, is where the operation is asked for (REST-JSON).
+	// It is then unknown to X-Amz-Target.
+	Path string
 	// Input describes the request's members, in the order in which errors name them.
 	Input []Field
 	// Fast, when not nil, reads the usual JSON form of the body by itself and
@@ -23,4 +27,11 @@ type Operation struct {
 	// Do does it. It appends the answer to c.Out; nothing appended is an
 	// empty body. What it returns is an *Error, or anything that Explain knows.
 	Do func(ctx context.Context, c *Call) error
+	// Flow stands in the place of Do where the answer is not JSON, or goes out
+	// while it is made. It is for operations with a Path. An error after
+	// f.Begin cuts the answer off.
+	Flow func(ctx context.Context, c *Call, f *Flow) error
+	// Upload leaves the body to Flow, which reads it as it comes: it is no
+	// JSON, and the signature need not cover it.
+	Upload bool
 }

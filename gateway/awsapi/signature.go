@@ -15,6 +15,7 @@ import (
 const (
 	algorithm  = "AWS4-HMAC-SHA256"
 	terminator = "aws4_request"
+	unsigned   = "UNSIGNED-PAYLOAD" // in place of the body's hash
 	basicTime  = "20060102T150405Z"
 	maxSkew    = 5 * time.Minute
 	maxExpires = 7 * 24 * time.Hour
@@ -38,9 +39,15 @@ type verifier struct {
 	trusted func() bool // whether the clock is
 }
 
-// verify answers who signed the request to a service. sum is the SHA-256 of
-// the body as it arrived: what a client claims about it is not believed.
-func (v *verifier) verify(r *http.Request, service string, sum [sha256.Size]byte, now time.Time) (Caller, *Error) {
+// hashOf is the SHA-256 of a body as signatures have it.
+func hashOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
+}
+
+// verify answers who signed the request to a service. hash is of the body as
+// it arrived: what a client claims about it is not believed.
+func (v *verifier) verify(r *http.Request, service, hash string, now time.Time) (Caller, *Error) {
 	s, err := parseSigned(r)
 	if err != nil {
 		return Caller{}, err
@@ -48,7 +55,7 @@ func (v *verifier) verify(r *http.Request, service string, sum [sha256.Size]byte
 	if err := s.checkScope(service); err != nil {
 		return Caller{}, err
 	}
-	if err := s.checkHeaders(r, sum); err != nil {
+	if err := s.checkHeaders(r, hash); err != nil {
 		return Caller{}, err
 	}
 	secret, ok := v.keys.Secret(s.keyID)
@@ -63,7 +70,7 @@ func (v *verifier) verify(r *http.Request, service string, sum [sha256.Size]byte
 	} else {
 		caller.SkewUnchecked = true
 	}
-	want := s.sign(secret, s.canonical(r, sum))
+	want := s.sign(secret, s.canonical(r, hash))
 	if !hmac.Equal([]byte(want), []byte(s.signature)) {
 		return Caller{}, badSignature("The request signature we calculated does not match the signature you provided. " +
 			"Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
@@ -114,7 +121,7 @@ func (s *signed) checkScope(service string) *Error {
 }
 
 // checkHeaders wants everything signed that decides what the request does.
-func (s *signed) checkHeaders(r *http.Request, sum [sha256.Size]byte) *Error {
+func (s *signed) checkHeaders(r *http.Request, hash string) *Error {
 	if !slices.Contains(s.names, "host") && !slices.Contains(s.names, ":authority") {
 		return badSignature("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
 	}
@@ -125,9 +132,9 @@ func (s *signed) checkHeaders(r *http.Request, sum [sha256.Size]byte) *Error {
 	}
 	claim := r.Header.Get("X-Amz-Content-Sha256")
 	switch {
-	case claim == "" || claim == hex.EncodeToString(sum[:]):
+	case claim == "" || claim == hash:
 		return nil
-	case claim == "UNSIGNED-PAYLOAD" || strings.HasPrefix(claim, "STREAMING-"):
+	case claim == unsigned || strings.HasPrefix(claim, "STREAMING-"):
 		return badSignature("The payload must be signed: x-amz-content-sha256 '" + clip(claim) + "' is not accepted.")
 	}
 	return badSignature("The value of the x-amz-content-sha256 header does not match the calculated hash.")

@@ -2,7 +2,6 @@ package awsapi
 
 import (
 	"net/http"
-	"strings"
 	"sync/atomic"
 )
 
@@ -41,11 +40,12 @@ type Stats struct {
 // Stats answers what the Door has seen.
 func (d *Door) Stats() Stats {
 	s := Stats{Ops: make(map[string]OpStats, len(d.routes)), Refused: d.refused.Load(), UnderWay: d.under.Load()}
-	for target, route := range d.routes {
-		_, name, _ := strings.Cut(target, ".")
-		c := &route.stats
-		s.Ops[route.service.Signing+"."+name] = OpStats{Calls: c.calls.Load(), Errors: c.errors.Load(),
-			Faults: c.faults.Load(), Throttled: c.throttled.Load()}
+	for _, routes := range [...]map[string]*route{d.routes, d.paths} {
+		for _, route := range routes {
+			c := &route.stats
+			s.Ops[route.service.Signing+"."+route.name] = OpStats{Calls: c.calls.Load(), Errors: c.errors.Load(),
+				Faults: c.faults.Load(), Throttled: c.throttled.Load()}
+		}
 	}
 	return s
 }

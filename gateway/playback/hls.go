@@ -44,12 +44,19 @@ func (p *Player) playlist(a *ask) error {
 		}
 		start, end := max(s.From, from), min(s.To+frameTime, to)
 		fmt.Fprintf(&b, "#EXT-X-MAP:URI=\"init.mp4?at=%d\"\n#EXT-X-PROGRAM-DATE-TIME:%s\n", start, millis(start).Format("2006-01-02T15:04:05.000Z07:00"))
-		for at := start; at < end; at += windowTime.Milliseconds() {
-			until := min(at+windowTime.Milliseconds(), end)
+		for at, until := start, int64(0); at < end; at = until {
+			until = at + windowTime.Milliseconds()
+			if end-until < windowTime.Milliseconds()/2 {
+				until = end // what is left may be too short to hold a key frame
+			}
 			if windows++; windows > maxWindows {
 				return shardlog.Errorf(shardlog.LimitExceeded, "list footage", "more than %d segments: ask for less time", maxWindows)
 			}
-			fmt.Fprintf(&b, "#EXTINF:%.3f,\nwindow.m4s?start=%d&end=%d\n", float64(until-at)/1000, at, until)
+			lead := ""
+			if at == start {
+				lead = "&lead="
+			}
+			fmt.Fprintf(&b, "#EXTINF:%.3f,\nwindow.m4s?start=%d&end=%d%s\n", float64(until-at)/1000, at, until, lead)
 		}
 	}
 	b.WriteString("#EXT-X-ENDLIST\n")
@@ -62,7 +69,8 @@ func (a *ask) m3u8(text string) error {
 	return ignoreGone(err)
 }
 
-// window answers one segment of stored footage.
+// window answers one segment of stored footage. With lead it begins with what
+// the first frame needs to be decoded, even if that lies before the window.
 func (p *Player) window(a *ask) error {
 	from, to, err := p.span(a, windowTime)
 	if err != nil {
@@ -72,6 +80,9 @@ func (p *Player) window(a *ask) error {
 		return invalid("a segment is a minute long at most")
 	}
 	key, err := a.footage.Key(a.r.Context(), from)
+	if err == nil && key.Start < from && !a.r.URL.Query().Has("lead") {
+		key, err = keyWithin(a.r.Context(), a.footage, key, from, to)
+	}
 	if err != nil {
 		return err
 	}
@@ -90,6 +101,23 @@ func (p *Player) window(a *ask) error {
 		frames = append(frames, part.Frames...)
 	}
 	return a.segment(key.Tracks, frames, uint32(key.Seq))
+}
+
+// keyWithin is the first key part that starts within a window, or the one before
+// it, which the window before it has too, where there is none.
+func keyWithin(ctx context.Context, footage *chunk.Footage, before chunk.Stored, from, to int64) (chunk.Stored, error) {
+	for part, err := range footage.Parts(ctx, before.Next) {
+		if err != nil {
+			return before, err
+		}
+		if part.Start >= to {
+			break
+		}
+		if part.Key() && part.Start >= from {
+			return part, nil
+		}
+	}
+	return before, nil
 }
 
 // segment answers frames as one fragment of fMP4.

@@ -36,6 +36,7 @@ const (
 	idCodecID         = 0x86
 	idCodecPrivate    = 0x63A2
 	idCodecDelay      = 0x56AA
+	idEncodings       = 0x6D80
 	idSeekPreRoll     = 0x56BB
 	idVideo           = 0xE0
 	idPixelWidth      = 0xB0
@@ -51,6 +52,8 @@ const (
 	idBlock           = 0xA1
 	idBlockDuration   = 0x9B
 	idReference       = 0xFB
+	idChapters        = 0x1043A770
+	idAttachments     = 0x1941A469
 	idCues            = 0x1C53BB6B
 	idCuePoint        = 0xBB
 	idCueTime         = 0xB3

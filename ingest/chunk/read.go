@@ -1,10 +1,15 @@
 package chunk
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"headgate/shardlog"
+)
 
 // Open reads a part as Append writes it. The frames' bytes are cut from data.
 // more is how many bytes the part goes on for in the following records; the
-// part is to be opened again with them behind. Kind Corrupt: data is no part.
+// part is to be opened again with them behind. Kinds: Corrupt (data is no
+// part), Invalid (too many tracks).
 func Open(data []byte) (p Part, more int, err error) {
 	if len(data) > maxPart {
 		return p, 0, corrupt("%d bytes", len(data))
@@ -157,7 +162,7 @@ func openTracks(body []byte) ([]Track, error) {
 			return nil
 		}
 		if len(tracks) == maxTracks {
-			return corrupt("more than %d tracks", maxTracks)
+			return shardlog.Errorf(shardlog.Invalid, "open part", "more than %d tracks", maxTracks)
 		}
 		t, err := openTrack(e.body)
 		tracks = append(tracks, t)
@@ -181,6 +186,8 @@ func openTrack(body []byte) (t Track, err error) {
 			t.Private = e.body
 		case idVideo, idAudio:
 			return t.openShape(e.body)
+		case idEncodings:
+			return corrupt("a track that is compressed or encrypted")
 		}
 		return nil
 	})

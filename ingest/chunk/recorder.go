@@ -20,7 +20,11 @@ type Recorder struct {
 
 	mu      sync.Mutex
 	builder Builder       // guarded by mu
-	queue   [][]byte      // guarded by mu: whole parts
+	queue   []queued      // guarded by mu: whole parts
+	taken   uint64        // guarded by mu: parts queued since the beginning
+	key     shardlog.Seq  // guarded by mu: place of the latest stored part with a header; 0: not known
+	over    bool          // guarded by mu: Run has ended
+	moved   chan struct{} // guarded by mu: closed when something has been stored; nil: nobody waits
 	waiting int           // guarded by mu: bytes of the queue, those under way included
 	last    int64         // guarded by mu: time of the latest frame
 	shift   int64         // guarded by mu: added to the times of this run
@@ -31,6 +35,12 @@ type Recorder struct {
 	stats   RecorderStats // guarded by mu
 	wake    chan struct{}
 	once    sync.Once
+}
+
+// queued is a part in the queue.
+type queued struct {
+	bytes []byte
+	key   bool
 }
 
 // RecorderStats is what a Recorder has done.
@@ -140,7 +150,8 @@ func (r *Recorder) push(p *Part) {
 		return
 	}
 	b := p.Append(nil)
-	r.queue = append(r.queue, b)
+	r.queue = append(r.queue, queued{b, p.Key()})
+	r.taken++
 	r.waiting += len(b)
 	select {
 	case r.signal() <- struct{}{}:
@@ -184,6 +195,10 @@ func (r *Recorder) Run(ctx context.Context) error {
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), lateTime)
 	defer cancel()
 	r.drain(late)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.over = true
+	r.tell()
 	return nil
 }
 
@@ -194,18 +209,72 @@ func (r *Recorder) drain(ctx context.Context) {
 		if len(entries) == 0 {
 			return
 		}
-		if !r.store(ctx, entries) {
+		places, ok := r.store(ctx, entries)
+		if !ok {
 			return
 		}
-		r.mu.Lock()
-		for _, p := range r.queue[:parts] {
-			r.waiting -= len(p)
-			r.stats.Bytes += uint64(len(p))
-		}
-		r.queue = r.queue[parts:]
-		r.stats.Parts += uint64(parts)
-		r.mu.Unlock()
+		r.stored(parts, places)
 	}
+}
+
+// stored takes parts off the queue, whose entries have got these places, as far
+// as they are stored.
+func (r *Recorder) stored(parts int, places []shardlog.Seq) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.queue[:parts] {
+		r.waiting -= len(p.bytes)
+		r.stats.Bytes += uint64(len(p.bytes))
+		n := len(Entries(string(r.Stream), p.bytes))
+		if n > len(places) { // it never will be
+			places = nil
+			continue
+		}
+		if p.key {
+			r.key = places[0]
+		}
+		places = places[n:]
+	}
+	r.queue = r.queue[parts:]
+	r.stats.Parts += uint64(parts)
+	r.tell()
+}
+
+// tell wakes those who wait in Flush. It is called with mu held.
+func (r *Recorder) tell() {
+	if r.moved != nil {
+		close(r.moved)
+		r.moved = nil
+	}
+}
+
+// Flush closes the open part and waits until all that was handed in so far is
+// stored, unless it was given up. It answers the place of the latest part with
+// a header that was, 0 when the log has told none. Kind Unavailable: ctx or Run
+// ended before.
+func (r *Recorder) Flush(ctx context.Context) (shardlog.Seq, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.push(r.builder.Close())
+	for want := r.taken; r.stats.Parts < want; {
+		if r.over {
+			return r.key, shardlog.Errorf(shardlog.Unavailable, "flush", "the recorder has ended")
+		}
+		if r.moved == nil {
+			r.moved = make(chan struct{})
+		}
+		moved := r.moved
+		r.mu.Unlock()
+		select {
+		case <-moved:
+		case <-ctx.Done():
+		}
+		r.mu.Lock()
+		if err := ctx.Err(); err != nil {
+			return r.key, err
+		}
+	}
+	return r.key, nil
 }
 
 // maxBatch is how many bytes one Put carries, unless one part alone has more.
@@ -217,11 +286,11 @@ func (r *Recorder) batch() (entries []shardlog.Entry, parts int) {
 	defer r.mu.Unlock()
 	bytes := 0
 	for _, p := range r.queue {
-		if bytes+len(p) > maxBatch && parts > 0 {
+		if bytes+len(p.bytes) > maxBatch && parts > 0 {
 			break
 		}
-		entries = append(entries, Entries(string(r.Stream), p)...)
-		bytes += len(p)
+		entries = append(entries, Entries(string(r.Stream), p.bytes)...)
+		bytes += len(p.bytes)
 		parts++
 	}
 	return entries, parts
@@ -238,16 +307,17 @@ func Entries(key string, part []byte) []shardlog.Entry {
 	return append(all, shardlog.Entry{Key: key, Data: part})
 }
 
-// store puts entries until all are stored, or never will be. It reports false
-// when ctx ended before.
-func (r *Recorder) store(ctx context.Context, entries []shardlog.Entry) bool {
+// store puts entries until all are stored, or never will be, and answers the
+// places of those that are. It reports false when ctx ended before.
+func (r *Recorder) store(ctx context.Context, entries []shardlog.Entry) (places []shardlog.Seq, ok bool) {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		results, err := r.Writer.Put(ctx, r.Stream, entries)
 		for err == nil && len(results) > 0 && results[0].Err == nil {
+			places = append(places, results[0].Number.Index)
 			results, entries = results[1:], entries[1:]
 		}
 		if len(entries) == 0 {
-			return true
+			return places, true
 		}
 		if err == nil && len(results) > 0 {
 			err = results[0].Err
@@ -256,7 +326,7 @@ func (r *Recorder) store(ctx context.Context, entries []shardlog.Entry) bool {
 			r.mu.Lock()
 			r.stats.Dropped++
 			r.mu.Unlock()
-			return true
+			return places, true
 		}
 		r.mu.Lock()
 		if shardlog.KindOf(err) == shardlog.Throttled {
@@ -270,7 +340,7 @@ func (r *Recorder) store(ctx context.Context, entries []shardlog.Entry) bool {
 			r.Log.Debug("parts wait", "camera", r.Stream, "error", err)
 		}
 		if pause(ctx, max(wait, shardlog.RetryAfter(err))) != nil {
-			return false
+			return places, false
 		}
 	}
 }

@@ -97,6 +97,8 @@ func (s *Server) refuse(w http.ResponseWriter, err error) {
 		status = http.StatusUnprocessableEntity
 	case kind == shardlog.NotFound:
 		status = http.StatusNotFound
+	case kind == shardlog.InUse:
+		status = http.StatusConflict
 	case kind == shardlog.Denied:
 		status = http.StatusUnauthorized
 		w.Header().Set("WWW-Authenticate", `Bearer realm="headgate"`)
