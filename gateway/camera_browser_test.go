@@ -144,9 +144,9 @@ func TestHLSPlays(t *testing.T) {
 	defer func() { stop(); <-done }()
 	until(t, 30*time.Second, "20 s of footage", func() (string, bool) {
 		_, body := ask(t, base+"/cameras/door/timeline.json")
-		var line struct{ Runs []recorded }
+		var line struct{ Takes []recorded }
 		_ = json.Unmarshal(body, &line)
-		return string(body), len(line.Runs) > 0 && line.Runs[0].To.Sub(line.Runs[0].From) > 20*time.Second
+		return string(body), len(line.Takes) > 0 && line.Takes[0].To.Sub(line.Takes[0].From) > 20*time.Second
 	})
 	from := strconv.FormatInt(timeline(t, base, "door")[0].From.UnixMilli(), 10)
 	type shown struct {

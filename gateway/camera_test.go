@@ -170,7 +170,7 @@ func probe(t *testing.T, name string, content []byte) probed {
 	return p
 }
 
-// span is what the timeline says of one run.
+// span is what the timeline says of one take.
 type recorded struct {
 	From, To time.Time
 	After    string
@@ -179,11 +179,11 @@ type recorded struct {
 
 func timeline(t *testing.T, base, name string) []recorded {
 	t.Helper()
-	var answer struct{ Runs []recorded }
+	var answer struct{ Takes []recorded }
 	if err := json.Unmarshal(fetch(t, base+"/cameras/"+name+"/timeline.json"), &answer); err != nil {
 		t.Fatal(err)
 	}
-	return answer.Runs
+	return answer.Takes
 }
 
 // TestACamerasWholeWay publishes by WHIP and gets every frame out again: as a

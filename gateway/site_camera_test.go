@@ -70,14 +70,14 @@ func TestFootageOutlivesItsGateway(t *testing.T) {
 		t.Errorf("%d frames of %d", n, sent)
 	}
 	publish(others[0], 4*time.Second)
-	until(t, 20*time.Second, "a second run with its reason", func() (string, bool) {
+	until(t, 20*time.Second, "a second take with its reason", func() (string, bool) {
 		var text strings.Builder
 		if err := gateway.Dial(others[1].data).Footage(t.Context(), "door", "timeline.json", url.Values{}, &text); err != nil {
 			return err.Error(), false
 		}
-		var line struct{ Runs []recorded }
+		var line struct{ Takes []recorded }
 		_ = json.Unmarshal([]byte(text.String()), &line)
-		return text.String(), len(line.Runs) == 2 && line.Runs[1].After == "interrupted"
+		return text.String(), len(line.Takes) == 2 && line.Takes[1].After == "interrupted"
 	})
 }
 

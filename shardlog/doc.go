@@ -22,6 +22,7 @@
 //	batch      a delivery to a sink (package firehose)
 //	frame      one video or audio access unit (ingest/webrtc)
 //	part       a stored media record (ingest/chunk)
+//	take       an unbroken stretch of footage (ingest/chunk)
 //	gap        records given up, accounted for by shard, range, reason and time
 //	space      a namespace of small replicated state
 //	mutation   one compare-and-set change of that state

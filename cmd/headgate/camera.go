@@ -181,7 +181,7 @@ func (a *app) cameraTimeline() *cobra.Command {
 			return err
 		}
 		var line struct {
-			Runs []struct {
+			Takes []struct {
 				From, To time.Time
 				After    string
 				Unsynced bool
@@ -195,7 +195,7 @@ func (a *app) cameraTimeline() *cobra.Command {
 			return fmt.Errorf("read answer: %w", err)
 		}
 		var rows [][]string
-		for _, r := range line.Runs {
+		for _, r := range line.Takes {
 			var tracks []string
 			for _, t := range r.Tracks {
 				name := t.Codec

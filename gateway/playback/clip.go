@@ -68,7 +68,7 @@ func planClip(ctx context.Context, footage *chunk.Footage, from, to int64) (*cli
 		if part.Start >= to || part.Tracks != nil && !sameCodecs(part.Tracks, c.tracks) {
 			break
 		}
-		if part.End() < from && part.Run.Began != key.Run.Began {
+		if part.End() < from && part.Take.Began != key.Take.Began {
 			continue
 		}
 		c.add(part)
@@ -91,7 +91,7 @@ func (c *clip) add(part chunk.Stored) {
 	if len(one.frames) == 0 {
 		return
 	}
-	c.lost += int(part.Run.Lost)
+	c.lost += int(part.Take.Lost)
 	c.parts, c.last = append(c.parts, one), part.Next-1
 }
 

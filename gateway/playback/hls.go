@@ -87,15 +87,15 @@ func (p *Player) window(a *ask) error {
 		return err
 	}
 	var frames []chunk.Frame
-	began := key.Run.Began
+	began := key.Take.Began
 	for part, err := range a.footage.Parts(a.r.Context(), key.Seq) {
 		if err != nil {
 			return err
 		}
-		if part.Key() && part.Start >= to || part.Run.Began != began && part.Start >= to {
+		if part.Key() && part.Start >= to || part.Take.Began != began && part.Start >= to {
 			break
 		}
-		if len(frames) == 0 && (!part.Key() || part.Start < from && part.End() < from) && part.Run.Began == began && part.Seq != key.Seq {
+		if len(frames) == 0 && (!part.Key() || part.Start < from && part.End() < from) && part.Take.Began == began && part.Seq != key.Seq {
 			continue
 		}
 		frames = append(frames, part.Frames...)
@@ -167,7 +167,7 @@ func fragment(tracks []chunk.Track, frames []chunk.Frame, number uint32) ([]byte
 // count in 32 bits or in floating point, and take smaller numbers better.
 const epoch = 1_735_689_600_000
 
-// initMP4 answers what comes before all segments of a run.
+// initMP4 answers what comes before all segments of a take.
 func (p *Player) initMP4(a *ask) error {
 	at, err := p.moment(a, "at", p.config.Now().UnixMilli())
 	if err != nil {
@@ -228,7 +228,7 @@ func (p *Player) live(a *ask) error {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:1\n#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,HOLD-BACK=3.0\n#EXT-X-MEDIA-SEQUENCE:%d\n", key.Seq)
-	run, next := int64(0), key.Seq
+	take, next := int64(0), key.Seq
 	for part, err := range a.footage.Parts(ctx, key.Seq) {
 		if err != nil {
 			return err
@@ -236,11 +236,11 @@ func (p *Player) live(a *ask) error {
 		for ; next < part.Seq; next++ { // records that hold no part, or the rest of one
 			b.WriteString("#EXT-X-GAP\n#EXTINF:0.001,\nrecord.m4s?seq=" + strconv.FormatUint(uint64(next), 10) + "\n")
 		}
-		if part.Run.Began != run {
-			if run != 0 {
+		if part.Take.Began != take {
+			if take != 0 {
 				b.WriteString("#EXT-X-DISCONTINUITY\n")
 			}
-			run = part.Run.Began
+			take = part.Take.Began
 			fmt.Fprintf(&b, "#EXT-X-MAP:URI=\"init.mp4?at=%d\"\n#EXT-X-PROGRAM-DATE-TIME:%s\n", part.Start, millis(part.Start).Format("2006-01-02T15:04:05.000Z07:00"))
 		}
 		fmt.Fprintf(&b, "#EXTINF:%.3f,\nrecord.m4s?seq=%d\n", float64(part.End()-part.Start+frameTime)/1000, part.Seq)

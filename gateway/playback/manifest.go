@@ -57,7 +57,7 @@ func (p *Player) manifest(a *ask) error {
 	return a.json(map[string]any{
 		"camera": a.camera, "start": millis(c.from), "end": millis(c.to), "first_frame": millis(c.origin), "last_frame": millis(c.end),
 		"tracks": tracksText(c.tracks), "frames": frames, "frames_incomplete": c.lost, "parts": len(c.parts),
-		"first_sequence": c.first, "last_sequence": c.last, "telemetry_records": len(rows), "runs": runs(spans),
+		"first_sequence": c.first, "last_sequence": c.last, "telemetry_records": len(rows), "takes": takes(spans),
 		"format": format, "bytes": size, "sha256": hex.EncodeToString(sum.Sum(nil)),
 	})
 }

@@ -158,7 +158,7 @@ func invalid(format string, args ...any) error {
 const maxSpans = 1000
 
 // span of a timeline, for clients.
-type run struct {
+type takeText struct {
 	From     time.Time    `json:"from"`
 	To       time.Time    `json:"to"`
 	After    chunk.Reason `json:"after"` // why there is nothing before
@@ -182,10 +182,10 @@ func tracksText(tracks []chunk.Track) []trackText {
 	return all
 }
 
-func runs(spans []chunk.Span) []run {
-	all := []run{}
+func takes(spans []chunk.Span) []takeText {
+	all := []takeText{}
 	for _, s := range spans {
-		all = append(all, run{millis(s.From), millis(s.To), s.Why, s.Unsynced, tracksText(s.Tracks)})
+		all = append(all, takeText{millis(s.From), millis(s.To), s.Why, s.Unsynced, tracksText(s.Tracks)})
 	}
 	return all
 }
@@ -202,7 +202,7 @@ func (p *Player) timeline(a *ask) error {
 	if err != nil {
 		return err
 	}
-	return a.json(map[string]any{"camera": a.camera, "from": millis(from), "to": millis(to), "runs": runs(spans)})
+	return a.json(map[string]any{"camera": a.camera, "from": millis(from), "to": millis(to), "takes": takes(spans)})
 }
 
 func (a *ask) json(v any) error {

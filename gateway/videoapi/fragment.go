@@ -22,7 +22,7 @@ type fragment struct {
 	arrived int64 // when the log took its first part
 	length  int64 // milliseconds
 	bytes   int64
-	run     int64
+	take    int64
 	end     int64 // of its latest frame
 }
 
@@ -49,14 +49,14 @@ func fragments(ctx context.Context, footage *chunk.Footage, from shardlog.Seq) i
 			}
 			if p.Key() {
 				if f.number != 0 {
-					if f.run == p.Run.Began {
+					if f.take == p.Take.Began {
 						f.length = p.Start - f.start
 					}
 					if !yield(f, nil) {
 						return
 					}
 				}
-				f = fragment{number: p.Seq, start: p.Start, arrived: p.Arrived, run: p.Run.Began, end: p.Start}
+				f = fragment{number: p.Seq, start: p.Start, arrived: p.Arrived, take: p.Take.Began, end: p.Start}
 			}
 			f.bytes += int64(p.Bytes)
 			f.end = max(f.end, p.End())

@@ -27,7 +27,7 @@ const (
 	tornHole = time.Second
 )
 
-// tear keeps a session whose connection broke. The run stays open.
+// tear keeps a session whose connection broke. The take stays open.
 func (p *producer) tear() {
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -8,11 +8,11 @@ import (
 // concurrent use; its zero value waits for Begin. Frames that come before the
 // first from which decoding may start are passed over.
 type Builder struct {
-	run     Run
+	take    Take
 	tracks  []Track
 	video   bool
 	header  bool // the next part carries one
-	began   bool // a part of this run has been closed or is open
+	began   bool // a part of this take has been closed or is open
 	since   int  // parts without a header
 	frames  []Frame
 	bytes   int
@@ -23,12 +23,12 @@ type Builder struct {
 	pending bool // the open part begins with a header
 }
 
-// Begin begins a run with these tracks; what was open is closed and answered.
-// run.Began is filled in when the first part closes.
-func (b *Builder) Begin(run Run, tracks []Track) *Part {
+// Begin begins a take with these tracks; what was open is closed and answered.
+// take.Began is filled in when the first part closes.
+func (b *Builder) Begin(take Take, tracks []Track) *Part {
 	closed := b.Close()
-	*b = Builder{run: run, lost: b.lost, before: b.before}
-	b.run.Began = 0
+	*b = Builder{take: take, lost: b.lost, before: b.before}
+	b.take.Began = 0
 	b.setTracks(tracks)
 	return closed
 }
@@ -93,11 +93,11 @@ func (b *Builder) Close() *Part {
 	}
 	b.start = max(b.start, b.before+1) // sound may come late; then its times lie before the part's
 	b.before = b.start
-	if b.run.Began == 0 {
-		b.run.Began = b.start
+	if b.take.Began == 0 {
+		b.take.Began = b.start
 	}
-	p := &Part{Run: b.run, Start: b.start, Frames: interleave(b.frames)}
-	p.Run.Lost = b.lost
+	p := &Part{Take: b.take, Start: b.start, Frames: interleave(b.frames)}
+	p.Take.Lost = b.lost
 	b.since++
 	if b.pending {
 		p.Tracks, b.header, b.since = b.tracks, false, 0

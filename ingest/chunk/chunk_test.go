@@ -53,7 +53,7 @@ func camera(t *testing.T, log *shardlogtest.Memory) (*chunk.Recorder, *chunk.Foo
 	return &chunk.Recorder{Writer: log, Stream: "door"}, &chunk.Footage{Reader: log, Catalog: log, Stream: "door"}
 }
 
-// record runs the recorder while f hands frames in.
+// record takes the recorder while f hands frames in.
 func record(t *testing.T, r *chunk.Recorder, f func()) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -127,21 +127,21 @@ func TestFramesComeBack(t *testing.T) {
 	}
 }
 
-func TestTimelineTellsRunsAndReasons(t *testing.T) {
+func TestTimelineTellsTakesAndReasons(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	log := shardlogtest.NewMemory()
 	recorder, footage := camera(t, log)
-	runs := []struct {
+	takes := []struct {
 		from int64
 		end  chunk.Reason
 	}{{began, chunk.Left}, {began + 60_000, chunk.Silent}, {began + 90_000, chunk.Left}}
 	record(t, recorder, func() {
-		for _, run := range runs {
+		for _, take := range takes {
 			recorder.Begin(tracks, false)
-			for _, f := range film(r, run.from, 10, 500) {
+			for _, f := range film(r, take.from, 10, 500) {
 				recorder.Frame(f)
 			}
-			recorder.End(run.end)
+			recorder.End(take.end)
 		}
 	})
 	again := &chunk.Recorder{Writer: log, Stream: "door"}
@@ -167,16 +167,16 @@ func TestTimelineTellsRunsAndReasons(t *testing.T) {
 	if want := []chunk.Reason{chunk.First, chunk.Left, chunk.Silent, chunk.Interrupted}; !slices.Equal(got, want) {
 		t.Errorf("reasons %v, want %v", got, want)
 	}
-	for i, run := range runs {
-		if spans[i].From != run.from || spans[i].To != run.from+9980 {
-			t.Errorf("run %d: %d to %d", i, spans[i].From-began, spans[i].To-began)
+	for i, take := range takes {
+		if spans[i].From != take.from || spans[i].To != take.from+9980 {
+			t.Errorf("take %d: %d to %d", i, spans[i].From-began, spans[i].To-began)
 		}
 	}
 	if s := spans[3]; s.From != last.End()+1 || !s.Unsynced {
-		t.Errorf("the last run begins at %d, unsynced %v", s.From-began, s.Unsynced)
+		t.Errorf("the last take begins at %d, unsynced %v", s.From-began, s.Unsynced)
 	}
-	if some, err := footage.Timeline(t.Context(), began+60_500, began+61_000, 100); err != nil || len(some) != 1 || some[0].From != runs[1].from {
-		t.Errorf("one run: %v, %v", some, err)
+	if some, err := footage.Timeline(t.Context(), began+60_500, began+61_000, 100); err != nil || len(some) != 1 || some[0].From != takes[1].from {
+		t.Errorf("one take: %v, %v", some, err)
 	}
 	if latest, err := footage.Timeline(t.Context(), 0, began+1_000_000, 2); err != nil || len(latest) != 2 || latest[1].Why != chunk.Interrupted {
 		t.Errorf("the latest two: %v, %v", latest, err)
@@ -211,7 +211,7 @@ func TestFindAndKey(t *testing.T) {
 	}
 }
 
-func TestASlowLogCostsWholeRunsAndSaysSo(t *testing.T) {
+func TestASlowLogCostsWholeTakesAndSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := shardlogtest.NewMemory()
 		var closed atomic.Bool
@@ -244,7 +244,7 @@ func TestASlowLogCostsWholeRunsAndSaysSo(t *testing.T) {
 		}
 		for _, p := range parts(t, footage) {
 			if p.Start == spans[1].From && !p.Key() {
-				t.Error("the run after the gap does not begin with a key frame")
+				t.Error("the take after the gap does not begin with a key frame")
 			}
 		}
 	})
@@ -279,21 +279,21 @@ func TestAPartStoredTwiceIsReadOnce(t *testing.T) {
 
 func TestLossIsTold(t *testing.T) {
 	b := chunk.Builder{}
-	b.Begin(chunk.Run{Why: chunk.First}, tracks)
+	b.Begin(chunk.Take{Why: chunk.First}, tracks)
 	b.Add(chunk.Frame{Track: 1, At: began, Key: true, Data: []byte{1}})
-	if p := b.Lose(); p == nil || p.Run.Lost != 0 {
+	if p := b.Lose(); p == nil || p.Take.Lost != 0 {
 		t.Fatal("the part before the loss stays open")
 	}
 	b.Add(chunk.Frame{Track: 1, At: began + 40, Data: []byte{1}})
 	p := b.Close()
 	reread, _, err := chunk.Open(p.Append(nil))
-	if err != nil || reread.Run != (chunk.Run{Began: began, Why: chunk.First, Lost: 1}) {
-		t.Errorf("%+v, %v", reread.Run, err)
+	if err != nil || reread.Take != (chunk.Take{Began: began, Why: chunk.First, Lost: 1}) {
+		t.Errorf("%+v, %v", reread.Take, err)
 	}
 }
 
 func FuzzOpen(f *testing.F) {
-	p := chunk.Part{Tracks: tracks, Run: chunk.Run{Began: began, Why: chunk.First, Lost: 3}, Start: began,
+	p := chunk.Part{Tracks: tracks, Take: chunk.Take{Began: began, Why: chunk.First, Lost: 3}, Start: began,
 		Frames: []chunk.Frame{{Track: 1, At: began, Key: true, Data: []byte("abc")}, {Track: 2, At: began + 7, Data: []byte("d")}}}
 	f.Add(p.Append(nil))
 	p.Tracks = nil

@@ -133,7 +133,7 @@ func (j *joiner) add(r shardlog.Record) (s Stored, ok bool) {
 // repeats reports whether the part has been read: it was stored again because
 // nobody knew whether it had been.
 func (j *joiner) repeats() bool {
-	id := identity{j.at.Run.Began, j.at.Start, j.at.Bytes}
+	id := identity{j.at.Take.Began, j.at.Start, j.at.Bytes}
 	if slices.Contains(j.recent[:min(j.count, remembered)], id) {
 		return true
 	}
@@ -184,7 +184,7 @@ func (f *Footage) none(err error) error {
 }
 
 // Key is the last part at or before a time from which decoding may start, in
-// the run that the time falls into.
+// the take that the time falls into.
 func (f *Footage) Key(ctx context.Context, at int64) (Stored, error) {
 	p, err := f.Find(ctx, at)
 	if err != nil || p.Key() {
@@ -194,7 +194,7 @@ func (f *Footage) Key(ctx context.Context, at int64) (Stored, error) {
 	if err != nil || ok {
 		return key, err
 	}
-	for p, err := range f.Parts(ctx, p.Seq) { // the beginning of its run has gone
+	for p, err := range f.Parts(ctx, p.Seq) { // the beginning of its take has gone
 		if err != nil || p.Key() {
 			return p, err
 		}
@@ -205,7 +205,7 @@ func (f *Footage) Key(ctx context.Context, at int64) (Stored, error) {
 // back is how many records a step backwards reads.
 const back = 8
 
-// keyBefore walks back from a part to one with a header, within its run.
+// keyBefore walks back from a part to one with a header, within its take.
 func (f *Footage) keyBefore(ctx context.Context, p Stored) (key Stored, ok bool, err error) {
 	shard, err := f.shard()
 	if err != nil {
@@ -213,7 +213,7 @@ func (f *Footage) keyBefore(ctx context.Context, p Stored) (key Stored, ok bool,
 	}
 	for end := p.Seq; end > shard.Oldest; {
 		from := max(shard.Oldest, end-min(end, back))
-		var run int64
+		var take int64
 		for q, err := range f.Parts(ctx, from) {
 			if err != nil {
 				return key, false, err
@@ -221,12 +221,12 @@ func (f *Footage) keyBefore(ctx context.Context, p Stored) (key Stored, ok bool,
 			if q.Seq >= end {
 				break
 			}
-			run = q.Run.Began
-			if q.Key() && run == p.Run.Began {
+			take = q.Take.Began
+			if q.Key() && take == p.Take.Began {
 				key, ok = q, true
 			}
 		}
-		if ok || run != 0 && run != p.Run.Began {
+		if ok || take != 0 && take != p.Take.Began {
 			return key, ok, nil
 		}
 		end = from

@@ -36,22 +36,22 @@ type Frame struct {
 // Part is one stored stretch of footage.
 type Part struct {
 	Tracks []Track // what the frames need to be decoded; nil: as in the part before
-	Run    Run
+	Take   Take
 	Start  int64 // the earliest frame, milliseconds since 1970
 	Frames []Frame
 }
 
-// Run is an unbroken stretch of footage. Every part says when its run began
+// Take is an unbroken stretch of footage. Every part says when its take began
 // and why the one before it ended, so that where footage is, and why it is not
 // elsewhere, can be told from any part of the log.
-type Run struct {
-	Began    int64  // milliseconds since 1970; also the run's name
-	Why      Reason // what ended the run before
+type Take struct {
+	Began    int64  // milliseconds since 1970; also the take's name
+	Why      Reason // what ended the take before
 	Unsynced bool   // times are those of arrival: the sender told no clock
 	Lost     uint32 // frames given up inside this part: they came incomplete
 }
 
-// Reason says why there is no footage before a run.
+// Reason says why there is no footage before a take.
 type Reason string
 
 // The reasons.

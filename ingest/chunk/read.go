@@ -66,8 +66,8 @@ func (p *Part) take(e element) error {
 		return err
 	case idTags:
 		return eachTag(e.body, func(name, text string) {
-			if run, ok := parseRun(text); ok && name == tagRun {
-				p.Run = run
+			if take, ok := parseTake(text); ok && name == tagTake {
+				p.Take = take
 			}
 		})
 	case idCluster:

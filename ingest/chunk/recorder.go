@@ -11,7 +11,7 @@ import (
 
 // Recorder stores what one camera sends. Its methods never wait for the log:
 // parts queue, up to Budget; beyond it footage is given up until the next part
-// from which decoding may start, and the run that begins there says so.
+// from which decoding may start, and the take that begins there says so.
 type Recorder struct {
 	Writer shardlog.Writer
 	Stream shardlog.StreamName
@@ -27,11 +27,11 @@ type Recorder struct {
 	moved   chan struct{} // guarded by mu: closed when something has been stored; nil: nobody waits
 	waiting int           // guarded by mu: bytes of the queue, those under way included
 	last    int64         // guarded by mu: time of the latest frame
-	shift   int64         // guarded by mu: added to the times of this run
-	fresh   bool          // guarded by mu: the run has no frame yet
+	shift   int64         // guarded by mu: added to the times of this take
+	fresh   bool          // guarded by mu: the take has no frame yet
 	open    bool          // guarded by mu: between Begin and End
 	skip    bool          // guarded by mu: give up until the next key part
-	ended   Reason        // guarded by mu: why the last run ended
+	ended   Reason        // guarded by mu: why the last take ended
 	stats   RecorderStats // guarded by mu
 	wake    chan struct{}
 	once    sync.Once
@@ -73,7 +73,7 @@ func (r *Recorder) Resume(last int64, why Reason) {
 	}
 }
 
-// Begin begins a run. Times of an unsynced one are those of arrival.
+// Begin begins a take. Times of an unsynced one are those of arrival.
 func (r *Recorder) Begin(tracks []Track, unsynced bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -81,7 +81,7 @@ func (r *Recorder) Begin(tracks []Track, unsynced bool) {
 	if why == "" {
 		why = First
 	}
-	r.push(r.builder.Begin(Run{Why: why, Unsynced: unsynced}, tracks))
+	r.push(r.builder.Begin(Take{Why: why, Unsynced: unsynced}, tracks))
 	r.open, r.fresh, r.shift, r.ended = true, true, 0, Interrupted
 }
 
@@ -102,7 +102,7 @@ func (r *Recorder) Frame(f Frame) {
 	if r.fresh {
 		r.fresh = false
 		if f.At <= r.last { // the clock stands before what is recorded
-			r.shift, r.builder.run.Unsynced = r.last+1-f.At, true
+			r.shift, r.builder.take.Unsynced = r.last+1-f.At, true
 		}
 	}
 	f.At += r.shift
@@ -119,7 +119,7 @@ func (r *Recorder) Lose() {
 	r.push(r.builder.Lose())
 }
 
-// End ends the run.
+// End ends the take.
 func (r *Recorder) End(why Reason) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -137,8 +137,8 @@ func (r *Recorder) push(p *Part) {
 	}
 	if r.skip && p.Key() {
 		r.skip = false
-		r.builder.run.Began, r.builder.run.Why = p.Start, Overrun
-		p.Run = r.builder.run
+		r.builder.take.Began, r.builder.take.Why = p.Start, Overrun
+		p.Take = r.builder.take
 	}
 	budget := r.Budget
 	if budget == 0 {

@@ -65,7 +65,7 @@ const (
 func TestStreamsReadWhatPartsWrite(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	var b chunk.Builder
-	b.Begin(chunk.Run{Why: chunk.First}, tracks)
+	b.Begin(chunk.Take{Why: chunk.First}, tracks)
 	var written []byte
 	var want []chunk.Frame
 	count, headers := 0, 0
@@ -137,7 +137,7 @@ func FuzzStream(f *testing.F) {
 	head := chunk.AppendHeader(nil, tracks)
 	f.Add(head)
 	f.Add(append(slices.Clone(head), unknown(cluster, known(0xE7, []byte{1}), known(block, []byte{0x81, 0, 0, 0x80, 1, 2}))...))
-	p := chunk.Part{Tracks: tracks, Run: chunk.Run{Began: 1, Why: chunk.First}, Start: 5, Frames: []chunk.Frame{{Track: 1, At: 5, Key: true, Data: []byte("x")}}}
+	p := chunk.Part{Tracks: tracks, Take: chunk.Take{Began: 1, Why: chunk.First}, Start: 5, Frames: []chunk.Frame{{Track: 1, At: 5, Key: true, Data: []byte("x")}}}
 	f.Add(p.Append(p.Append(nil)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		whole, _, opened, closed, err := events(bytes.NewReader(b))

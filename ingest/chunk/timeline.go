@@ -7,7 +7,7 @@ import (
 	"headgate/shardlog"
 )
 
-// Span is a run as far as it lies in the log.
+// Span is a take as far as it lies in the log.
 type Span struct {
 	From     int64   `json:"from"`               // its first frame in the log, milliseconds since 1970
 	To       int64   `json:"to"`                 // its last
@@ -17,7 +17,7 @@ type Span struct {
 	first    shardlog.Seq
 }
 
-// Timeline is the runs that touch the time from..to, in order, at most limit,
+// Timeline is the takes that touch the time from..to, in order, at most limit,
 // the latest first to be kept. Between them there is no footage, and each says
 // why.
 func (f *Footage) Timeline(ctx context.Context, from, to int64, limit int) ([]Span, error) {
@@ -55,36 +55,36 @@ func (f *Footage) Timeline(ctx context.Context, from, to int64, limit int) ([]Sp
 	return spans, nil
 }
 
-// span is the run of p, whose part in question ends before end.
+// span is the take of p, whose part in question ends before end.
 func (f *Footage) span(ctx context.Context, p Stored, end shardlog.Seq) (Span, error) {
 	first, err := f.start(ctx, p)
 	if err != nil {
 		return Span{}, err
 	}
-	s := Span{From: first.Start, To: p.End(), Why: first.Run.Why, Unsynced: p.Run.Unsynced, Tracks: first.Tracks, first: first.Seq}
-	if first.Start > first.Run.Began {
+	s := Span{From: first.Start, To: p.End(), Why: first.Take.Why, Unsynced: p.Take.Unsynced, Tracks: first.Tracks, first: first.Seq}
+	if first.Start > first.Take.Began {
 		s.Why = Expired
 	}
 	return s, nil
 }
 
-// start is the first part in the log of the run of p.
+// start is the first part in the log of the take of p.
 func (f *Footage) start(ctx context.Context, p Stored) (Stored, error) {
 	shard, err := f.shard()
 	if err != nil {
 		return p, err
 	}
 	best := p
-	for low, high := shard.Oldest, p.Seq; low < high; { // the first of the run lies in [low, best]
+	for low, high := shard.Oldest, p.Seq; low < high; { // the first of the take lies in [low, best]
 		middle := low + (high-low)/2
 		q, found, err := f.first(ctx, middle)
 		switch {
 		case err != nil:
 			return p, err
-		case found && q.Seq < best.Seq && q.Run.Began < p.Run.Began:
+		case found && q.Seq < best.Seq && q.Take.Began < p.Take.Began:
 			low = q.Next
 		default:
-			if found && q.Seq < best.Seq && q.Run.Began == p.Run.Began {
+			if found && q.Seq < best.Seq && q.Take.Began == p.Take.Began {
 				best = q
 			}
 			high = middle

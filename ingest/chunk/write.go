@@ -99,19 +99,19 @@ func trackEntry(t Track) []byte {
 	return e
 }
 
-// tagRun is the tag that carries a part's Run, as text: when it began, why the
+// tagTake is the tag that carries a part's Take, as text: when it began, why the
 // one before ended, then whatever applies.
-const tagRun = "HEADGATE_RUN"
+const tagTake = "HEADGATE_TAKE"
 
 func (p *Part) appendTags(b []byte) []byte {
-	text := strconv.FormatInt(p.Run.Began, 10) + " " + string(p.Run.Why)
-	if p.Run.Unsynced {
+	text := strconv.FormatInt(p.Take.Began, 10) + " " + string(p.Take.Why)
+	if p.Take.Unsynced {
 		text += " unsynced"
 	}
-	if p.Run.Lost > 0 {
-		text += " lost=" + strconv.FormatUint(uint64(p.Run.Lost), 10)
+	if p.Take.Lost > 0 {
+		text += " lost=" + strconv.FormatUint(uint64(p.Take.Lost), 10)
 	}
-	return AppendTags(b, tagRun, text)
+	return AppendTags(b, tagTake, text)
 }
 
 // AppendTags writes a Tags element of pairs of names and texts.
@@ -123,8 +123,8 @@ func AppendTags(b []byte, pairs ...string) []byte {
 	return appendElement(b, idTags, appendElement(nil, idTag, all))
 }
 
-// parseRun reads what appendTags wrote.
-func parseRun(text string) (r Run, ok bool) {
+// parseTake reads what appendTags wrote.
+func parseTake(text string) (r Take, ok bool) {
 	for i, word := range strings.Fields(text) {
 		switch {
 		case i == 0:

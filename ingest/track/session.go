@@ -143,7 +143,7 @@ func (s *Session) Tick(now time.Time) {
 	s.release(now)
 }
 
-// End ends the run.
+// End ends the take.
 func (s *Session) End(why chunk.Reason, now time.Time) {
 	if len(s.held) > 0 {
 		s.begin(now)
@@ -195,7 +195,7 @@ func (s *Session) release(now time.Time) {
 	s.begin(now)
 }
 
-// begin begins the run with what has come so far.
+// begin begins the take with what has come so far.
 func (s *Session) begin(time.Time) {
 	unsynced := false
 	for _, h := range s.held {
@@ -274,7 +274,7 @@ func (s *Session) strayed(at int64, now time.Time) bool {
 	return ahead > jump || ahead < -late
 }
 
-// restart begins a run of its own where the sender's clock has jumped.
+// restart begins a take of its own where the sender's clock has jumped.
 func (s *Session) restart(m *member, u Unit, now time.Time) {
 	s.Sink.End(chunk.Jumped)
 	s.clock, s.strays = Clock{}, 0

@@ -87,7 +87,7 @@ func TestOrderAndWrap(t *testing.T) {
 	}
 	s.End(chunk.Left, now)
 	if len(tape.frames) != 300 || tape.lost != 0 || tape.begins != 1 || !tape.synced[0] {
-		t.Fatalf("%d frames, %d lost, %d runs", len(tape.frames), tape.lost, tape.begins)
+		t.Fatalf("%d frames, %d lost, %d takes", len(tape.frames), tape.lost, tape.begins)
 	}
 	for i, f := range tape.frames {
 		if want := start.UnixMilli() + int64(i)*1000/30; f.At < want-1 || f.At > want+1 || f.Key != (i%30 == 0) {
@@ -168,7 +168,7 @@ func TestSoundAndPictureShareAClock(t *testing.T) {
 }
 
 // TestClocksThatJump: one stray frame is passed over, a jump of the sender's
-// wall clock changes nothing, a jump of RTP time begins another run.
+// wall clock changes nothing, a jump of RTP time begins another take.
 func TestClocksThatJump(t *testing.T) {
 	tape := &tape{}
 	s := &track.Session{Sink: tape}
@@ -198,7 +198,7 @@ func TestClocksThatJump(t *testing.T) {
 	}
 	s.End(chunk.Left, now)
 	if tape.begins != 2 || !slices.Equal(tape.reasons, []chunk.Reason{chunk.Jumped, chunk.Left}) {
-		t.Errorf("%d runs, %v", tape.begins, tape.reasons)
+		t.Errorf("%d takes, %v", tape.begins, tape.reasons)
 	}
 	if len(tape.frames) < 590 {
 		t.Errorf("%d frames of 600", len(tape.frames))

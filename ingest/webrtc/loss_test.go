@@ -37,7 +37,7 @@ func TestWhatIsLostComesAgain(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				incomplete += p.Run.Lost
+				incomplete += p.Take.Lost
 				for _, f := range p.Frames {
 					if f.Track == chunk.VideoTrack {
 						recorded++
