@@ -213,3 +213,17 @@ func TestPostsAreLimited(t *testing.T) {
 		t.Errorf("%d of 20 were limited, %d counted", limited, r.Stats().Limited)
 	}
 }
+
+// TestChangesAreLimited: so are PATCHes and DELETEs, a little later.
+func TestChangesAreLimited(t *testing.T) {
+	r := newRig(t, func(c *webrtc.Config) { c.PerSecond = 0.5 })
+	limited := 0
+	for range 40 {
+		if a := r.ask(http.MethodDelete, "/whip/door/0123", "p", "", ""); a.status == http.StatusTooManyRequests && a.header.Get("Retry-After") != "" {
+			limited++
+		}
+	}
+	if limited < 10 {
+		t.Errorf("%d of 40 were limited", limited)
+	}
+}

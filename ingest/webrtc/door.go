@@ -65,7 +65,10 @@ func (s *Server) guarded(role Role, next func(c call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		crossOrigin(w)
 		c := call{w, r, role, shardlog.StreamName(r.PathValue("camera"))}
-		err := c.camera.Check()
+		err := s.limit(r)
+		if err == nil {
+			err = c.camera.Check()
+		}
 		if err == nil {
 			err = s.config.Authorize(r, c.camera, role)
 		}
@@ -76,6 +79,15 @@ func (s *Server) guarded(role Role, next func(c call) error) http.HandlerFunc {
 			s.refuse(w, err)
 		}
 	}
+}
+
+// limit refuses changes of sessions that come too fast from one address.
+func (s *Server) limit(r *http.Request) error {
+	if r.Method != http.MethodPatch && r.Method != http.MethodDelete || s.changes.take(r.RemoteAddr, time.Now()) {
+		return nil
+	}
+	s.stats.limited.Add(1)
+	return &shardlog.Error{Kind: shardlog.Throttled, Op: "change session", RetryAfter: time.Second}
 }
 
 // statusError is an error that the protocol has a code of its own for.

@@ -56,7 +56,7 @@ type Config struct {
 
 	MaxSessions int     // publishing and watching; zero: 256
 	MaxPending  int     // not yet connected; zero: 64
-	PerSecond   float64 // POSTs from one address; zero: 5, negative: any
+	PerSecond   float64 // POSTs from one address, and a tenth of its PATCHes and DELETEs; zero: 5, negative: any
 	Log         *slog.Logger
 	Now         func() time.Time // nil: time.Now
 }
@@ -73,6 +73,7 @@ type Server struct {
 	udpMux   ice.UDPMux
 	tcpMux   ice.TCPMux
 	posts    rates
+	changes  rates // PATCH and DELETE
 	stats    counters
 
 	mu       sync.Mutex
@@ -106,7 +107,7 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{config: c, log: c.Log, identity: identity, posts: rates{perSecond: c.PerSecond, burst: 4 * c.PerSecond},
+	return &Server{config: c, log: c.Log, identity: identity, posts: rates{perSecond: c.PerSecond, burst: 4 * c.PerSecond}, changes: rates{perSecond: 10 * c.PerSecond, burst: 40 * c.PerSecond},
 		cameras: map[shardlog.StreamName]*camera{}, sessions: map[string]*session{}}, nil
 }
 
