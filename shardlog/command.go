@@ -3,7 +3,8 @@ package shardlog
 import "time"
 
 // Command is a change that the gateways of a site agree on. It is a sealed
-// sum: Append, CreateStream, DeleteStream, SetRetention, Trim, Mutate, Concede.
+// sum: Append, CreateStream, DeleteStream, SetRetention, SplitShard, MergeShards,
+// Trim, Mutate, Concede.
 // Every command carries the leader's time; Apply reads no clock.
 type Command interface{ command() }
 
@@ -72,6 +73,21 @@ type SetRetention struct {
 	Retention time.Duration
 }
 
+// SplitShard closes an open shard and opens two in its place, the second from
+// Start on.
+type SplitShard struct {
+	At    time.Time
+	Shard ShardID
+	Start Hash
+}
+
+// MergeShards closes two open shards whose ranges touch and opens one in their
+// place. The child names them as parent and adjacent parent.
+type MergeShards struct {
+	At              time.Time
+	Shard, Adjacent ShardID // of one stream
+}
+
 // Trim gives up the oldest records of a stream. Horizon moves what readers
 // see: records that arrived before it are not read any more. Through names
 // the last bucket whose blocks of this stream are deleted, zero for none; a
@@ -104,6 +120,8 @@ func (Append) command()       {}
 func (CreateStream) command() {}
 func (DeleteStream) command() {}
 func (SetRetention) command() {}
+func (SplitShard) command()   {}
+func (MergeShards) command()  {}
 func (Trim) command()         {}
 func (Mutate) command()       {}
 func (Concede) command()      {}

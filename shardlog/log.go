@@ -73,6 +73,11 @@ type Control interface {
 	CreateStream(ctx context.Context, spec StreamSpec) error
 	DeleteStream(ctx context.Context, name StreamName) error
 	SetRetention(ctx context.Context, name StreamName, retention time.Duration) error
+	// SplitShard closes an open shard and opens two in its place, the second
+	// from start on, which must leave room for both; Moved: it is closed.
+	SplitShard(ctx context.Context, shard ShardID, start Hash) error
+	// MergeShards closes two open shards whose ranges touch and opens one.
+	MergeShards(ctx context.Context, shard, adjacent ShardID) error
 }
 
 // Proposer makes commands durable and ordered, and applies them, by whatever

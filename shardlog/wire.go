@@ -34,6 +34,8 @@ const (
 	wireTrim
 	wireMutate
 	wireConcede
+	wireSplitShard
+	wireMergeShards
 )
 
 // BlockRef is a block inside the wire form, and where it belongs.
@@ -209,6 +211,17 @@ func (w *wireWriter) command(c Command) {
 		w.time(c.At)
 		w.text(string(c.Name))
 		w.span(c.Retention)
+	case SplitShard:
+		w.byte(wireSplitShard)
+		w.time(c.At)
+		w.shard(c.Shard)
+		w.fixed(c.Start.Hi)
+		w.fixed(c.Start.Lo)
+	case MergeShards:
+		w.byte(wireMergeShards)
+		w.time(c.At)
+		w.shard(c.Shard)
+		w.shard(c.Adjacent)
 	case Trim:
 		w.byte(wireTrim)
 		w.time(c.At)
@@ -226,6 +239,11 @@ func (w *wireWriter) command(c Command) {
 		w.gaps(c.Gaps)
 		w.mutations(c.Mutations)
 	}
+}
+
+func (w *wireWriter) shard(s ShardID) {
+	w.uint(uint64(s.Stream))
+	w.uint(uint64(s.Number))
 }
 
 func (w *wireWriter) mutations(m []Mutation) {
@@ -365,6 +383,10 @@ func (r *wireReader) command(blocks *[]BlockRef) Command {
 		return DeleteStream{r.time(), StreamName(r.text())}
 	case wireSetRetention:
 		return SetRetention{r.time(), StreamName(r.text()), time.Duration(r.int())}
+	case wireSplitShard:
+		return SplitShard{r.time(), r.shard(), Hash{Hi: r.fixed(), Lo: r.fixed()}}
+	case wireMergeShards:
+		return MergeShards{r.time(), r.shard(), r.shard()}
 	case wireTrim:
 		return Trim{r.time(), StreamID(r.small()), r.time(), r.small(), Reason(r.text())}
 	case wireMutate:
@@ -375,6 +397,8 @@ func (r *wireReader) command(blocks *[]BlockRef) Command {
 	r.fail()
 	return nil
 }
+
+func (r *wireReader) shard() ShardID { return ShardID{Stream: StreamID(r.small()), Number: r.small()} }
 
 func (r *wireReader) append(blocks *[]BlockRef) Command {
 	a := Append{At: r.time(), Bucket: r.small()}

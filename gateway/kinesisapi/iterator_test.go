@@ -253,7 +253,7 @@ func TestShardEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.log.SplitShard(stream.Shards[0].ID, shardlog.Hash{Hi: 1 << 63}); err != nil {
+	if err := r.log.SplitShard(t.Context(), stream.Shards[0].ID, shardlog.Hash{Hi: 1 << 63}); err != nil {
 		t.Fatal(err)
 	}
 	page := r.read(it)

@@ -94,7 +94,7 @@ func TestShardFilters(t *testing.T) {
 	early := h.clock.now().Add(time.Second)
 	h.clock.advance(time.Minute)
 	s, _ := h.log.Stream("s")
-	if err := h.log.SplitShard(s.Shards[0].ID, shardlog.Hash{Hi: 1 << 63}); err != nil {
+	if err := h.log.SplitShard(t.Context(), s.Shards[0].ID, shardlog.Hash{Hi: 1 << 63}); err != nil {
 		t.Fatal(err)
 	}
 	h.clock.advance(time.Minute)

@@ -25,6 +25,7 @@ func TestLog(t *testing.T, open func(t *testing.T) Log) {
 		{"read", readClauses},
 		{"wait", waitClauses},
 		{"control", controlClauses},
+		{"reshard", reshardClauses},
 		{"states", stateClauses},
 	}
 	for _, g := range groups {

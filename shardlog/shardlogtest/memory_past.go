@@ -2,38 +2,7 @@ package shardlogtest
 
 import (
 	"headgate/shardlog"
-	"headgate/shardlog/keyspace"
 )
-
-// SplitShard closes a shard and opens two children in its place, so that a
-// test can see how a shard's end is read. A hash at which it cannot be split
-// is Invalid, no such shard NotFound, a closed one InUse.
-func (m *Memory) SplitShard(id shardlog.ShardID, at shardlog.Hash) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	s, parent, err := m.shard("split shard", id)
-	if err != nil {
-		return err
-	}
-	if parent.Closed {
-		return &shardlog.Error{Kind: shardlog.InUse, Op: "split shard", Shard: &id}
-	}
-	low, high, err := keyspace.Split(keyspace.Range{From: parent.From, To: parent.To}, at)
-	if err != nil {
-		return err
-	}
-	m.index++
-	now := m.tick()
-	parent.Closed, parent.Ended = true, now
-	created := max(uint64(now.Unix()), parent.Created) + 1
-	for _, r := range []keyspace.Range{low, high} {
-		number := id.Number
-		m.addShard(s, r, created).Parent = &number
-	}
-	s.reroute()
-	parent.wake()
-	return nil
-}
 
 // Trim moves a shard's horizon: readers see nothing before the Seq any more,
 // only pinned cursors do.

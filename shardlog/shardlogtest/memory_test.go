@@ -155,7 +155,7 @@ func TestSplitShard(t *testing.T) {
 	waiting := make(chan error, 1)
 	var group sync.WaitGroup
 	group.Go(func() { waiting <- m.Wait(t.Context(), parent.ID, 11) })
-	if err := m.SplitShard(parent.ID, shardlog.Hash{Hi: 1 << 63}); err != nil {
+	if err := m.SplitShard(t.Context(), parent.ID, shardlog.Hash{Hi: 1 << 63}); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-waiting; err != nil {
@@ -177,7 +177,7 @@ func TestSplitShard(t *testing.T) {
 	if child := shardOf(t, m, 2); child.Parent == nil || *child.Parent != 0 || child.From.Hi != 1<<63 {
 		t.Errorf("child %+v", child)
 	}
-	if err := m.SplitShard(parent.ID, shardlog.Hash{Hi: 1 << 62}); err == nil || shardlog.KindOf(err) != shardlog.InUse {
+	if err := m.SplitShard(t.Context(), parent.ID, shardlog.Hash{Hi: 1 << 62}); err == nil || shardlog.KindOf(err) != shardlog.Moved {
 		t.Errorf("split again: %v", err)
 	}
 }

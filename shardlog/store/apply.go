@@ -56,6 +56,10 @@ func (a *applying) command(c shardlog.Command) shardlog.Outcome {
 		return a.deleteStream(c)
 	case shardlog.SetRetention:
 		return a.setRetention(c)
+	case shardlog.SplitShard:
+		return a.splitShard(c)
+	case shardlog.MergeShards:
+		return a.mergeShards(c)
 	case shardlog.Trim:
 		return a.trim(c)
 	case shardlog.Mutate:

@@ -44,6 +44,7 @@ func (a *applying) trim(c shardlog.Trim) shardlog.Outcome {
 			sh.Oldest = max(sh.Oldest, e.end(sh.ID.Number))
 		}
 	}
+	st.forget()
 	a.st.dirty.streams[st.ID] = struct{}{}
 	a.addGaps(gaps)
 	a.flushNow()

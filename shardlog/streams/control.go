@@ -80,6 +80,16 @@ func (l *Log) SetRetention(ctx context.Context, name shardlog.StreamName, retent
 	return nil
 }
 
+// SplitShard opens two shards in the place of one; see shardlog.Control.
+func (l *Log) SplitShard(ctx context.Context, shard shardlog.ShardID, start shardlog.Hash) error {
+	return l.control(ctx, shardlog.SplitShard{At: l.clock.Stamp().At, Shard: shard, Start: start})
+}
+
+// MergeShards opens one shard in the place of two; see shardlog.Control.
+func (l *Log) MergeShards(ctx context.Context, shard, adjacent shardlog.ShardID) error {
+	return l.control(ctx, shardlog.MergeShards{At: l.clock.Stamp().At, Shard: shard, Adjacent: adjacent})
+}
+
 func (l *Log) control(ctx context.Context, c shardlog.Command) error {
 	out, err := l.c.Proposer.Propose(ctx, c)
 	if err != nil {

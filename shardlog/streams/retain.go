@@ -2,6 +2,7 @@ package streams
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"headgate/shardlog"
@@ -69,21 +70,29 @@ func (r *retaining) expire(ctx context.Context, now time.Time) {
 	for _, s := range r.l.c.Catalog.Streams() {
 		extents := r.l.c.Ground.Extents(s.ID)
 		past := stamp.Add(-s.Retention)
-		if len(extents) == 0 || !extents[0].Oldest.Before(past) {
+		if !outlived(s, past) && (len(extents) == 0 || !extents[0].Oldest.Before(past)) {
 			continue
 		}
 		pins := map[uint32]shardlog.Seq{}
-		if extents[0].Newest.Before(past) {
+		if len(extents) > 0 && extents[0].Newest.Before(past) {
 			pins = r.l.pins(ctx, s.ID)
 		}
 		t := shardlog.Trim{At: stamp, Stream: s.ID, Horizon: past, Through: expired(extents, filling, past, pins)}
 		h := r.horizons[s.ID]
-		if t.Through > 0 || now.Sub(h.moved) >= horizonEvery && hides(extents, h.at, past) {
+		if t.Through > 0 || now.Sub(h.moved) >= horizonEvery && (hides(extents, h.at, past) || outlived(s, past)) {
 			if r.trim(ctx, t) {
 				r.horizons[s.ID] = horizon{past, now}
 			}
 		}
 	}
+}
+
+// outlived reports whether a closed shard holds nothing any more and ended
+// before the horizon: a trim makes it go.
+func outlived(s shardlog.Stream, horizon time.Time) bool {
+	return slices.ContainsFunc(s.Shards, func(sh shardlog.Shard) bool {
+		return sh.Closed && sh.Kept == sh.Next && sh.Ended.Before(horizon)
+	})
 }
 
 // expired is the last bucket that goes: it and all before it are older than

@@ -18,6 +18,8 @@ const (
 	opRetention
 	opMutate
 	opConcede
+	opSplit
+	opMerge
 )
 
 // order is a change of streams or state that the leader makes.
@@ -26,11 +28,13 @@ type order struct {
 	spec    shardlog.StreamSpec // opCreate; opDelete and opRetention use its Name, opRetention its Retention
 	changes []shardlog.Mutation // opMutate, opConcede
 	gaps    []shardlog.Gap      // opConcede
+	shards  [2]shardlog.ShardID // opSplit: the first; opMerge
+	start   shardlog.Hash       // opSplit
 	blind   bool                // who asks does not read the outcome here
 }
 
 func (o order) name() string {
-	return [...]string{"order", "create stream", "delete stream", "set retention", "mutate", "concede"}[o.op]
+	return [...]string{"order", "create stream", "delete stream", "set retention", "mutate", "concede", "split shard", "merge shards"}[o.op]
 }
 
 // follow does what the order asks for, here.
@@ -43,6 +47,10 @@ func (f *Carrier) follow(ctx context.Context, o order) error {
 		return l.DeleteStream(ctx, o.spec.Name)
 	case opRetention:
 		return l.SetRetention(ctx, o.spec.Name, o.spec.Retention)
+	case opSplit:
+		return l.SplitShard(ctx, o.shards[0], o.start)
+	case opMerge:
+		return l.MergeShards(ctx, o.shards[0], o.shards[1])
 	case opMutate:
 		return l.Mutate(ctx, o.changes...)
 	case opConcede:
@@ -140,6 +148,16 @@ func (c control) DeleteStream(ctx context.Context, name shardlog.StreamName) err
 // SetRetention is shardlog.Control's.
 func (c control) SetRetention(ctx context.Context, name shardlog.StreamName, retention time.Duration) error {
 	return c.f.command(ctx, order{op: opRetention, spec: shardlog.StreamSpec{Name: name, Retention: retention}})
+}
+
+// SplitShard is shardlog.Control's.
+func (c control) SplitShard(ctx context.Context, shard shardlog.ShardID, start shardlog.Hash) error {
+	return c.f.command(ctx, order{op: opSplit, shards: [2]shardlog.ShardID{shard}, start: start})
+}
+
+// MergeShards is shardlog.Control's.
+func (c control) MergeShards(ctx context.Context, shard, adjacent shardlog.ShardID) error {
+	return c.f.command(ctx, order{op: opMerge, shards: [2]shardlog.ShardID{shard, adjacent}})
 }
 
 // States is the door for small state: reads show what this gateway has

@@ -78,6 +78,12 @@ type real struct {
 func (r *real) Take(ctx context.Context, n shardlog.Numbered) (shardlog.Taken, error) {
 	return r.log.Take(ctx, n)
 }
+func (r *real) SplitShard(ctx context.Context, s shardlog.ShardID, start shardlog.Hash) error {
+	return r.log.SplitShard(ctx, s, start)
+}
+func (r *real) MergeShards(ctx context.Context, s, adjacent shardlog.ShardID) error {
+	return r.log.MergeShards(ctx, s, adjacent)
+}
 func (r *real) CreateStream(ctx context.Context, s shardlog.StreamSpec) error {
 	return r.log.CreateStream(ctx, s)
 }

@@ -276,6 +276,12 @@ type door struct {
 func (d door) Put(ctx context.Context, n shardlog.StreamName, e []shardlog.Entry, w ...shardlog.Mutation) ([]shardlog.Result, error) {
 	return d.Writer.Put(ctx, n, e, w...)
 }
+func (d door) SplitShard(ctx context.Context, s shardlog.ShardID, start shardlog.Hash) error {
+	return d.Control.SplitShard(ctx, s, start)
+}
+func (d door) MergeShards(ctx context.Context, s, adjacent shardlog.ShardID) error {
+	return d.Control.MergeShards(ctx, s, adjacent)
+}
 func (d door) CreateStream(ctx context.Context, s shardlog.StreamSpec) error {
 	return d.Control.CreateStream(ctx, s)
 }

@@ -16,6 +16,13 @@ func encodeOrder(term uint64, o order) []byte {
 		w.int(int64(o.spec.Shards))
 		w.int(int64(o.spec.Retention))
 		w.byte(byte(o.spec.Class))
+	case opSplit, opMerge:
+		for _, s := range o.shards {
+			w.uint(uint64(s.Stream))
+			w.uint(uint64(s.Number))
+		}
+		w.uint(o.start.Hi)
+		w.uint(o.start.Lo)
 	case opMutate:
 		w.mutations(o.changes)
 	case opConcede:
@@ -50,6 +57,11 @@ func decodeOrder(b []byte) (term uint64, o order, err error) {
 		o.spec.Shards = int(r.int())
 		o.spec.Retention = time.Duration(r.int())
 		o.spec.Class = shardlog.Class(r.byte())
+	case opSplit, opMerge:
+		for i := range o.shards {
+			o.shards[i] = shardlog.ShardID{Stream: shardlog.StreamID(r.small()), Number: r.small()}
+		}
+		o.start = shardlog.Hash{Hi: r.uint(), Lo: r.uint()}
 	case opMutate:
 		o.changes = r.mutations()
 	case opConcede:

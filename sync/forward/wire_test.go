@@ -64,6 +64,8 @@ func TestOrdersComeThrough(t *testing.T) {
 		{op: opCreate, spec: shardlog.StreamSpec{Name: "s", Shards: -1, Retention: -time.Hour, Class: 3}},
 		{op: opDelete, spec: shardlog.StreamSpec{Name: "s"}},
 		{op: opRetention, spec: shardlog.StreamSpec{Name: "s", Retention: time.Hour}},
+		{op: opSplit, shards: [2]shardlog.ShardID{{Stream: 3, Number: 7}}, start: shardlog.Hash{Hi: 1 << 63, Lo: 5}},
+		{op: opMerge, shards: [2]shardlog.ShardID{{Stream: 3, Number: 7}, {Stream: 3, Number: 8}}},
 		{op: opMutate, changes: sample.With},
 		{op: opConcede, changes: sample.With, gaps: []shardlog.Gap{{Stream: "s", Shard: shardlog.ShardID{Stream: 2}, Records: 3, Bytes: 4,
 			Reason: shardlog.SpoolFull, At: time.UnixMilli(5).UTC()}}},
