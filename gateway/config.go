@@ -11,13 +11,14 @@ import (
 type Config struct {
 	Data    string `yaml:"data"`    // the one folder that is written to
 	API     string `yaml:"api"`     // address of the AWS APIs, "off" for none
+	APITLS  string `yaml:"api_tls"` // address of the AWS APIs over TLS, "off" for none
 	MQTT    string `yaml:"mqtt"`    // address of the MQTT broker, "off" for none
 	Console string `yaml:"console"` // address of health, readiness, metrics and cameras, "off" for none
 	HTTPS   string `yaml:"https"`   // address of the console over TLS, "off" for none
 	Media   string `yaml:"media"`   // address of WebRTC's media, UDP and TCP, "off" for none
 
 	MediaHosts []string          `yaml:"media_hosts"` // further addresses under which browsers reach media: behind NAT
-	TLS        CertificateConfig `yaml:"tls"`         // the certificate of https; none: one of the gateway's own
+	TLS        CertificateConfig `yaml:"tls"`         // the certificate of https and api_tls; none: one of the gateway's own
 
 	Peer        string      `yaml:"peer"`         // address for the other gateways of the site, "off" for none; a gateway that has joined one remembers its own
 	PeerAddress string      `yaml:"peer_address"` // where the others find it, if not at peer itself
@@ -85,6 +86,7 @@ func Defaults() Config {
 	return Config{
 		Data:    "./headgate-data",
 		API:     "127.0.0.1:4567",
+		APITLS:  off,
 		MQTT:    "127.0.0.1:1883",
 		Console: "127.0.0.1:8080",
 		HTTPS:   off,

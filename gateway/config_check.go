@@ -70,6 +70,21 @@ func (c *Config) checkListeners() error {
 				"set insecure_lan: true (--insecure-lan) if the network is trusted, or put a TLS proxy in front of loopback", l.address)}
 		}
 	}
+	for _, l := range []struct{ name, address string }{{"https", c.HTTPS}, {"api_tls", c.APITLS}} {
+		if l.address == off {
+			continue
+		}
+		loopback, err := isLoopback(l.address)
+		if err != nil {
+			return Fault{l.name, err.Error()}
+		}
+		if !loopback && c.Open {
+			return Fault{l.name, fmt.Sprintf("open asks nobody for credentials and so listens on loopback only, not on %s", l.address)}
+		}
+	}
+	if (c.TLS.Certificate == "") != (c.TLS.Key == "") {
+		return Fault{"tls", "certificate and key belong together"}
+	}
 	return nil
 }
 

@@ -40,6 +40,7 @@ func Settings() []Setting {
 	return []Setting{
 		{"data", "folder that holds the log and everything else that is written", false, text(func(c *Config) *string { return &c.Data })},
 		{"api", "address of the AWS APIs, or off", false, text(func(c *Config) *string { return &c.API })},
+		{"api-tls", "address of the AWS APIs over TLS, HTTP/2 and HTTP/1.1, or off (default off; 127.0.0.1:4568)", false, text(func(c *Config) *string { return &c.APITLS })},
 		{"mqtt", "address of the MQTT broker, or off", false, text(func(c *Config) *string { return &c.MQTT })},
 		{"console", "address of health, readiness and metrics, or off", false, text(func(c *Config) *string { return &c.Console })},
 		{"https", "address of the console over TLS, or off: phones publish by it (default off)", false, text(func(c *Config) *string { return &c.HTTPS })},

@@ -85,6 +85,7 @@ type Gateway struct {
 // included. A door that is off has none.
 type Addresses struct {
 	API     string `json:"api,omitempty"`
+	APITLS  string `json:"api_tls,omitempty"`
 	MQTT    string `json:"mqtt,omitempty"`
 	Console string `json:"console,omitempty"`
 	HTTPS   string `json:"https,omitempty"`

@@ -50,6 +50,7 @@ func start(t *testing.T, data string, change func(*gateway.Config)) (g *gateway.
 	select {
 	case <-g.Ready():
 	case err := <-done:
+		ended = true
 		t.Fatalf("run: %v", err)
 	case <-time.After(20 * time.Second):
 		t.Fatal("not ready")

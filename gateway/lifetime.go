@@ -143,6 +143,9 @@ func (g *Gateway) doors() []work {
 	if g.config.API != off {
 		all = append(all, g.settled(g.serve(g.listener(1), awsapi.NewServer(g.api()), leaveTime)))
 	}
+	if g.config.APITLS != off {
+		all = append(all, g.settled(g.serve(g.listener(4), awsapi.NewServer(g.api()), leaveTime)))
+	}
 	if g.config.Console != off {
 		all = append(all, g.serve(g.listener(2), g.console(), leaveTime))
 	}
@@ -210,11 +213,11 @@ func (g *Gateway) open() error {
 	if g.site != nil {
 		g.addresses.Peer = g.site.address
 	}
-	g.opened = []net.Listener{socket, nil, nil, nil}
+	g.opened = []net.Listener{socket, nil, nil, nil, nil}
 	for i, l := range []struct {
 		name, address string
 		into          *string
-	}{{"api", g.config.API, &g.addresses.API}, {"console", g.config.Console, &g.addresses.Console}, {"https", g.config.HTTPS, &g.addresses.HTTPS}} {
+	}{{"api", g.config.API, &g.addresses.API}, {"console", g.config.Console, &g.addresses.Console}, {"https", g.config.HTTPS, &g.addresses.HTTPS}, {"api-tls", g.config.APITLS, &g.addresses.APITLS}} {
 		if l.address == off {
 			continue
 		}
@@ -224,12 +227,15 @@ func (g *Gateway) open() error {
 		}
 		g.opened[i+1], *l.into = listener, listener.Addr().String()
 	}
-	if g.config.HTTPS != off {
-		secure, err := g.secured(g.opened[3])
+	for i, address := range map[int]string{3: g.config.HTTPS, 4: g.config.APITLS} {
+		if address == off {
+			continue
+		}
+		secure, err := g.secured(g.opened[i])
 		if err != nil {
 			return g.closeAll(err)
 		}
-		g.opened[3] = secure
+		g.opened[i] = secure
 	}
 	if g.webrtc != nil {
 		if err := g.webrtc.Listen(); err != nil {

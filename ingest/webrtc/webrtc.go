@@ -114,13 +114,9 @@ func New(c Config) (*Server, error) {
 // Listen opens the ports of ICE, so that a port in use is known before
 // anything runs.
 func (s *Server) Listen() error {
-	udp, err := net.ListenPacket("udp", s.config.Address)
+	udp, tcp, err := listenBoth(s.config.Address)
 	if err != nil {
 		return err
-	}
-	tcp, err := net.Listen("tcp", udp.LocalAddr().String())
-	if err != nil {
-		return errors.Join(err, udp.Close())
 	}
 	if c, ok := udp.(*net.UDPConn); ok {
 		_ = c.SetReadBuffer(socketBuffer) // less is slower, not wrong
@@ -129,6 +125,27 @@ func (s *Server) Listen() error {
 	s.udp, s.tcp = udp, tcp
 	return s.engine()
 }
+
+// listenBoth opens one port of UDP and of TCP. When the system chooses the
+// port, it may choose one that only UDP has free: then it chooses again.
+func listenBoth(address string) (udp net.PacketConn, tcp net.Listener, err error) {
+	for range maxChoices {
+		if udp, err = net.ListenPacket("udp", address); err != nil {
+			return nil, nil, err
+		}
+		if tcp, err = net.Listen("tcp", udp.LocalAddr().String()); err == nil {
+			return udp, tcp, nil
+		}
+		err = errors.Join(err, udp.Close())
+		if _, port, e := net.SplitHostPort(address); e != nil || port != "0" {
+			break
+		}
+	}
+	return nil, nil, err
+}
+
+// maxChoices is how often the system may choose.
+const maxChoices = 20
 
 // socketBuffer holds a key frame of some cameras at once.
 const socketBuffer = 1 << 20
