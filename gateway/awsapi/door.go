@@ -141,6 +141,10 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, err)
 		return
 	}
+	if route.op.Flow != nil {
+		d.flow(w, c, route)
+		return
+	}
 	d.serve(w, c, route)
 }
 

@@ -28,8 +28,7 @@ type Operation struct {
 	// empty body. What it returns is an *Error, or anything that Explain knows.
 	Do func(ctx context.Context, c *Call) error
 	// Flow stands in the place of Do where the answer is not JSON, or goes out
-	// while it is made. It is for operations with a Path. An error after
-	// f.Begin cuts the answer off.
+	// while it is made. An error after f.Begin cuts the answer off.
 	Flow func(ctx context.Context, c *Call, f *Flow) error
 	// Upload leaves the body to Flow, which reads it as it comes: it is no
 	// JSON, and the signature need not cover it.

@@ -60,6 +60,8 @@ type API struct {
 	tokens   tokens
 	rates    rates
 	traffic  traffic
+
+	subscriptions subscriptions
 }
 
 // New makes an API.
@@ -83,19 +85,24 @@ func (a *API) Service() awsapi.Service {
 		Signing: "kinesis",
 		Explain: explain,
 		Ops: map[string]awsapi.Operation{
-			"CreateStream":          {Input: createStreamInput(), Do: a.createStream},
-			"DeleteStream":          {Input: deleteStreamInput(), Do: a.deleteStream},
-			"DescribeStream":        {Input: describeStreamInput(), Do: a.describeStream},
-			"DescribeStreamSummary": {Input: describeStreamSummaryInput(), Do: a.describeStreamSummary},
-			"GetRecords":            {Input: getRecordsInput(), Do: a.getRecords},
-			"GetShardIterator":      {Input: getShardIteratorInput(), Do: a.getShardIterator},
-			"ListShards":            {Input: listShardsInput(), Do: a.listShards},
-			"MergeShards":           {Input: mergeShardsInput(), Do: a.mergeShards},
-			"SplitShard":            {Input: splitShardInput(), Do: a.splitShard},
-			"UpdateShardCount":      {Input: updateShardCountInput(), Do: a.updateShardCount},
-			"ListStreams":           {Input: listStreamsInput(), Do: a.listStreams},
-			"PutRecord":             {Input: putRecordInput(), Do: a.putRecord},
-			"PutRecords":            {Input: putRecordsInput(), Fast: fastPutRecords, Do: a.putRecords},
+			"CreateStream":             {Input: createStreamInput(), Do: a.createStream},
+			"DeleteStream":             {Input: deleteStreamInput(), Do: a.deleteStream},
+			"DescribeStream":           {Input: describeStreamInput(), Do: a.describeStream},
+			"DescribeStreamSummary":    {Input: describeStreamSummaryInput(), Do: a.describeStreamSummary},
+			"GetRecords":               {Input: getRecordsInput(), Do: a.getRecords},
+			"GetShardIterator":         {Input: getShardIteratorInput(), Do: a.getShardIterator},
+			"ListShards":               {Input: listShardsInput(), Do: a.listShards},
+			"MergeShards":              {Input: mergeShardsInput(), Do: a.mergeShards},
+			"SplitShard":               {Input: splitShardInput(), Do: a.splitShard},
+			"UpdateShardCount":         {Input: updateShardCountInput(), Do: a.updateShardCount},
+			"ListStreams":              {Input: listStreamsInput(), Do: a.listStreams},
+			"DeregisterStreamConsumer": {Input: deregisterStreamConsumerInput(), Do: a.deregisterStreamConsumer},
+			"DescribeStreamConsumer":   {Input: describeStreamConsumerInput(), Do: a.describeStreamConsumer},
+			"ListStreamConsumers":      {Input: listStreamConsumersInput(), Do: a.listStreamConsumers},
+			"RegisterStreamConsumer":   {Input: registerStreamConsumerInput(), Do: a.registerStreamConsumer},
+			"SubscribeToShard":         {Input: subscribeToShardInput(), Flow: a.subscribeToShard},
+			"PutRecord":                {Input: putRecordInput(), Do: a.putRecord},
+			"PutRecords":               {Input: putRecordsInput(), Fast: fastPutRecords, Do: a.putRecords},
 		},
 	}
 	if a.channels != nil {

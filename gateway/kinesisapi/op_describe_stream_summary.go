@@ -36,7 +36,7 @@ func (a *API) describeStreamSummary(ctx context.Context, c *awsapi.Call) error {
 	putStream(out, c.Caller.Region, stream)
 	putSettings(out, stream)
 	out.Int("OpenShardCount", int64(open))
-	out.Int("ConsumerCount", 0)
+	out.Int("ConsumerCount", int64(len(a.consumersOf(ctx, stream.ID))))
 	out.Int("ChannelCount", int64(len(channels)))
 	out.Int("MaxRecordSizeInKiB", shardlog.MaxRecordBytes>>10)
 	out.Close()

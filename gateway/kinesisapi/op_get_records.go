@@ -113,17 +113,7 @@ func pageMemory(bytes int) int64 { return int64(bytes) * 5 / 2 }
 // putPage writes the answer; next is "" at the end of the shard.
 func putPage(out *awsapi.Reply, stream shardlog.Stream, shard shardlog.Shard, page shardlog.Page, next string) {
 	out.Open("")
-	out.List("Records")
-	for i := range page.Records {
-		r := &page.Records[i]
-		out.Open("")
-		out.EndQuote(shard.Number(r.Seq, r.Arrived).Append(out.Quote("SequenceNumber")))
-		out.Time("ApproximateArrivalTimestamp", r.Arrived)
-		out.Blob("Data", r.Data)
-		out.Text("PartitionKey", r.Key)
-		out.Close()
-	}
-	out.EndList()
+	putRecords(out, shard, page.Records)
 	if next != "" {
 		out.Text("NextShardIterator", next)
 	}
@@ -132,6 +122,21 @@ func putPage(out *awsapi.Reply, stream shardlog.Stream, shard shardlog.Shard, pa
 		putChildren(out, stream, shard.ID.Number)
 	}
 	out.Close()
+}
+
+// putRecords appends records as all who read get them.
+func putRecords(out *awsapi.Reply, shard shardlog.Shard, records []shardlog.Record) {
+	out.List("Records")
+	for i := range records {
+		r := &records[i]
+		out.Open("")
+		out.EndQuote(shard.Number(r.Seq, r.Arrived).Append(out.Quote("SequenceNumber")))
+		out.Time("ApproximateArrivalTimestamp", r.Arrived)
+		out.Blob("Data", r.Data)
+		out.Text("PartitionKey", r.Key)
+		out.Close()
+	}
+	out.EndList()
 }
 
 // putChildren appends the shards that go on where a closed one ended.

@@ -4,7 +4,7 @@ import "sync/atomic"
 
 // traffic counts what passes through.
 type traffic struct {
-	recordsIn, bytesIn, recordsOut, bytesOut, writesThrottled, readsThrottled atomic.Int64
+	recordsIn, bytesIn, recordsOut, bytesOut, writesThrottled, readsThrottled, events atomic.Int64
 }
 
 // Stats is what an API has moved since the start. Bytes are data and keys.
@@ -14,6 +14,8 @@ type Stats struct {
 	RecordsOut, BytesOut int64
 	WritesThrottled      int64 // records
 	ReadsThrottled       int64 // calls
+	Subscriptions        int64 // under way
+	Events               int64 // sent to subscriptions
 }
 
 // Stats answers what the API has moved.
@@ -21,5 +23,6 @@ func (a *API) Stats() Stats {
 	t := &a.traffic
 	return Stats{RecordsIn: t.recordsIn.Load(), BytesIn: t.bytesIn.Load(),
 		RecordsOut: t.recordsOut.Load(), BytesOut: t.bytesOut.Load(),
-		WritesThrottled: t.writesThrottled.Load(), ReadsThrottled: t.readsThrottled.Load()}
+		WritesThrottled: t.writesThrottled.Load(), ReadsThrottled: t.readsThrottled.Load(),
+		Subscriptions: int64(a.subscriptions.count()), Events: t.events.Load()}
 }

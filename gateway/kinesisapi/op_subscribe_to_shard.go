@@ -1,0 +1,215 @@
+package kinesisapi
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"headgate/gateway/awsapi"
+	"headgate/shardlog"
+)
+
+// SubscribeToShard sends a consumer what comes to a shard, as events, for five
+// minutes: at once what is there, then what comes, and every five seconds a
+// sign of life. 2 MiB a second for each consumer and shard. At the end of a
+// closed shard the last event has ChildShards and no ContinuationSequenceNumber.
+//
+// A second subscription of the same consumer and shard is refused with
+// ResourceInUseException for five seconds, and then takes the first one's place.
+// ResourceNotFoundException, InvalidArgumentException, DryRunOperationException.
+
+func subscribeToShardInput() []awsapi.Field {
+	return []awsapi.Field{
+		required(consumerARNField()),
+		required(text("ShardId", nameRules()...)),
+		{Name: "StartingPosition", Type: awsapi.Structure, Rules: []awsapi.Rule{awsapi.NotNull()}, Fields: []awsapi.Field{
+			text("Type", awsapi.NotNull(), awsapi.OneOf(afterNumber, latest, atTime, atNumber, trimHorizon)),
+			sequenceNumber("SequenceNumber"), timestamp("Timestamp"),
+		}},
+		boolean("DryRun"),
+	}
+}
+
+// Times of a subscription.
+const (
+	subscribedFor = 5 * time.Minute
+	signOfLife    = 5 * time.Second
+)
+
+// Bounds of one event.
+const (
+	eventBytes   = 1 << 20
+	eventRecords = 5000
+)
+
+func (a *API) subscribeToShard(ctx context.Context, c *awsapi.Call, f *awsapi.Flow) error {
+	stream, one, err := a.findConsumer(ctx, c.In)
+	if err != nil {
+		return err
+	}
+	number, ok := parseShard(c.In.Text("ShardId"))
+	shard, there := stream.Shard(number)
+	if !ok || !there {
+		return noShard(c.In.Text("ShardId"), stream.Name)
+	}
+	next, err := a.startingPosition(ctx, c.In.Inner("StartingPosition"), stream.Name, shard)
+	if err != nil {
+		return err
+	}
+	if c.In.Bool("DryRun") {
+		return dryRun()
+	}
+	own, leave, ok := a.subscriptions.take(ctx, subscribed{shard.ID, one.Name}, a.now())
+	if !ok {
+		return awsapi.Fail(resourceInUse, "Another active subscription exists for this consumer: %s", c.In.Text("ConsumerARN"))
+	}
+	defer leave()
+	if err := c.Hold(ctx, 3*eventBytes); err != nil {
+		return err
+	}
+	events, err := f.Events()
+	if err != nil {
+		return err
+	}
+	own, stop := context.WithTimeout(own, subscribedFor)
+	defer stop()
+	p := pusher{api: a, events: events, shard: shard, name: stream.Name, next: next}
+	err = p.run(own)
+	if own.Err() != nil || ctx.Err() != nil {
+		return nil // its time is over, another took its place, or the client has gone
+	}
+	var known *awsapi.Error
+	if err != nil && !errors.As(err, &known) {
+		known = explain(err)
+	}
+	if known != nil {
+		return events.Fail(known)
+	}
+	return err
+}
+
+// startingPosition is where a subscription begins.
+func (a *API) startingPosition(ctx context.Context, in awsapi.Input, name shardlog.StreamName, shard shardlog.Shard) (shardlog.Seq, error) {
+	kind, number := in.Text("Type"), in.Text("SequenceNumber")
+	switch kind {
+	case latest:
+		return a.placeAtTip(ctx, name, shard)
+	case trimHorizon:
+		return 0, nil
+	case atTime:
+		return a.placeAtTime(ctx, in, name, shard)
+	}
+	if number == "" {
+		return 0, awsapi.Fail(invalidArgument, "SequenceNumber must be given for a starting position of type %s.", kind)
+	}
+	return a.placeAtNumber(ctx, kind, number, name, shard)
+}
+
+// pusher sends a shard's records to one consumer.
+type pusher struct {
+	api    *API
+	events *awsapi.EventStreams
+	shard  shardlog.Shard
+	name   shardlog.StreamName
+	next   shardlog.Seq
+	event  awsapi.Reply
+	free   time.Time // when what was sent is paid for by its rate
+	sent   time.Time // the latest event
+}
+
+// run sends until ctx or the shard ends.
+func (p *pusher) run(ctx context.Context) error {
+	for {
+		if err := pauseUntil(ctx, p.free); err != nil {
+			return err
+		}
+		page, err := p.api.reader.Read(ctx, p.shard.ID, shardlog.Cursor{Next: p.next}, shardlog.Budget{Records: eventRecords, Bytes: eventBytes})
+		if err != nil {
+			return &about{p.name, err}
+		}
+		p.next = page.Next.Next
+		if len(page.Records) > 0 || page.End || time.Since(p.sent) >= signOfLife {
+			if err := p.send(page); err != nil || page.End {
+				return err
+			}
+		}
+		if page.Tip && len(page.Records) == 0 {
+			if err := p.wait(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// wait returns when there is something to read, or a sign of life is due.
+func (p *pusher) wait(ctx context.Context) error {
+	short, stop := context.WithDeadline(ctx, p.sent.Add(signOfLife))
+	defer stop()
+	err := p.api.reader.Wait(short, p.shard.ID, max(1, p.next))
+	if err != nil && ctx.Err() == nil && short.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (p *pusher) send(page shardlog.Page) error {
+	stream, _ := p.api.catalog.StreamByID(p.shard.ID.Stream)
+	bytes := 0
+	for i := range page.Records {
+		bytes += page.Records[i].Size()
+	}
+	out := &p.event
+	out.Reset()
+	out.Open("")
+	putRecords(out, p.shard, page.Records)
+	if !page.End {
+		out.EndQuote(p.position(page).Append(out.Quote("ContinuationSequenceNumber")))
+	}
+	out.Int("MillisBehindLatest", page.Behind.Milliseconds())
+	if page.End {
+		putChildren(out, stream, p.shard.ID.Number)
+	}
+	out.Close()
+	p.sent = time.Now()
+	if limit := p.api.rates.limits; !limit.Off && bytes > 0 {
+		p.free = later(p.free, p.sent).Add(time.Duration(bytes) * time.Second / time.Duration(limit.BytesOut))
+	}
+	p.api.traffic.recordsOut.Add(int64(len(page.Records)))
+	p.api.traffic.bytesOut.Add(int64(bytes))
+	p.api.traffic.events.Add(1)
+	return p.events.Send("SubscribeToShardEvent", out)
+}
+
+// position is the number behind which a later subscription goes on.
+func (p *pusher) position(page shardlog.Page) shardlog.SequenceNumber {
+	if n := len(page.Records); n > 0 {
+		return p.shard.Number(page.Records[n-1].Seq, page.Records[n-1].Arrived)
+	}
+	if p.next <= 1 {
+		return p.shard.First()
+	}
+	return p.shard.Number(p.next-1, p.api.now())
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// pauseUntil waits for a moment, or answers why not.
+func pauseUntil(ctx context.Context, at time.Time) error {
+	d := time.Until(at)
+	if d <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

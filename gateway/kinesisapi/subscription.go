@@ -1,0 +1,75 @@
+package kinesisapi
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"headgate/shardlog"
+)
+
+// subscriptions are those that are under way: one for each consumer and shard.
+type subscriptions struct {
+	mu  sync.Mutex
+	all map[subscribed]*subscription // guarded by mu
+}
+
+// subscribed is who reads what.
+type subscribed struct {
+	shard    shardlog.ShardID
+	consumer string
+}
+
+type subscription struct {
+	began time.Time
+	stop  context.CancelFunc
+}
+
+// settleTime is how long a subscription keeps others of its consumer and shard
+// out; later ones take its place.
+const settleTime = 5 * time.Second
+
+// take begins a subscription; false when the one before has just begun. leave
+// is to be called when it ends.
+func (s *subscriptions) take(ctx context.Context, who subscribed, now time.Time) (own context.Context, leave func(), ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if before := s.all[who]; before != nil {
+		if age := now.Sub(before.began); age >= 0 && age < settleTime {
+			return nil, nil, false
+		}
+		before.stop()
+	}
+	own, stop := context.WithCancel(ctx)
+	one := &subscription{began: now, stop: stop}
+	if s.all == nil {
+		s.all = map[subscribed]*subscription{}
+	}
+	s.all[who] = one
+	return own, func() {
+		stop()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.all[who] == one {
+			delete(s.all, who)
+		}
+	}, true
+}
+
+// end ends a consumer's subscriptions.
+func (s *subscriptions) end(stream shardlog.StreamID, consumer string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for who, one := range s.all {
+		if who.shard.Stream == stream && who.consumer == consumer {
+			one.stop()
+		}
+	}
+}
+
+// count is how many are under way.
+func (s *subscriptions) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.all)
+}
