@@ -21,12 +21,11 @@ func putStream(out *awsapi.Reply, region string, s shardlog.Stream) {
 }
 
 // putSettings appends what both descriptions say besides.
-func putSettings(out *awsapi.Reply, s shardlog.Stream) {
+func putSettings(out *awsapi.Reply, s shardlog.Stream, set settings) {
 	out.Int("RetentionPeriodHours", int64(s.Retention/time.Hour))
 	out.List("EnhancedMonitoring")
 	out.Open("")
-	out.List("ShardLevelMetrics")
-	out.EndList()
+	putMetrics(out, "ShardLevelMetrics", set.Metrics)
 	out.Close()
 	out.EndList()
 	out.Text("EncryptionType", "NONE")

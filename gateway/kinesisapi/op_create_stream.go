@@ -11,7 +11,7 @@ import (
 // given. The stream is ACTIVE when the call returns.
 //
 // A gateway keeps the shards it was given, so that ON_DEMAND is taken to mean
-// "choose the number for me". What this gateway cannot keep to (tags, warm
+// "choose the number for me". What this gateway cannot keep to (warm
 // throughput, larger records) is refused and not silently dropped.
 //
 // ResourceInUseException: there is such a stream. LimitExceededException:
@@ -51,17 +51,26 @@ func (a *API) createStream(ctx context.Context, c *awsapi.Call) error {
 		return awsapi.Fail(limitExceeded, "A stream has at most %d shards, %d were requested for stream %s under account %s.",
 			shardlog.MaxShardsByStream, shards, name, awsapi.Account)
 	}
+	tagged := settings{}
+	if err := tagged.tag(in.Map("Tags")); err != nil {
+		return err
+	}
 	if err := a.control.CreateStream(ctx, shardlog.StreamSpec{Name: name, Shards: shards}); err != nil {
 		return &about{name, err}
 	}
-	return nil
+	if len(tagged.Tags) == 0 {
+		return nil
+	}
+	stream, ok := a.catalog.Stream(name)
+	if !ok {
+		return noStream(name)
+	}
+	return a.set(ctx, stream, func(s *settings) error { return s.tag(in.Map("Tags")) })
 }
 
 // unkept refuses what was asked for and would not be done.
 func unkept(in awsapi.Input) error {
 	switch {
-	case len(in.Map("Tags")) > 0:
-		return awsapi.Fail(invalidArgument, "Tags are not kept by this gateway.")
 	case in.Int("MaxRecordSizeInKiB", 1024) != 1024:
 		return awsapi.Fail(invalidArgument, "MaxRecordSizeInKiB is 1024 on this gateway.")
 	case in.Int("WarmThroughputMiBps", 0) != 0:

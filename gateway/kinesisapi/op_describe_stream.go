@@ -17,18 +17,22 @@ func describeStreamInput() []awsapi.Field {
 	return []awsapi.Field{limit("Limit"), text("ExclusiveStartShardId", nameRules()...), streamName(), streamARN()}
 }
 
-func (a *API) describeStream(_ context.Context, c *awsapi.Call) error {
+func (a *API) describeStream(ctx context.Context, c *awsapi.Call) error {
 	stream, err := a.find(c.In)
 	if err != nil {
 		return err
 	}
 	shards := shardsAfter(stream.Shards, c.In.Text("ExclusiveStartShardId"))
 	n := min(c.In.Int("Limit", maxDescribed), maxDescribed, len(shards))
+	set, err := a.settingsOf(ctx, stream.ID)
+	if err != nil {
+		return &about{stream.Name, err}
+	}
 	out := &c.Out
 	out.Open("")
 	out.Open("StreamDescription")
 	putStream(out, c.Caller.Region, stream)
-	putSettings(out, stream)
+	putSettings(out, stream, set)
 	putShards(out, shards[:n])
 	out.Bool("HasMoreShards", n < len(shards))
 	out.Close()

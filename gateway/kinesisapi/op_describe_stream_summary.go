@@ -30,11 +30,15 @@ func (a *API) describeStreamSummary(ctx context.Context, c *awsapi.Call) error {
 			open++
 		}
 	}
+	set, err := a.settingsOf(ctx, stream.ID)
+	if err != nil {
+		return &about{stream.Name, err}
+	}
 	out := &c.Out
 	out.Open("")
 	out.Open("StreamDescriptionSummary")
 	putStream(out, c.Caller.Region, stream)
-	putSettings(out, stream)
+	putSettings(out, stream, set)
 	out.Int("OpenShardCount", int64(open))
 	out.Int("ConsumerCount", int64(len(a.consumersOf(ctx, stream.ID))))
 	out.Int("ChannelCount", int64(len(channels)))

@@ -52,8 +52,8 @@ func TestSDKWholeLife(t *testing.T) {
 	if len(got) != len(sent) {
 		t.Errorf("sent %d, read %d", len(sent), len(got))
 	}
-	// On a busy machine the SDK may ask for a page again.
-	if s := h.api.Stats(); s.RecordsIn != 1201 || s.RecordsOut < 1201 || s.RecordsOut == 1201 && s.BytesIn != s.BytesOut {
+	// On a busy machine the SDK may ask for a page, or put a batch, again.
+	if s := h.api.Stats(); s.RecordsIn < 1201 || s.RecordsOut < 1201 || s.RecordsIn == 1201 && s.RecordsOut == 1201 && s.BytesIn != s.BytesOut {
 		t.Errorf("stats %+v", s)
 	}
 	if _, err := c.DeleteStream(ctx, &kinesis.DeleteStreamInput{StreamARN: summary.StreamARN}); err != nil {

@@ -43,7 +43,6 @@ func TestRequestErrors(t *testing.T) {
 			one("streamModeDetails.streamMode", "'FREE'", "satisfy enum value set: [PROVISIONED, ON_DEMAND]")},
 		{"CreateStream", `{"StreamName":"x","StreamModeDetails":{"StreamMode":"PROVISIONED"}}`, v, ""},
 		{"CreateStream", `{"StreamName":"x","ShardCount":1,"StreamModeDetails":{"StreamMode":"ON_DEMAND"}}`, v, ""},
-		{"CreateStream", `{"StreamName":"x","Tags":{"a":"b"}}`, inv, "Tags are not kept by this gateway."},
 		{"CreateStream", `{"StreamName":"x","MaxRecordSizeInKiB":2048}`, inv, ""},
 		{"CreateStream", `{"StreamName":"x","WarmThroughputMiBps":1}`, inv, ""},
 		{"CreateStream", `{"StreamName":"x","RecordDistributionStrategy":"AUTO"}`, inv, ""},

@@ -1,0 +1,23 @@
+package kinesisapi
+
+import (
+	"context"
+
+	"headgate/gateway/awsapi"
+)
+
+// AddTagsToStream adds tags, or gives those that are there other values.
+//
+// ResourceNotFoundException. InvalidArgumentException: more than 50.
+
+func addTagsToStreamInput() []awsapi.Field {
+	return []awsapi.Field{streamName(), tagsField(), streamARN()}
+}
+
+func (a *API) addTagsToStream(ctx context.Context, c *awsapi.Call) error {
+	stream, err := a.findToSet(c.In)
+	if err != nil {
+		return err
+	}
+	return a.set(ctx, stream, func(s *settings) error { return s.tag(c.In.Map("Tags")) })
+}
