@@ -56,6 +56,8 @@ func (a *admin) handler() http.Handler {
 	handle("PUT /streams/{stream}", a.createStream)
 	handle("DELETE /streams/{stream}", a.deleteStream)
 	handle("PUT /streams/{stream}/retention", a.setRetention)
+	handle("POST /streams/{stream}/shards/{shard}/split", a.splitShard)
+	handle("POST /streams/{stream}/shards/{shard}/merge", a.mergeShards)
 	handle("POST /streams/{stream}/records", a.putRecords)
 	handle("GET /streams/{stream}/records", a.tailRecords)
 	handle("GET /gaps", a.listGaps)

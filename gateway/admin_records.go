@@ -138,6 +138,9 @@ func (a *admin) tailRecords(w http.ResponseWriter, r *http.Request) (any, error)
 	if err != nil {
 		return nil, err
 	}
+	if shard == nil {
+		t.catalog = a.catalog
+	}
 	return nil, show(r.Context(), newLines(w), t, query.Get("key"), limit, query.Get("follow") != "")
 }
 

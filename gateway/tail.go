@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -54,8 +55,9 @@ type found struct {
 
 // tail reads all shards of a stream, merged by time of arrival.
 type tail struct {
-	reader shardlog.Reader
-	feeds  []*feed
+	reader  shardlog.Reader
+	catalog shardlog.Catalog // nil: children of shards that end are not followed
+	feeds   []*feed          // while it follows, guarded by follow's lock
 }
 
 // feed is the place of a tail in one shard.
@@ -65,6 +67,7 @@ type feed struct {
 	stop   shardlog.Seq // what was there when the tail began ends before it
 	queue  []found
 	done   bool
+	ended  bool // its shard is closed and read
 }
 
 // newTail finds the start in each shard; shard nil means all of them.
@@ -157,36 +160,81 @@ func (f *feed) take(page shardlog.Page) {
 	f.cursor = page.Next
 }
 
-// follow yields what arrives from now on, until ctx ends.
+// follow yields what arrives from now on, until ctx ends. Where a shard is
+// split or merged it goes on with the children, once it has read their parents.
 func (t *tail) follow(ctx context.Context, yield func(found) error) error {
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
-	for _, f := range t.feeds {
+	var begin func(f *feed)
+	begin = func(f *feed) {
 		group.Go(func() error {
-			for {
-				if err := t.reader.Wait(ctx, f.shard.ID, max(f.cursor.Next, 1)); err != nil {
-					return err
-				}
-				page, err := t.reader.Read(ctx, f.shard.ID, f.cursor, tailPage)
-				if err != nil {
-					return fmt.Errorf("read %v: %w", f.shard.ID, err)
-				}
-				f.take(page)
-				mu.Lock()
-				for _, found := range f.queue {
-					if err = yield(found); err != nil {
-						break
-					}
-				}
-				mu.Unlock()
-				f.queue = f.queue[:0]
-				if err != nil || page.End {
-					return err
-				}
+			if err := t.followShard(ctx, f, &mu, yield); err != nil {
+				return err
 			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, heir := range t.heirs(f) {
+				begin(heir)
+			}
+			return nil
 		})
 	}
+	for _, f := range slices.Clone(t.feeds) {
+		begin(f)
+	}
 	return group.Wait()
+}
+
+// followShard yields what arrives in one shard, until it ends.
+func (t *tail) followShard(ctx context.Context, f *feed, mu *sync.Mutex, yield func(found) error) error {
+	for {
+		if err := t.reader.Wait(ctx, f.shard.ID, max(f.cursor.Next, 1)); err != nil {
+			return err
+		}
+		page, err := t.reader.Read(ctx, f.shard.ID, f.cursor, tailPage)
+		if err != nil {
+			return fmt.Errorf("read %v: %w", f.shard.ID, err)
+		}
+		f.take(page)
+		mu.Lock()
+		for _, found := range f.queue {
+			if err = yield(found); err != nil {
+				break
+			}
+		}
+		mu.Unlock()
+		f.queue = f.queue[:0]
+		if err != nil || page.End {
+			return err
+		}
+	}
+}
+
+// heirs are feeds of the shards that go on where one ended, without those whose
+// other parent is still read. It is called with follow's lock held.
+func (t *tail) heirs(ended *feed) (all []*feed) {
+	ended.ended = true
+	if t.catalog == nil {
+		return nil
+	}
+	stream, _ := t.catalog.StreamByID(ended.shard.ID.Stream)
+	for _, s := range stream.Shards {
+		number := ended.shard.ID.Number
+		if !(s.Parent != nil && *s.Parent == number || s.Adjacent != nil && *s.Adjacent == number) || t.waits(s) {
+			continue
+		}
+		f := &feed{shard: s}
+		t.feeds, all = append(t.feeds, f), append(all, f)
+	}
+	return all
+}
+
+// waits reports whether a shard is read already, or a parent of it still is.
+func (t *tail) waits(s shardlog.Shard) bool {
+	return slices.ContainsFunc(t.feeds, func(f *feed) bool {
+		parent := s.Parent != nil && f.shard.ID.Number == *s.Parent || s.Adjacent != nil && f.shard.ID.Number == *s.Adjacent
+		return f.shard.ID == s.ID || parent && !f.ended
+	})
 }
 
 // parseShard reads a shard's number, or its name as AWS writes it.

@@ -17,6 +17,8 @@ func (a *app) streams() *cobra.Command {
   headgate streams create metrics --shards 8 --retention 7d
   headgate streams describe metrics
   headgate streams retention metrics 30d
+  headgate streams split metrics 0
+  headgate streams merge metrics 1 2
   headgate streams delete metrics`,
 		Args: known,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -30,7 +32,7 @@ func (a *app) streams() *cobra.Command {
 			return a.streamTable(s.Streams)
 		},
 	})
-	cmd.AddCommand(a.streamsCreate(), a.streamsDescribe(), a.streamsDelete(), a.streamsRetention())
+	cmd.AddCommand(a.streamsCreate(), a.streamsDescribe(), a.streamsDelete(), a.streamsRetention(), a.streamsSplit(), a.streamsMerge())
 	return cmd
 }
 
