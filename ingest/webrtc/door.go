@@ -123,9 +123,8 @@ const negotiateTime = 10 * time.Second
 // post opens a session.
 func (s *Server) post(c call) error {
 	s.stats.posts.Add(1)
-	if !s.posts.take(c.r.RemoteAddr, time.Now()) {
-		s.stats.limited.Add(1)
-		return &shardlog.Error{Kind: shardlog.Throttled, Op: "open session", RetryAfter: time.Second}
+	if err := s.limit(&s.posts, c); err != nil {
+		return err
 	}
 	offer, err := body(c.r, typeSDP, maxOffer)
 	if err != nil {
@@ -134,6 +133,7 @@ func (s *Server) post(c call) error {
 	if err := checkOffer(offer, c.role); err != nil {
 		return err
 	}
+	offer = oneWay(offer, c.role)
 	ctx, cancel := context.WithTimeout(c.r.Context(), negotiateTime)
 	defer cancel()
 	var one *session
@@ -159,6 +159,15 @@ func (s *Server) post(c call) error {
 	return nil
 }
 
+// limit counts a request against its address. Kind Throttled.
+func (s *Server) limit(r *rates, c call) error {
+	if r.take(c.r.RemoteAddr, time.Now()) {
+		return nil
+	}
+	s.stats.limited.Add(1)
+	return &shardlog.Error{Kind: shardlog.Throttled, Op: "use session", RetryAfter: time.Second}
+}
+
 // body reads a body of a type, up to a bound.
 func body(r *http.Request, want string, most int64) (string, error) {
 	if got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || got != want {
@@ -176,7 +185,7 @@ func body(r *http.Request, want string, most int64) (string, error) {
 
 // present says that the address is there, to whoever looks.
 func (s *Server) present(c call) error {
-	if id := c.r.PathValue("session"); id != "" && s.find(c.camera, id) == nil {
+	if c.r.PathValue("session") != "" && s.find(c) == nil {
 		return &shardlog.Error{Kind: shardlog.NotFound, Op: "find session"}
 	}
 	c.w.Header().Set("Accept-Post", typeSDP)
@@ -191,7 +200,10 @@ func (s *Server) present(c call) error {
 
 // patch adds candidates, or begins ICE anew.
 func (s *Server) patch(c call) error {
-	one := s.find(c.camera, c.r.PathValue("session"))
+	if err := s.limit(&s.changes, c); err != nil {
+		return err
+	}
+	one := s.find(c)
 	if one == nil {
 		return &shardlog.Error{Kind: shardlog.NotFound, Op: "find session"}
 	}
@@ -235,7 +247,10 @@ func (s *Server) restarted(c call, one *session, f fragment) error {
 
 // remove ends a session. One that has ended already is as good.
 func (s *Server) remove(c call) error {
-	if one := s.find(c.camera, c.r.PathValue("session")); one != nil {
+	if err := s.limit(&s.changes, c); err != nil {
+		return err
+	}
+	if one := s.find(c); one != nil {
 		one.end(chunk.Left)
 	}
 	c.w.WriteHeader(http.StatusOK)

@@ -43,6 +43,7 @@ func (s *Server) engine() error {
 	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	settings.DisableActiveTCP(true)
 	settings.SetReceiveMTU(receiveMTU)
+	settings.SetSCTPMaxMessageSize(maxMessage)
 	if err := settings.SetAnsweringDTLSRole(webrtc.DTLSRoleServer); err != nil {
 		return err
 	}
@@ -58,6 +59,10 @@ func (s *Server) engine() error {
 const (
 	tcpQueue   = 64   // packets that wait on one ICE-TCP connection
 	receiveMTU = 1600 // bytes
+
+	// maxMessage is the largest message of a data channel, in bytes; senders are
+	// told. It is what browsers send at most, and less than a record holds.
+	maxMessage = 256 << 10
 )
 
 // interfaces keeps candidates to where we listen.

@@ -34,10 +34,12 @@ func (s *Server) Feed(name shardlog.StreamName, formats []track.Format) (write f
 		outlets = append(outlets, o)
 	}
 	write = func(i int, p track.Packet) {
-		if o := outlets[i]; o != nil && len(p.Payload) <= maxForwarded && (c.watching() > 0 || o.fresh(source)) {
+		if o := outlets[i]; o != nil && len(p.Payload) <= maxForwarded {
 			h := rtp.Header{SequenceNumber: p.Sequence, Timestamp: p.Time, Marker: p.Marker}
 			_ = o.write(source, h, p.Payload, s.config.Now()) // a viewer who has gone is noticed by its session
-			s.stats.forwarded.Add(1)
+			if c.watching() > 0 {
+				s.stats.forwarded.Add(1)
+			}
 		}
 	}
 	return write, func() { c.leave(source) }, nil

@@ -31,7 +31,8 @@ type rig struct {
 	t    *testing.T
 	log  *shardlogtest.Memory
 	base string
-	stop func()
+	shut func() // ends the door
+	stop func() // and what records behind it
 
 	mu        sync.Mutex
 	recorders map[shardlog.StreamName]*chunk.Recorder
@@ -75,11 +76,14 @@ func newRig(t *testing.T, change func(*webrtc.Config)) *rig {
 	done := make(chan error, 1)
 	running, end := context.WithCancel(ctx)
 	go func() { done <- r.Run(running) }()
-	r.stop = sync.OnceFunc(func() {
+	r.shut = sync.OnceFunc(func() {
 		end()
 		if err := <-done; err != nil {
 			t.Errorf("run: %v", err)
 		}
+	})
+	r.stop = sync.OnceFunc(func() {
+		r.shut()
 		stop()
 		r.running.Wait()
 	})

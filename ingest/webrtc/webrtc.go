@@ -56,7 +56,7 @@ type Config struct {
 
 	MaxSessions int     // publishing and watching; zero: 256
 	MaxPending  int     // not yet connected; zero: 64
-	PerSecond   float64 // POSTs from one address; zero: 5, negative: any
+	PerSecond   float64 // POSTs from one address, of PATCH and DELETE four times that; zero: 5, negative: any
 	Log         *slog.Logger
 	Now         func() time.Time // nil: time.Now
 }
@@ -73,6 +73,7 @@ type Server struct {
 	udpMux   ice.UDPMux
 	tcpMux   ice.TCPMux
 	posts    rates
+	changes  rates // PATCH and DELETE
 	stats    counters
 
 	mu       sync.Mutex
@@ -107,8 +108,13 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	return &Server{config: c, log: c.Log, identity: identity, posts: rates{perSecond: c.PerSecond, burst: 4 * c.PerSecond},
+		changes: rates{perSecond: changesPerPost * c.PerSecond, burst: 4 * changesPerPost * c.PerSecond},
 		cameras: map[shardlog.StreamName]*camera{}, sessions: map[string]*session{}}, nil
 }
+
+// changesPerPost is how many changes of sessions an address may make in the
+// time of one POST: clients send candidates one by one.
+const changesPerPost = 4
 
 // Listen opens the ports of ICE, so that a port in use is known before
 // anything runs.
@@ -200,10 +206,26 @@ func (s *Server) camera(name shardlog.StreamName) *camera {
 	return c
 }
 
+// room reports whether there is room for one more session. Kind Unavailable.
+func (s *Server) room() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.full()
+}
+
 // admit registers a session, unless there are too many. Kind Unavailable.
 func (s *Server) admit(one *session) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.full(); err != nil {
+		return err
+	}
+	s.sessions[one.id] = one
+	return nil
+}
+
+// full says why there is no room. It is called with mu held.
+func (s *Server) full() error {
 	pending := 0
 	for _, other := range s.sessions {
 		if !other.connected.Load() {
@@ -214,7 +236,6 @@ func (s *Server) admit(one *session) error {
 		return &shardlog.Error{Kind: shardlog.Unavailable, Op: "open session", RetryAfter: 2 * time.Second,
 			Err: fmt.Errorf("%d sessions, %d of them not connected", len(s.sessions), pending)}
 	}
-	s.sessions[one.id] = one
 	return nil
 }
 
@@ -247,10 +268,10 @@ func (s *Server) forget(one *session) {
 	delete(s.sessions, one.id)
 }
 
-func (s *Server) find(camera shardlog.StreamName, id string) *session {
+func (s *Server) find(c call) *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if one := s.sessions[id]; one != nil && one.camera.name == camera {
+	if one := s.sessions[c.r.PathValue("session")]; one != nil && one.camera.name == c.camera && one.role == c.role {
 		return one
 	}
 	return nil
@@ -270,7 +291,7 @@ type Stats struct {
 	Watching         int    `json:"watching"`
 	Posts            uint64 `json:"posts"`
 	Denied           uint64 `json:"denied"`
-	Limited          uint64 `json:"limited"`         // POSTs over a rate or a bound
+	Limited          uint64 `json:"limited"`         // requests over a rate or a bound
 	NeverConnected   uint64 `json:"never_connected"` // sessions freed because ICE never came up
 	Silent           uint64 `json:"silent"`          // sessions freed because nothing came
 	Packets          uint64 `json:"packets"`         // RTP received
