@@ -75,7 +75,7 @@ func replayOf(query url.Values) (from int64, speed float64, err error) {
 		return ms, speed, nil
 	}
 	t, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil {
+	if err != nil || t.UnixMilli() <= 0 {
 		return 0, 0, badOffer("start %q: write 2026-11-27T12:00:00Z, or milliseconds since 1970", text)
 	}
 	return t.UnixMilli(), speed, nil
