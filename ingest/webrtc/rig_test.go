@@ -28,11 +28,12 @@ import (
 // are "p" to publish and "v" to watch.
 type rig struct {
 	*webrtc.Server
-	t    *testing.T
-	log  *shardlogtest.Memory
-	base string
-	shut func() // ends the door
-	stop func() // and what records behind it
+	t      *testing.T
+	log    *shardlogtest.Memory
+	base   string
+	config webrtc.Config
+	shut   func() // ends the door
+	stop   func() // and what records behind it
 
 	mu        sync.Mutex
 	recorders map[shardlog.StreamName]*chunk.Recorder
@@ -62,6 +63,7 @@ func newRig(t *testing.T, change func(*webrtc.Config)) *rig {
 	if change != nil {
 		change(&c)
 	}
+	r.config = c
 	if err := errors.Join(
 		r.log.CreateStream(t.Context(), shardlog.StreamSpec{Name: "door", Shards: 1, Class: shardlog.Video}),
 		r.log.CreateStream(t.Context(), shardlog.StreamSpec{Name: ingest.DefaultStream, Shards: 1})); err != nil {
