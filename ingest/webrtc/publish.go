@@ -27,6 +27,7 @@ type publisher struct {
 	ended    bool             // guarded by mu
 	lastKey  time.Time        // guarded by mu: a key frame came
 	asked    time.Time        // guarded by mu: one was asked for
+	wanted   time.Time        // guarded by mu: one is wanted since then, and was not asked for: too soon
 	heard    atomic.Int64     // Unix nanoseconds of the latest packet
 	budgeted time.Time        // owned by tick
 
@@ -270,19 +271,23 @@ const gop = 2 * time.Second
 // wantsKey reports whether a key frame is due. It is called with mu held.
 func (p *publisher) wantsKey(now time.Time) bool {
 	t := p.footage.Track(chunk.VideoTrack)
-	return t != nil && (p.footage.Broken() || now.Sub(p.footage.LastKey()) > gop)
+	return t != nil && (p.footage.LastKey().Before(p.wanted) || p.footage.Broken() || now.Sub(p.footage.LastKey()) > gop)
 }
 
-// keyframe asks the sender for a key frame, not too often.
+// keyframe asks the sender for a key frame, not too often: what is too soon is
+// asked for later, unless one has come by then.
 func (p *publisher) keyframe() {
 	now := p.server.config.Now()
 	p.mu.Lock()
 	m := p.members[chunk.VideoTrack]
 	if m == nil || now.Sub(p.asked) < keyEvery {
+		if !p.footage.LastKey().Before(p.wanted) {
+			p.wanted = now
+		}
 		p.mu.Unlock()
 		return
 	}
-	p.asked = now
+	p.asked, p.wanted = now, time.Time{}
 	p.mu.Unlock()
 	p.server.stats.keyframeRequests.Add(1)
 	_ = p.pc.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: uint32(m.remote.SSRC())}}) // asked for again when none comes
