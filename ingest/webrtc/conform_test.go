@@ -85,6 +85,7 @@ func TestWhatWHIPRefuses(t *testing.T) {
 		"simulcast":              {"p", typeSDP, strings.Replace(good, "a=sendonly", "a=sendonly\r\na=rid:h send\r\na=rid:l send\r\na=simulcast:send h;l", 1), http.StatusUnprocessableEntity},
 		"no codec that we do":    {"p", typeSDP, foreign, http.StatusUnprocessableEntity},
 		"more than one encoding": {"p", typeSDP, strings.Replace(good, "a=sendonly", "a=sendonly\r\na=ssrc-group:FID 1 2\r\na=ssrc-group:SIM 1 3", 1), http.StatusUnprocessableEntity},
+		"too many candidates":    {"p", typeSDP, strings.Replace(good, "a=sendonly\r\n", "a=sendonly\r\n"+strings.Repeat("a=candidate:1 1 udp 1 192.0.2.1 5000 typ host\r\n", 130), 1), http.StatusUnprocessableEntity},
 		"no bundle":              {"p", typeSDP, strings.Replace(good, "a=group:BUNDLE 0 1\r\n", "", 1), http.StatusUnprocessableEntity},
 		"half a bundle":          {"p", typeSDP, strings.Replace(good, "BUNDLE 0 1", "BUNDLE 0", 1), http.StatusUnprocessableEntity},
 		"a port for RTCP":        {"p", typeSDP, strings.Replace(good, "a=rtcp-mux\r\n", "", 1), http.StatusUnprocessableEntity},

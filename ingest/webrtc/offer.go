@@ -45,6 +45,9 @@ func checkOffer(text string, role Role) error {
 			}
 		}
 	}
+	if strings.Count(text, "a=candidate:") > sessionCandidates {
+		return badOffer("more than %d candidates", sessionCandidates)
+	}
 	if seen["audio"]+seen["video"] == 0 {
 		return badOffer("it has neither sound nor picture")
 	}

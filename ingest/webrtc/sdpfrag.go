@@ -24,6 +24,10 @@ type trickled struct {
 const (
 	maxFragment   = 16 << 10
 	maxCandidates = 32
+
+	// sessionCandidates is how many a session takes in its offer, and how many in
+	// fragments: each is an address that we knock at.
+	sessionCandidates = 128
 )
 
 // parseFragment reads a fragment. Candidates of component 2 are left out:

@@ -33,6 +33,7 @@ type session struct {
 	mu    sync.Mutex
 	offer string // guarded by mu: as it stands, for restarts
 	etag  string // guarded by mu
+	known int    // guarded by mu: candidates that came by fragments
 }
 
 // newSession opens a session, of somebody who watches when p is nil. It can be
@@ -108,9 +109,14 @@ func (s *session) tag() string {
 	return `"` + s.etag + `"`
 }
 
-// trickle adds candidates. Those that cannot be used are passed over.
+// trickle adds candidates. Those that cannot be used, or are too many, are
+// passed over.
 func (s *session) trickle(f fragment) {
-	for _, c := range f.candidates {
+	s.mu.Lock()
+	take := min(len(f.candidates), sessionCandidates-s.known)
+	s.known += take
+	s.mu.Unlock()
+	for _, c := range f.candidates[:take] {
 		index := uint16(0)
 		init := webrtc.ICECandidateInit{Candidate: c.line, SDPMLineIndex: &index}
 		if c.mid != "" {
@@ -132,6 +138,9 @@ func (s *session) restart(ctx context.Context, f fragment) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	s.mu.Lock()
+	s.known = 0 // those before are forgotten
+	s.mu.Unlock()
 	s.trickle(f)
 	return fragmentOf(text), nil
 }
