@@ -29,9 +29,13 @@ type camera struct {
 }
 
 // take makes a source the camera's, which will send so many tracks; the one
-// before is ended.
-func (c *camera) take(source any, tracks int, ask func(), end func(chunk.Reason)) {
+// before is ended. It reports false when that is fetched and source publishes.
+func (c *camera) take(source any, tracks int, ask func(), end func(chunk.Reason)) bool {
 	c.mu.Lock()
+	if _, publishes := source.(*session); publishes && c.isFed() {
+		c.mu.Unlock()
+		return false
+	}
 	before := c.end
 	c.source, c.ask, c.end = source, ask, end
 	c.expect, c.present, c.since = tracks, map[webrtc.RTPCodecType]bool{}, c.now()
@@ -39,6 +43,7 @@ func (c *camera) take(source any, tracks int, ask func(), end func(chunk.Reason)
 	if before != nil {
 		before(chunk.Left)
 	}
+	return true
 }
 
 // leave takes note that a source has gone.
@@ -55,6 +60,19 @@ func (c *camera) live() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.source != nil && len(c.present) > 0
+}
+
+// fed reports whether what it sends comes in by another door (Feed).
+func (c *camera) fed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.isFed()
+}
+
+// isFed is called with mu held.
+func (c *camera) isFed() bool {
+	_, published := c.source.(*session)
+	return c.source != nil && !published
 }
 
 // startTime is how long a source may take until all its tracks send.

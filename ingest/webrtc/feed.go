@@ -14,7 +14,8 @@ import (
 
 // Feed lets those who watch a camera see what comes in by another door: write
 // is called with the index of a packet's format, end when no more will come.
-// It records nothing.
+// It records nothing. Whoever publishes the camera is ended, and nobody else may
+// until end is called.
 func (s *Server) Feed(name shardlog.StreamName, formats []track.Format) (write func(i int, p track.Packet), end func(), err error) {
 	c := s.camera(name)
 	source := new(byte) // told from others by its address

@@ -3,6 +3,7 @@ package webrtc
 import (
 	"bytes"
 	"context"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -45,6 +46,9 @@ type taken struct {
 
 // publish opens a session that takes an offer's media.
 func (s *Server) publish(ctx context.Context, camera *camera, offer string) (*session, string, error) {
+	if camera.fed() {
+		return nil, "", &statusError{http.StatusConflict, "the camera is fetched: nobody publishes it"}
+	}
 	recorder, err := s.config.Recorder(ctx, camera.name)
 	if err != nil {
 		return nil, "", err
@@ -78,7 +82,9 @@ func (s *Server) publish(ctx context.Context, camera *camera, offer string) (*se
 func (p *publisher) arrive() {
 	p.arrival.Do(func() {
 		p.heard.Store(p.server.config.Now().UnixNano())
-		p.camera.take(p.session, p.footage.Expect, p.keyframe, p.session.end)
+		if !p.camera.take(p.session, p.footage.Expect, p.keyframe, p.session.end) {
+			p.endSoon(chunk.Left)
+		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if p.ended {
