@@ -120,6 +120,27 @@ func TestViewersOfNobodyEnd(t *testing.T) {
 	until(t, "no session", func() bool { return r.Stats().Sessions == 0 })
 }
 
+// TestViewersComeAnewForAnotherCodec: what they agreed on cannot be shown any
+// more.
+func TestViewersComeAnewForAnotherCodec(t *testing.T) {
+	r := newRig(t, nil)
+	video := camera.Video{Width: 320, Height: 180}
+	_, _ = r.film(camera.Config{Video: video, Pause: time.Minute})
+	until(t, "a take", func() bool { return len(r.spans()) == 1 })
+	w := r.watch("/whep/door")
+	until(t, "pictures", func() bool { n, _ := w.pictures(); return n > 0 })
+	_, _ = r.film(camera.Config{Video: video, Audio: camera.PCMA})
+	until(t, "the viewer's end", func() bool { return r.Stats().Watching == 0 })
+	until(t, "another take", func() bool { return len(r.spans()) == 2 })
+	again := r.watch("/whep/door")
+	until(t, "sound and pictures", func() bool {
+		n, _ := again.pictures()
+		again.mu.Lock()
+		defer again.mu.Unlock()
+		return n > 0 && again.sound > 0
+	})
+}
+
 // TestPostsThatNeverConnect: a flood of offers is refused over the bound, and
 // what was let in is freed, memory and all.
 func TestPostsThatNeverConnect(t *testing.T) {

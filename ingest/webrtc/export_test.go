@@ -68,3 +68,6 @@ func (s *Server) Remains() func() int {
 		return n
 	}
 }
+
+// Expires is when the key that DTLS speaks with is no longer taken.
+func (s *Server) Expires() time.Time { return s.identity.Expires() }

@@ -108,6 +108,32 @@ func TestMutatedOffers(t *testing.T) {
 	}
 }
 
+// TestMutatedFragments changes a session that is connected by what is almost
+// right. It is there in the end.
+func TestMutatedFragments(t *testing.T) {
+	r := newRig(t, nil)
+	pc, sdp := offering(t, pion.RTPTransceiverDirectionSendonly)
+	a := r.ask(http.MethodPost, "/whip/door", "p", typeSDP, sdp)
+	if err := pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeAnswer, SDP: a.body}); err != nil {
+		t.Fatal(err)
+	}
+	at, random := a.header.Get("Location"), rand.New(rand.NewPCG(5, 5))
+	fragment := webrtc.FragmentOf(sdp)
+	for i := range 400 {
+		match := "*"
+		if i < 300 {
+			match = a.header.Get("ETag")
+		}
+		b := r.ask(http.MethodPatch, at, "p", typeFragment, mutate(random, fragment), "If-Match", match)
+		if b.status != http.StatusOK && b.status != http.StatusNoContent && b.status != http.StatusUnprocessableEntity {
+			t.Errorf("%d %s", b.status, b.body)
+		}
+	}
+	if a := r.ask(http.MethodGet, at, "p", "", ""); a.status != http.StatusNoContent {
+		t.Errorf("the session is gone: %d", a.status)
+	}
+}
+
 // FuzzPost posts any offer to both doors.
 func FuzzPost(f *testing.F) {
 	_, sending := offering(f, pion.RTPTransceiverDirectionSendonly)

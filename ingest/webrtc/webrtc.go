@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -119,13 +120,12 @@ const changesPerPost = 4
 // Listen opens the ports of ICE, so that a port in use is known before
 // anything runs.
 func (s *Server) Listen() error {
-	udp, err := net.ListenPacket("udp", s.config.Address)
+	udp, tcp, err := listen(s.config.Address)
+	for try := 1; err != nil && try < anyTries && strings.HasSuffix(s.config.Address, ":0"); try++ {
+		udp, tcp, err = listen(s.config.Address) // that port was free for UDP alone
+	}
 	if err != nil {
 		return err
-	}
-	tcp, err := net.Listen("tcp", udp.LocalAddr().String())
-	if err != nil {
-		return errors.Join(err, udp.Close())
 	}
 	if c, ok := udp.(*net.UDPConn); ok {
 		_ = c.SetReadBuffer(socketBuffer) // less is slower, not wrong
@@ -133,6 +133,21 @@ func (s *Server) Listen() error {
 	}
 	s.udp, s.tcp = udp, tcp
 	return s.engine()
+}
+
+// anyTries is how often a port is looked for that both protocols have free.
+const anyTries = 10
+
+func listen(address string) (net.PacketConn, net.Listener, error) {
+	udp, err := net.ListenPacket("udp", address)
+	if err != nil {
+		return nil, nil, err
+	}
+	tcp, err := net.Listen("tcp", udp.LocalAddr().String())
+	if err != nil {
+		return nil, nil, errors.Join(err, udp.Close())
+	}
+	return udp, tcp, nil
 }
 
 // socketBuffer holds a key frame of some cameras at once.
