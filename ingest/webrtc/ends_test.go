@@ -3,11 +3,14 @@ package webrtc_test
 import (
 	"context"
 	"net/http"
+	"regexp"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/pion/rtp"
 	pion "github.com/pion/webrtc/v4"
 
 	"headgate/firmware-sim/camera"
@@ -139,6 +142,41 @@ func TestViewersComeAnewForAnotherCodec(t *testing.T) {
 		defer again.mu.Unlock()
 		return n > 0 && again.sound > 0
 	})
+}
+
+// TestASecondTrackOfAKindEndsTheSession: a sender offers one sound, and sends
+// two.
+func TestASecondTrackOfAKindEndsTheSession(t *testing.T) {
+	r := newRig(t, nil)
+	pc := peer(t)
+	var sounds []*pion.TrackLocalStaticRTP
+	for _, name := range []string{"one", "two"} {
+		local, err := pion.NewTrackLocalStaticRTP(pion.RTPCodecCapability{MimeType: pion.MimeTypeOpus, ClockRate: 48000, Channels: 2}, name, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pc.AddTransceiverFromTrack(local, pion.RTPTransceiverInit{Direction: pion.RTPTransceiverDirectionSendonly}); err != nil {
+			t.Fatal(err)
+		}
+		sounds = append(sounds, local)
+	}
+	parts := strings.Split(offer(t, pc), "m=audio")
+	first := regexp.MustCompile(`a=(ssrc|msid):.*\r\n`).ReplaceAllString(parts[0]+"m=audio"+parts[1], "")
+	a := r.ask(http.MethodPost, "/whip/door", "p", typeSDP, strings.Replace(first, "BUNDLE 0 1", "BUNDLE 0", 1))
+	if a.status != http.StatusCreated {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	parts = strings.Split(a.body, "m=audio")
+	both := strings.Replace(a.body, "BUNDLE 0", "BUNDLE 0 1", 1) + "m=audio" + strings.Replace(parts[1], "a=mid:0", "a=mid:1", 1)
+	if err := pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeAnswer, SDP: both}); err != nil {
+		t.Fatal(err)
+	}
+	seq := uint16(0)
+	send := func(s *pion.TrackLocalStaticRTP) {
+		_ = s.WriteRTP(&rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: seq, Timestamp: uint32(seq) * 960}, Payload: []byte{0xf8, 0xff, 0xfe}})
+	}
+	until(t, "sound", func() bool { seq++; send(sounds[0]); return r.Live("door") })
+	until(t, "the end", func() bool { seq++; send(sounds[0]); send(sounds[1]); return r.Stats().Sessions == 0 })
 }
 
 // TestPostsThatNeverConnect: a flood of offers is refused over the bound, and
