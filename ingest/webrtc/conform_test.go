@@ -1,6 +1,7 @@
 package webrtc_test
 
 import (
+	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
@@ -103,6 +104,15 @@ func TestWhatWHIPRefuses(t *testing.T) {
 	}
 	if a := r.ask(http.MethodPost, "/whip/nowhere", "p", typeSDP, good); a.status != http.StatusNotFound {
 		t.Errorf("no such camera: %d", a.status)
+	}
+	for i := range 50 {
+		_ = r.ask(http.MethodPost, fmt.Sprintf("/whip/nowhere%d", i), "p", typeSDP, good)
+		if a := r.ask(http.MethodPost, fmt.Sprintf("/whep/nowhere%d", i), "v", typeSDP, receiving); a.status != http.StatusNotFound {
+			t.Errorf("no such camera: %d", a.status)
+		}
+	}
+	if n := r.Cameras(); n > 1 {
+		t.Errorf("%d cameras are kept", n)
 	}
 	if a := r.ask(http.MethodPost, "/whip/a%20b", "p", typeSDP, good); a.status != http.StatusUnprocessableEntity {
 		t.Errorf("no name of a camera: %d", a.status)

@@ -139,9 +139,9 @@ func (s *Server) post(c call) error {
 	var one *session
 	var answer string
 	if c.role == Publish {
-		one, answer, err = s.publish(ctx, s.camera(c.camera), offer)
+		one, answer, err = s.publish(ctx, c.camera, offer)
 	} else {
-		one, answer, err = s.watch(ctx, s.camera(c.camera), offer, c.r.URL.Query())
+		one, answer, err = s.watch(ctx, s.seen(c.camera), offer, c.r.URL.Query())
 	}
 	if err != nil {
 		if shardlog.KindOf(err) == shardlog.Unavailable {

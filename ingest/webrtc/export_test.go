@@ -69,5 +69,12 @@ func (s *Server) Remains() func() int {
 	}
 }
 
+// Cameras is how many live sides are kept.
+func (s *Server) Cameras() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.cameras)
+}
+
 // Expires is when the key that DTLS speaks with is no longer taken.
 func (s *Server) Expires() time.Time { return s.identity.Expires() }

@@ -15,6 +15,7 @@ import (
 
 	"headgate/ingest/chunk"
 	"headgate/ingest/track"
+	"headgate/shardlog"
 )
 
 // publisher is the receiving side of a session.
@@ -45,13 +46,14 @@ type taken struct {
 }
 
 // publish opens a session that takes an offer's media.
-func (s *Server) publish(ctx context.Context, camera *camera, offer string) (*session, string, error) {
-	if camera.fed() {
-		return nil, "", &statusError{http.StatusConflict, "the camera is fetched: nobody publishes it"}
-	}
-	recorder, err := s.config.Recorder(ctx, camera.name)
+func (s *Server) publish(ctx context.Context, name shardlog.StreamName, offer string) (*session, string, error) {
+	recorder, err := s.config.Recorder(ctx, name)
 	if err != nil {
 		return nil, "", err
+	}
+	camera := s.camera(name)
+	if camera.fed() {
+		return nil, "", &statusError{http.StatusConflict, "the camera is fetched: nobody publishes it"}
 	}
 	open, quit := context.WithCancel(context.WithoutCancel(ctx))
 	p := &publisher{recorder: recorder, members: map[uint8]*taken{}, quit: quit}

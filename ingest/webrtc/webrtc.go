@@ -209,7 +209,8 @@ func newID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// camera finds a camera's live side, or makes it.
+// camera finds a camera's live side, or makes it. The camera must exist: its
+// live side is kept.
 func (s *Server) camera(name shardlog.StreamName) *camera {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -219,6 +220,17 @@ func (s *Server) camera(name shardlog.StreamName) *camera {
 		s.cameras[name] = c
 	}
 	return c
+}
+
+// seen is the live side of a camera, or of one that may not exist: then
+// nothing is kept of it.
+func (s *Server) seen(name shardlog.StreamName) *camera {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.cameras[name]; c != nil {
+		return c
+	}
+	return &camera{name: name, now: s.config.Now}
 }
 
 // room reports whether there is room for one more session. Kind Unavailable.
