@@ -29,9 +29,13 @@ type camera struct {
 }
 
 // take makes a source the camera's, which will send so many tracks; the one
-// before is ended.
-func (c *camera) take(source any, tracks int, ask func(), end func(chunk.Reason)) {
+// before is ended. It reports false when that is fetched and source publishes.
+func (c *camera) take(source any, tracks int, ask func(), end func(chunk.Reason)) bool {
 	c.mu.Lock()
+	if _, publishes := source.(*session); publishes && c.isFed() {
+		c.mu.Unlock()
+		return false
+	}
 	before := c.end
 	c.source, c.ask, c.end = source, ask, end
 	c.expect, c.present, c.since = tracks, map[webrtc.RTPCodecType]bool{}, c.now()
@@ -39,6 +43,7 @@ func (c *camera) take(source any, tracks int, ask func(), end func(chunk.Reason)
 	if before != nil {
 		before(chunk.Left)
 	}
+	return true
 }
 
 // leave takes note that a source has gone.
@@ -55,6 +60,19 @@ func (c *camera) live() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.source != nil && len(c.present) > 0
+}
+
+// fed reports whether what it sends comes in by another door (Feed).
+func (c *camera) fed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.isFed()
+}
+
+// isFed is called with mu held.
+func (c *camera) isFed() bool {
+	_, published := c.source.(*session)
+	return c.source != nil && !published
 }
 
 // startTime is how long a source may take until all its tracks send.
@@ -145,6 +163,14 @@ func (c *camera) part(v *session) {
 	delete(c.viewers, v)
 }
 
+// shows reports whether a viewer sees what the camera sends now.
+func (c *camera) shows(v *session) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, live := c.viewers[v]
+	return live
+}
+
 func (c *camera) watching() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -161,38 +187,57 @@ type outlet struct {
 	source   any       // guarded by mu
 	seq      uint16    // guarded by mu: to add to the source's
 	stamp    uint32    // guarded by mu: to add to the source's
-	lastSeq  uint16    // guarded by mu: sent
+	newest   uint16    // guarded by mu: of the source's
+	probes   []uint16  // guarded by mu: the source's numbers that were left out
 	lastTime uint32    // guarded by mu: sent
 	at       time.Time // guarded by mu
 }
 
-// fresh reports whether nothing of that source has been sent yet.
-func (o *outlet) fresh(source any) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.source != source
-}
+// lateness is how many numbers behind the newest a packet may come and still
+// get its own.
+const lateness = 1024
 
 // write sends one packet on. Its payload is only read.
 func (o *outlet) write(source any, h rtp.Header, payload []byte, now time.Time) error {
-	o.mu.Lock()
-	if o.source != source {
-		if o.source != nil {
-			o.seq = o.lastSeq + 1 - h.SequenceNumber
-			o.stamp = o.lastTime + uint32(now.Sub(o.at).Seconds()*float64(o.rate)) + 1 - h.Timestamp
-		}
-		o.source = source
-		o.lastSeq = h.SequenceNumber + o.seq - 1
-	}
-	if len(payload) == 0 {
-		o.seq--
-		o.mu.Unlock()
+	out, forward := o.number(source, h, len(payload) == 0, now)
+	if !forward {
 		return nil
 	}
-	out := rtp.Header{Version: 2, Marker: h.Marker, SequenceNumber: h.SequenceNumber + o.seq, Timestamp: h.Timestamp + o.stamp}
-	if int16(out.SequenceNumber-o.lastSeq) > 0 {
-		o.lastSeq, o.lastTime, o.at = out.SequenceNumber, out.Timestamp, now
-	}
-	o.mu.Unlock()
 	return o.local.WriteRTP(&rtp.Packet{Header: out, Payload: payload})
+}
+
+// number is the header that viewers see; forward is false for a probe, whose
+// number the next packet gets. A probe that is overtaken is sent on: its number
+// has been left free.
+func (o *outlet) number(source any, h rtp.Header, probe bool, now time.Time) (out rtp.Header, forward bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.source != source {
+		if o.source != nil {
+			o.seq += o.newest + 1 - h.SequenceNumber
+			o.stamp = o.lastTime + uint32(now.Sub(o.at).Seconds()*float64(o.rate)) + 1 - h.Timestamp
+		}
+		o.source, o.probes = source, nil
+		o.newest, o.lastTime, o.at = h.SequenceNumber-1, h.Timestamp+o.stamp, now
+	}
+	newer := int16(h.SequenceNumber-o.newest) > 0
+	if newer {
+		o.newest = h.SequenceNumber
+		for len(o.probes) > 0 && o.newest-o.probes[0] > lateness {
+			o.probes = o.probes[1:]
+		}
+		if probe {
+			o.seq--
+			o.probes = append(o.probes, h.SequenceNumber)
+			return out, false
+		}
+		o.lastTime, o.at = h.Timestamp+o.stamp, now
+	}
+	out = rtp.Header{Version: 2, Marker: h.Marker, SequenceNumber: h.SequenceNumber + o.seq, Timestamp: h.Timestamp + o.stamp}
+	for i := len(o.probes) - 1; i >= 0 && !newer; i-- { // those behind a late packet do not count for it
+		if int16(o.probes[i]-h.SequenceNumber) > 0 {
+			out.SequenceNumber++
+		}
+	}
+	return out, true
 }

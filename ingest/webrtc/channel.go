@@ -25,8 +25,8 @@ type receipt struct {
 
 // channel takes telemetry: each message is one record, answered when it is
 // durable. One is under way at a time, so that order holds; the sender's
-// window, and SCTP behind it, are what waits. pion calls it.
-func (p *publisher) channel(d *webrtc.DataChannel) {
+// window, and SCTP behind it, are what waits, until ctx ends. pion calls it.
+func (p *publisher) channel(ctx context.Context, d *webrtc.DataChannel) {
 	target, err := p.server.config.Routes.Find(ingest.Source{Topic: "camera/" + string(p.camera.name) + "/" + d.Label(), ClientID: string(p.camera.name)})
 	n := uint64(0)
 	d.OnMessage(func(m webrtc.DataChannelMessage) {
@@ -35,7 +35,7 @@ func (p *publisher) channel(d *webrtc.DataChannel) {
 		p.heard.Store(p.server.config.Now().UnixNano())
 		answer := receipt{N: n, Stream: string(target.Stream)}
 		if err == nil {
-			p.keep(target, m.Data, &answer)
+			p.keep(ctx, target, m.Data, &answer)
 		} else {
 			answer.Error = err.Error()
 		}
@@ -47,8 +47,8 @@ func (p *publisher) channel(d *webrtc.DataChannel) {
 // putTime is how long a message may wait for the log.
 const putTime = 30 * time.Second
 
-func (p *publisher) keep(target ingest.Target, data []byte, answer *receipt) {
-	ctx, cancel := context.WithTimeout(context.Background(), putTime)
+func (p *publisher) keep(ctx context.Context, target ingest.Target, data []byte, answer *receipt) {
+	ctx, cancel := context.WithTimeout(ctx, putTime)
 	defer cancel()
 	results, err := p.server.config.Writer.Put(ctx, target.Stream, []shardlog.Entry{{Key: target.Key, Data: data}})
 	if err == nil && len(results) == 1 {

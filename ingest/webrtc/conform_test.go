@@ -1,6 +1,7 @@
 package webrtc_test
 
 import (
+	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
@@ -70,21 +71,28 @@ func TestWhatWHIPRefuses(t *testing.T) {
 		token, kind, body string
 		want              int
 	}{
-		"no token":              {"", typeSDP, good, http.StatusUnauthorized},
-		"the viewer's token":    {"v", typeSDP, good, http.StatusUnauthorized},
-		"no token, no SDP":      {"", "text/plain", "x", http.StatusUnauthorized},
-		"another type":          {"p", "text/plain", good, http.StatusUnsupportedMediaType},
-		"no type":               {"p", "", good, http.StatusUnsupportedMediaType},
-		"no SDP":                {"p", typeSDP, "hello", http.StatusUnprocessableEntity},
-		"nothing":               {"p", typeSDP, "", http.StatusUnprocessableEntity},
-		"too long":              {"p", typeSDP, good + strings.Repeat("a=x\r\n", 20000), http.StatusRequestEntityTooLarge},
-		"it wants to receive":   {"p", typeSDP, receiving, http.StatusUnprocessableEntity},
-		"two pictures":          {"p", typeSDP, offer(t, two), http.StatusUnprocessableEntity},
-		"only a data channel":   {"p", typeSDP, offer(t, onlyData), http.StatusUnprocessableEntity},
-		"no fingerprint":        {"p", typeSDP, regexp.MustCompile(`(?m)^a=fingerprint.*\r\n`).ReplaceAllString(good, ""), http.StatusUnprocessableEntity},
-		"simulcast":             {"p", typeSDP, strings.Replace(good, "a=sendonly", "a=sendonly\r\na=rid:h send\r\na=rid:l send\r\na=simulcast:send h;l", 1), http.StatusUnprocessableEntity},
-		"no codec that we do":   {"p", typeSDP, foreign, http.StatusUnprocessableEntity},
-		"another kind of media": {"p", typeSDP, strings.Replace(good, "m=audio", "m=text", 1), http.StatusUnprocessableEntity},
+		"no token":               {"", typeSDP, good, http.StatusUnauthorized},
+		"the viewer's token":     {"v", typeSDP, good, http.StatusUnauthorized},
+		"no token, no SDP":       {"", "text/plain", "x", http.StatusUnauthorized},
+		"another type":           {"p", "text/plain", good, http.StatusUnsupportedMediaType},
+		"no type":                {"p", "", good, http.StatusUnsupportedMediaType},
+		"no SDP":                 {"p", typeSDP, "hello", http.StatusUnprocessableEntity},
+		"nothing":                {"p", typeSDP, "", http.StatusUnprocessableEntity},
+		"too long":               {"p", typeSDP, good + strings.Repeat("a=x\r\n", 20000), http.StatusRequestEntityTooLarge},
+		"it wants to receive":    {"p", typeSDP, receiving, http.StatusUnprocessableEntity},
+		"two pictures":           {"p", typeSDP, offer(t, two), http.StatusUnprocessableEntity},
+		"only a data channel":    {"p", typeSDP, offer(t, onlyData), http.StatusUnprocessableEntity},
+		"no fingerprint":         {"p", typeSDP, regexp.MustCompile(`(?m)^a=fingerprint.*\r\n`).ReplaceAllString(good, ""), http.StatusUnprocessableEntity},
+		"simulcast":              {"p", typeSDP, strings.Replace(good, "a=sendonly", "a=sendonly\r\na=rid:h send\r\na=rid:l send\r\na=simulcast:send h;l", 1), http.StatusUnprocessableEntity},
+		"no codec that we do":    {"p", typeSDP, foreign, http.StatusUnprocessableEntity},
+		"more than one encoding": {"p", typeSDP, strings.Replace(good, "a=sendonly", "a=sendonly\r\na=ssrc-group:FID 1 2\r\na=ssrc-group:SIM 1 3", 1), http.StatusUnprocessableEntity},
+		"too many candidates":    {"p", typeSDP, strings.Replace(good, "a=sendonly\r\n", "a=sendonly\r\n"+strings.Repeat("a=candidate:1 1 udp 1 192.0.2.1 5000 typ host\r\n", 130), 1), http.StatusUnprocessableEntity},
+		"no bundle":              {"p", typeSDP, strings.Replace(good, "a=group:BUNDLE 0 1\r\n", "", 1), http.StatusUnprocessableEntity},
+		"half a bundle":          {"p", typeSDP, strings.Replace(good, "BUNDLE 0 1", "BUNDLE 0", 1), http.StatusUnprocessableEntity},
+		"a port for RTCP":        {"p", typeSDP, strings.Replace(good, "a=rtcp-mux\r\n", "", 1), http.StatusUnprocessableEntity},
+		"nothing flows":          {"p", typeSDP, strings.Replace(good, "a=sendonly", "a=inactive", 1), http.StatusUnprocessableEntity},
+		"one is switched off":    {"p", typeSDP, strings.Replace(good, "m=audio 9", "m=audio 0", 1), http.StatusUnprocessableEntity},
+		"another kind of media":  {"p", typeSDP, strings.Replace(good, "m=audio", "m=text", 1), http.StatusUnprocessableEntity},
 	} {
 		a := r.ask(http.MethodPost, "/whip/door", one.token, one.kind, one.body)
 		if a.status != one.want || a.header.Get("Content-Type") != "application/problem+json" {
@@ -96,6 +104,15 @@ func TestWhatWHIPRefuses(t *testing.T) {
 	}
 	if a := r.ask(http.MethodPost, "/whip/nowhere", "p", typeSDP, good); a.status != http.StatusNotFound {
 		t.Errorf("no such camera: %d", a.status)
+	}
+	for i := range 50 {
+		_ = r.ask(http.MethodPost, fmt.Sprintf("/whip/nowhere%d", i), "p", typeSDP, good)
+		if a := r.ask(http.MethodPost, fmt.Sprintf("/whep/nowhere%d", i), "v", typeSDP, receiving); a.status != http.StatusNotFound {
+			t.Errorf("no such camera: %d", a.status)
+		}
+	}
+	if n := r.Cameras(); n > 1 {
+		t.Errorf("%d cameras are kept", n)
 	}
 	if a := r.ask(http.MethodPost, "/whip/a%20b", "p", typeSDP, good); a.status != http.StatusUnprocessableEntity {
 		t.Errorf("no name of a camera: %d", a.status)
@@ -154,6 +171,8 @@ func TestTrickleAndRestart(t *testing.T) {
 		"another type":              {tag, "text/plain", candidate, http.StatusUnsupportedMediaType},
 		"no fragment":               {tag, typeFragment, "hello", http.StatusUnprocessableEntity},
 		"a restart without secrets": {"*", typeFragment, candidate, http.StatusUnprocessableEntity},
+		"a secret too short":        {"*", typeFragment, "a=ice-ufrag:abcd\r\na=ice-pwd:abc\r\n", http.StatusUnprocessableEntity},
+		"a secret of two words":     {"*", typeFragment, "a=ice-ufrag:ab cd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\n", http.StatusUnprocessableEntity},
 		"half a secret":             {"*", typeFragment, "a=ice-ufrag:abcd\r\n", http.StatusUnprocessableEntity},
 		"too many":                  {tag, typeFragment, strings.Repeat("a=candidate:1 1 udp 1 192.0.2.1 5000 typ host\r\n", 40), http.StatusUnprocessableEntity},
 		"too long":                  {tag, typeFragment, strings.Repeat("a=x\r\n", 5000), http.StatusRequestEntityTooLarge},
@@ -193,6 +212,16 @@ func TestWHEPAnswersOnlyWhatIsThere(t *testing.T) {
 	if a := r.ask(http.MethodPost, "/whep/door", "v", typeSDP, sending); a.status != http.StatusUnprocessableEntity {
 		t.Errorf("it wants to send: %d", a.status)
 	}
+	talking := peer(t)
+	if _, err := talking.AddTransceiverFromKind(pion.RTPCodecTypeVideo, pion.RTPTransceiverInit{Direction: pion.RTPTransceiverDirectionRecvonly}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := talking.CreateDataChannel("x", nil); err != nil {
+		t.Fatal(err)
+	}
+	if a := r.ask(http.MethodPost, "/whep/door", "v", typeSDP, offer(t, talking)); a.status != http.StatusUnprocessableEntity {
+		t.Errorf("it wants a channel: %d", a.status)
+	}
 	for _, query := range []string{"?start=tomorrow", "?start=1&speed=100", "?speed=x"} {
 		if a := r.ask(http.MethodPost, "/whep/door"+query, "v", typeSDP, sdp); a.status != http.StatusUnprocessableEntity {
 			t.Errorf("%s: %d", query, a.status)
@@ -211,19 +240,5 @@ func TestPostsAreLimited(t *testing.T) {
 	}
 	if limited < 10 || r.Stats().Limited != uint64(limited) {
 		t.Errorf("%d of 20 were limited, %d counted", limited, r.Stats().Limited)
-	}
-}
-
-// TestChangesAreLimited: so are PATCHes and DELETEs, a little later.
-func TestChangesAreLimited(t *testing.T) {
-	r := newRig(t, func(c *webrtc.Config) { c.PerSecond = 0.5 })
-	limited := 0
-	for range 40 {
-		if a := r.ask(http.MethodDelete, "/whip/door/0123", "p", "", ""); a.status == http.StatusTooManyRequests && a.header.Get("Retry-After") != "" {
-			limited++
-		}
-	}
-	if limited < 10 {
-		t.Errorf("%d of 40 were limited", limited)
 	}
 }

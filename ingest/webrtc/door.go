@@ -65,10 +65,7 @@ func (s *Server) guarded(role Role, next func(c call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		crossOrigin(w)
 		c := call{w, r, role, shardlog.StreamName(r.PathValue("camera"))}
-		err := s.limit(r)
-		if err == nil {
-			err = c.camera.Check()
-		}
+		err := c.camera.Check()
 		if err == nil {
 			err = s.config.Authorize(r, c.camera, role)
 		}
@@ -79,15 +76,6 @@ func (s *Server) guarded(role Role, next func(c call) error) http.HandlerFunc {
 			s.refuse(w, err)
 		}
 	}
-}
-
-// limit refuses changes of sessions that come too fast from one address.
-func (s *Server) limit(r *http.Request) error {
-	if r.Method != http.MethodPatch && r.Method != http.MethodDelete || s.changes.take(r.RemoteAddr, time.Now()) {
-		return nil
-	}
-	s.stats.limited.Add(1)
-	return &shardlog.Error{Kind: shardlog.Throttled, Op: "change session", RetryAfter: time.Second}
 }
 
 // statusError is an error that the protocol has a code of its own for.
@@ -137,9 +125,8 @@ const negotiateTime = 10 * time.Second
 // post opens a session.
 func (s *Server) post(c call) error {
 	s.stats.posts.Add(1)
-	if !s.posts.take(c.r.RemoteAddr, time.Now()) {
-		s.stats.limited.Add(1)
-		return &shardlog.Error{Kind: shardlog.Throttled, Op: "open session", RetryAfter: time.Second}
+	if err := s.limit(&s.posts, c); err != nil {
+		return err
 	}
 	offer, err := body(c.r, typeSDP, maxOffer)
 	if err != nil {
@@ -148,14 +135,15 @@ func (s *Server) post(c call) error {
 	if err := checkOffer(offer, c.role); err != nil {
 		return err
 	}
+	offer = oneWay(offer, c.role)
 	ctx, cancel := context.WithTimeout(c.r.Context(), negotiateTime)
 	defer cancel()
 	var one *session
 	var answer string
 	if c.role == Publish {
-		one, answer, err = s.publish(ctx, s.camera(c.camera), offer)
+		one, answer, err = s.publish(ctx, c.camera, offer)
 	} else {
-		one, answer, err = s.watch(ctx, s.camera(c.camera), offer, c.r.URL.Query())
+		one, answer, err = s.watch(ctx, s.seen(c.camera), offer, c.r.URL.Query())
 	}
 	if err != nil {
 		if shardlog.KindOf(err) == shardlog.Unavailable {
@@ -171,6 +159,15 @@ func (s *Server) post(c call) error {
 	c.w.WriteHeader(http.StatusCreated)
 	_, _ = io.WriteString(c.w, answer) // whoever has gone never connects
 	return nil
+}
+
+// limit counts a request against its address. Kind Throttled.
+func (s *Server) limit(r *rates, c call) error {
+	if r.take(c.r.RemoteAddr, time.Now()) {
+		return nil
+	}
+	s.stats.limited.Add(1)
+	return &shardlog.Error{Kind: shardlog.Throttled, Op: "use session", RetryAfter: time.Second}
 }
 
 // body reads a body of a type, up to a bound.
@@ -190,7 +187,7 @@ func body(r *http.Request, want string, most int64) (string, error) {
 
 // present says that the address is there, to whoever looks.
 func (s *Server) present(c call) error {
-	if id := c.r.PathValue("session"); id != "" && s.find(c.camera, id) == nil {
+	if c.r.PathValue("session") != "" && s.find(c) == nil {
 		return &shardlog.Error{Kind: shardlog.NotFound, Op: "find session"}
 	}
 	c.w.Header().Set("Accept-Post", typeSDP)
@@ -205,7 +202,10 @@ func (s *Server) present(c call) error {
 
 // patch adds candidates, or begins ICE anew.
 func (s *Server) patch(c call) error {
-	one := s.find(c.camera, c.r.PathValue("session"))
+	if err := s.limit(&s.changes, c); err != nil {
+		return err
+	}
+	one := s.find(c)
 	if one == nil {
 		return &shardlog.Error{Kind: shardlog.NotFound, Op: "find session"}
 	}
@@ -249,7 +249,10 @@ func (s *Server) restarted(c call, one *session, f fragment) error {
 
 // remove ends a session. One that has ended already is as good.
 func (s *Server) remove(c call) error {
-	if one := s.find(c.camera, c.r.PathValue("session")); one != nil {
+	if err := s.limit(&s.changes, c); err != nil {
+		return err
+	}
+	if one := s.find(c); one != nil {
 		one.end(chunk.Left)
 	}
 	c.w.WriteHeader(http.StatusOK)

@@ -5,12 +5,15 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
@@ -43,6 +46,7 @@ func (s *Server) engine() error {
 	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	settings.DisableActiveTCP(true)
 	settings.SetReceiveMTU(receiveMTU)
+	settings.SetSCTPMaxMessageSize(maxMessage)
 	if err := settings.SetAnsweringDTLSRole(webrtc.DTLSRoleServer); err != nil {
 		return err
 	}
@@ -58,6 +62,10 @@ func (s *Server) engine() error {
 const (
 	tcpQueue   = 64   // packets that wait on one ICE-TCP connection
 	receiveMTU = 1600 // bytes
+
+	// maxMessage is the largest message of a data channel, in bytes; senders are
+	// told. It is what browsers send at most, and less than a record holds.
+	maxMessage = 256 << 10
 )
 
 // interfaces keeps candidates to where we listen.
@@ -145,11 +153,29 @@ func openIdentity(file string) (webrtc.Certificate, error) {
 	if err != nil {
 		return webrtc.Certificate{}, err
 	}
-	c, err := webrtc.GenerateCertificate(key)
+	c, err := certify(key)
 	if err != nil {
 		return webrtc.Certificate{}, fmt.Errorf("make DTLS certificate: %w", err)
 	}
-	return *c, nil
+	return webrtc.CertificateFromX509(key, c), nil
+}
+
+// certify makes the certificate of a key, always the same one. It does not
+// expire: nobody looks at anything but its fingerprint, which the session
+// description vouches for; pion's own expires within a month, and then opens no
+// session any more.
+func certify(key *ecdsa.PrivateKey) (*x509.Certificate, error) {
+	name := pkix.Name{CommonName: "headgate"}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: name, Issuer: name,
+		NotBefore: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC),
+		NotAfter:  time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), // RFC 5280 §4.1.2.5: no good date
+	}
+	der, err := x509.CreateCertificate(nil, template, template, key.Public(), key) // signed without randomness (RFC 6979)
+	if err != nil {
+		return nil, err
+	}
+	return x509.ParseCertificate(der)
 }
 
 func readKey(file string) (*ecdsa.PrivateKey, error) {

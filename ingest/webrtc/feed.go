@@ -14,7 +14,8 @@ import (
 
 // Feed lets those who watch a camera see what comes in by another door: write
 // is called with the index of a packet's format, end when no more will come.
-// It records nothing.
+// It records nothing. Whoever publishes the camera is ended, and nobody else may
+// until end is called.
 func (s *Server) Feed(name shardlog.StreamName, formats []track.Format) (write func(i int, p track.Packet), end func(), err error) {
 	c := s.camera(name)
 	source := new(byte) // told from others by its address
@@ -34,10 +35,12 @@ func (s *Server) Feed(name shardlog.StreamName, formats []track.Format) (write f
 		outlets = append(outlets, o)
 	}
 	write = func(i int, p track.Packet) {
-		if o := outlets[i]; o != nil && len(p.Payload) <= maxForwarded && (c.watching() > 0 || o.fresh(source)) {
+		if o := outlets[i]; o != nil && len(p.Payload) <= maxForwarded {
 			h := rtp.Header{SequenceNumber: p.Sequence, Timestamp: p.Time, Marker: p.Marker}
 			_ = o.write(source, h, p.Payload, s.config.Now()) // a viewer who has gone is noticed by its session
-			s.stats.forwarded.Add(1)
+			if c.watching() > 0 {
+				s.stats.forwarded.Add(1)
+			}
 		}
 	}
 	return write, func() { c.leave(source) }, nil

@@ -21,6 +21,8 @@ func checkOffer(text string, role Role) error {
 	if err := d.UnmarshalString(text); err != nil {
 		return badOffer("it is no SDP: %w", err)
 	}
+	group, _ := d.Attribute("group")
+	bundle := strings.Fields(group)
 	seen := map[string]int{}
 	for _, m := range d.MediaDescriptions {
 		kind := m.MediaName.Media
@@ -34,11 +36,17 @@ func checkOffer(text string, role Role) error {
 		if seen[kind] > 1 {
 			return badOffer("more than one description of kind %s", kind)
 		}
+		if mid, _ := m.Attribute("mid"); len(d.MediaDescriptions) > 1 && !slices.Contains(bundle, mid) {
+			return badOffer("%s is not bundled with the rest", kind)
+		}
 		if kind != "application" {
-			if err := checkDirection(m, role); err != nil {
+			if err := checkMedia(m, role); err != nil {
 				return err
 			}
 		}
+	}
+	if strings.Count(text, "a=candidate:") > sessionCandidates {
+		return badOffer("more than %d candidates", sessionCandidates)
 	}
 	if seen["audio"]+seen["video"] == 0 {
 		return badOffer("it has neither sound nor picture")
@@ -49,14 +57,22 @@ func checkOffer(text string, role Role) error {
 	return nil
 }
 
-func checkDirection(m *sdp.MediaDescription, role Role) error {
+func checkMedia(m *sdp.MediaDescription, role Role) error {
+	if _, muxed := m.Attribute("rtcp-mux"); !muxed {
+		return badOffer("%s has a port for RTCP: offer rtcp-mux", m.MediaName.Media)
+	}
+	if _, bundled := m.Attribute("bundle-only"); m.MediaName.Port.Value == 0 && !bundled {
+		return badOffer("%s is switched off", m.MediaName.Media)
+	}
 	direction := "sendrecv"
 	for _, name := range []string{"sendonly", "recvonly", "inactive"} {
 		if _, ok := m.Attribute(name); ok {
 			direction = name
 		}
 	}
-	if _, simulcast := m.Attribute("simulcast"); simulcast {
+	if slices.ContainsFunc(m.Attributes, func(a sdp.Attribute) bool {
+		return a.Key == "simulcast" || a.Key == "ssrc-group" && strings.HasPrefix(a.Value, "SIM ")
+	}) {
 		return badOffer("simulcast is not recorded: offer one encoding")
 	}
 	want := "sendonly"
@@ -71,6 +87,21 @@ func checkDirection(m *sdp.MediaDescription, role Role) error {
 
 func badOffer(format string, args ...any) error {
 	return shardlog.Errorf(shardlog.Invalid, "take offer", format, args...)
+}
+
+// oneWay is an offer of somebody who would send and receive as it is answered
+// here: who publishes sends, who views receives.
+func oneWay(offer string, role Role) string {
+	way := "a=sendonly"
+	if role == View {
+		way = "a=recvonly"
+	}
+	return mapLines(offer, func(line string) (string, bool) {
+		if line == "a=sendrecv" {
+			return way, true
+		}
+		return line, true
+	})
 }
 
 // offers reports whether an offer has a description of that kind.

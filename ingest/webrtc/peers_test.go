@@ -55,15 +55,19 @@ func script(t *testing.T, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// TestAiortc: Python's stack publishes and watches.
+// TestAiortc: Python's stack publishes and watches, live and what is stored.
 func TestAiortc(t *testing.T) {
+	t.Parallel()
 	if err := exec.Command("/usr/bin/python3", "-c", "import aiortc").Run(); err != nil {
 		missing(t, errors.Join(errors.New("python3-aiortc"), err))
 	}
 	r := newRig(t, nil)
-	var counts struct{ Video, Audio int }
+	var counts struct {
+		Video, Audio int
+		Replayed     struct{ Video, Audio int }
+	}
 	drive(t, &counts, "/usr/bin/python3", "testdata/aiortc_peer.py", r.base, "5")
-	if counts.Video < 30 || counts.Audio < 100 {
+	if counts.Video < 30 || counts.Audio < 100 || counts.Replayed.Video < 20 || counts.Replayed.Audio < 50 {
 		t.Errorf("%+v", counts)
 	}
 	if s := r.spans(); len(s) != 1 || s[0].To-s[0].From < 5000 || len(s[0].Tracks) != 2 {
@@ -77,6 +81,7 @@ func TestAiortc(t *testing.T) {
 // have one for UDP and one for TCP: that the restart itself works is shown by
 // TestARestartGoesOn.
 func TestTheAuthorsClients(t *testing.T) {
+	t.Parallel()
 	need(t, "chromium")
 	r := newRig(t, nil)
 	var told struct {
@@ -102,6 +107,7 @@ func TestTheAuthorsClients(t *testing.T) {
 
 // TestFirefox publishes VP8, for it has no H.264 here, and watches it.
 func TestFirefox(t *testing.T) {
+	t.Parallel()
 	need(t, "firefox-esr")
 	r := newRig(t, nil)
 	var told struct {
@@ -117,7 +123,26 @@ func TestFirefox(t *testing.T) {
 	}
 }
 
-// TestByTCPAlone connects where UDP does not get through.
+// TestChromiumByTCPAlone publishes H.264 and watches it where UDP does not get
+// through.
+func TestChromiumByTCPAlone(t *testing.T) {
+	t.Parallel()
+	need(t, "chromium")
+	r := newRig(t, nil)
+	var told struct {
+		Decoded        int
+		Source, Viewer string
+	}
+	drive(t, &told, "node", script(t, "tcp.mjs"), r.base)
+	if told.Decoded < 10 || told.Source != "tcp" || told.Viewer != "tcp" {
+		t.Errorf("%+v", told)
+	}
+	if s := r.spans(); len(s) != 1 || s[0].Tracks[0].Codec != chunk.H264 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestByTCPAlone is the same for pion.
 func TestByTCPAlone(t *testing.T) {
 	r := newRig(t, nil)
 	settings := pion.SettingEngine{}
@@ -145,6 +170,7 @@ func TestByTCPAlone(t *testing.T) {
 // TestARestartGoesOn restarts ICE while media flow, as a client does whose
 // network changed.
 func TestARestartGoesOn(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	pc := peer(t)
 	local, err := pion.NewTrackLocalStaticRTP(pion.RTPCodecCapability{MimeType: pion.MimeTypeOpus, ClockRate: 48000, Channels: 2}, "audio", "x")

@@ -3,6 +3,7 @@ package webrtc
 import (
 	"bytes"
 	"context"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 
 	"headgate/ingest/chunk"
 	"headgate/ingest/track"
+	"headgate/shardlog"
 )
 
 // publisher is the receiving side of a session.
@@ -27,8 +29,12 @@ type publisher struct {
 	ended    bool             // guarded by mu
 	lastKey  time.Time        // guarded by mu: a key frame came
 	asked    time.Time        // guarded by mu: one was asked for
+	wanted   time.Time        // guarded by mu: one is wanted since then, and was not asked for: too soon
 	heard    atomic.Int64     // Unix nanoseconds of the latest packet
 	budgeted time.Time        // owned by tick
+
+	arrival sync.Once
+	quit    context.CancelFunc // ends what waits for the log
 }
 
 // taken is one track.
@@ -40,23 +46,27 @@ type taken struct {
 }
 
 // publish opens a session that takes an offer's media.
-func (s *Server) publish(ctx context.Context, camera *camera, offer string) (*session, string, error) {
-	recorder, err := s.config.Recorder(ctx, camera.name)
+func (s *Server) publish(ctx context.Context, name shardlog.StreamName, offer string) (*session, string, error) {
+	recorder, err := s.config.Recorder(ctx, name)
 	if err != nil {
 		return nil, "", err
 	}
-	one, err := s.newSession(camera, Publish)
-	if err != nil {
-		return nil, "", err
+	camera := s.camera(name)
+	if camera.fed() {
+		return nil, "", &statusError{http.StatusConflict, "the camera is fetched: nobody publishes it"}
 	}
-	p := &publisher{session: one, recorder: recorder, members: map[uint8]*taken{}}
+	open, quit := context.WithCancel(context.WithoutCancel(ctx))
+	p := &publisher{recorder: recorder, members: map[uint8]*taken{}, quit: quit}
 	p.footage.Sink = recorder
 	p.footage.Expect = strings.Count(offer, "\nm=audio") + strings.Count(offer, "\nm=video")
-	one.publisher = p
-	p.heard.Store(s.config.Now().UnixNano())
+	one, err := s.newSession(camera, p)
+	if err != nil {
+		quit()
+		return nil, "", err
+	}
 	one.pc.OnTrack(p.take)
 	if s.config.Routes != nil {
-		one.pc.OnDataChannel(p.channel)
+		one.pc.OnDataChannel(func(d *webrtc.DataChannel) { p.channel(open, d) })
 	}
 	answer, err := one.answer(ctx, offer)
 	if err == nil && !s.spawn(func() { one.run(p.tick, tickTime) }) {
@@ -66,8 +76,23 @@ func (s *Server) publish(ctx context.Context, camera *camera, offer string) (*se
 		one.end(chunk.Left)
 		return nil, "", err
 	}
-	camera.take(one, p.footage.Expect, p.keyframe, func(why chunk.Reason) { one.end(why) })
 	return one, answer, nil
+}
+
+// arrive makes a publisher that has connected the camera's source, in place of
+// the one before: an offer alone ends nobody.
+func (p *publisher) arrive() {
+	p.arrival.Do(func() {
+		p.heard.Store(p.server.config.Now().UnixNano())
+		if !p.camera.take(p.session, p.footage.Expect, p.keyframe, p.session.end) {
+			p.endSoon(chunk.Left)
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.ended {
+			p.camera.leave(p.session)
+		}
+	})
 }
 
 // tickTime is how often a session is looked at; what is missing is also looked
@@ -103,30 +128,43 @@ func formatOf(c webrtc.RTPCodecParameters, asks bool) track.Format {
 
 // take begins to read a track. pion calls it.
 func (p *publisher) take(remote *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
+	p.arrive()
 	codec := remote.Codec()
 	asks := false
 	for _, f := range codec.RTCPFeedback {
 		asks = asks || f.Type == "nack" && f.Parameter == ""
+	}
+	number, err := p.add(remote, formatOf(codec, asks), asks)
+	if err != nil {
+		p.server.log.Warn("a track cannot be recorded", "camera", p.camera.name, "error", err)
+		p.endSoon(chunk.Left)
+		return
 	}
 	outlet, err := p.camera.outlet(remote.Kind(), codec.RTPCodecCapability)
 	if err != nil {
 		p.endSoon(chunk.Left)
 		return
 	}
-	p.mu.Lock()
-	number, err := p.footage.Add(formatOf(codec, asks))
-	if err == nil {
-		p.members[number] = &taken{remote: remote, asks: asks}
-	}
-	p.mu.Unlock()
-	if err != nil {
-		p.server.log.Warn("a track cannot be recorded", "camera", p.camera.name, "error", err)
-		p.endSoon(chunk.Left)
-		return
-	}
 	p.server.spawn(func() { p.reports(receiver, remote, number) })
 	p.server.spawn(func() { p.read(remote, outlet, number) })
 	p.keyframe()
+}
+
+// add begins a track of the footage. One of a kind is all that was offered;
+// a sender that goes on under another SSRC has to come again.
+func (p *publisher) add(remote *webrtc.TrackRemote, f track.Format, asks bool) (uint8, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range p.members {
+		if m.remote.Kind() == remote.Kind() {
+			return 0, badOffer("a second track of kind %s", remote.Kind())
+		}
+	}
+	number, err := p.footage.Add(f)
+	if err == nil {
+		p.members[number] = &taken{remote: remote, asks: asks}
+	}
+	return number, err
 }
 
 // read takes packets until the session ends.
@@ -147,8 +185,8 @@ func (p *publisher) read(remote *webrtc.TrackRemote, outlet *outlet, number uint
 		stats.bytes.Add(uint64(n))
 		p.heard.Store(now.UnixNano())
 		payload := bytes.Clone(packet.Payload)
-		if p.camera.watching() > 0 || outlet.fresh(p.session) {
-			_ = outlet.write(p.session, packet.Header, payload, now) // a viewer who has gone is noticed by its session
+		_ = outlet.write(p.session, packet.Header, payload, now) // a viewer who has gone is noticed by its session
+		if p.camera.watching() > 0 {
 			stats.forwarded.Add(1)
 		}
 		p.push(number, track.Packet{Sequence: packet.SequenceNumber, Time: packet.Timestamp, Marker: packet.Marker, Payload: payload}, now)
@@ -241,19 +279,23 @@ const gop = 2 * time.Second
 // wantsKey reports whether a key frame is due. It is called with mu held.
 func (p *publisher) wantsKey(now time.Time) bool {
 	t := p.footage.Track(chunk.VideoTrack)
-	return t != nil && (p.footage.Broken() || now.Sub(p.footage.LastKey()) > gop)
+	return t != nil && (p.footage.LastKey().Before(p.wanted) || p.footage.Broken() || now.Sub(p.footage.LastKey()) > gop)
 }
 
-// keyframe asks the sender for a key frame, not too often.
+// keyframe asks the sender for a key frame, not too often: what is too soon is
+// asked for later, unless one has come by then.
 func (p *publisher) keyframe() {
 	now := p.server.config.Now()
 	p.mu.Lock()
 	m := p.members[chunk.VideoTrack]
 	if m == nil || now.Sub(p.asked) < keyEvery {
+		if !p.footage.LastKey().Before(p.wanted) {
+			p.wanted = now
+		}
 		p.mu.Unlock()
 		return
 	}
-	p.asked = now
+	p.asked, p.wanted = now, time.Time{}
 	p.mu.Unlock()
 	p.server.stats.keyframeRequests.Add(1)
 	_ = p.pc.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: uint32(m.remote.SSRC())}}) // asked for again when none comes
@@ -293,11 +335,12 @@ func (p *publisher) budget(now time.Time) rtcp.Packet {
 
 // end ends the footage.
 func (p *publisher) end(why chunk.Reason) {
-	p.camera.leave(p.session)
+	p.quit()
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if !p.ended {
 		p.ended = true
 		p.footage.End(why, p.server.config.Now())
 	}
+	p.mu.Unlock()
+	p.camera.leave(p.session)
 }

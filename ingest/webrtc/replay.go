@@ -62,10 +62,13 @@ func (s *session) watchLog(ctx context.Context, offer string, from int64, speed 
 		if p == nil || !offers(offer, kind) || kind == "audio" && speed != 1 {
 			continue
 		}
-		if err := s.send(p.local); err != nil {
+		if err := s.send(p.local, func() {}); err != nil { // the next key frame comes when it comes
 			return "", err
 		}
 		r.tracks[t.Number] = p
+	}
+	if len(r.tracks) == 0 {
+		return "", badOffer("the camera has stored nothing of what is offered")
 	}
 	answer, err := s.answer(ctx, offer)
 	if err != nil {

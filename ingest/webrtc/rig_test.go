@@ -3,6 +3,7 @@ package webrtc_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -24,21 +25,33 @@ import (
 	"headgate/shardlog/shardlogtest"
 )
 
+// TestMain lets more tests run beside each other than there are processors:
+// they wait more than they compute.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
+	}
+	m.Run()
+}
+
 // rig is a door over a log in memory, where "door" is a camera and the tokens
 // are "p" to publish and "v" to watch.
 type rig struct {
 	*webrtc.Server
-	t    *testing.T
-	log  *shardlogtest.Memory
-	base string
-	stop func()
+	t      testing.TB
+	log    *shardlogtest.Memory
+	base   string
+	config webrtc.Config
+	shut   func() // ends the door
+	stop   func() // and what records behind it
 
 	mu        sync.Mutex
 	recorders map[shardlog.StreamName]*chunk.Recorder
 	running   sync.WaitGroup
 }
 
-func newRig(t *testing.T, change func(*webrtc.Config)) *rig {
+func newRig(t testing.TB, change func(*webrtc.Config)) *rig {
 	t.Helper()
 	r := &rig{t: t, log: shardlogtest.NewMemory(), recorders: map[shardlog.StreamName]*chunk.Recorder{}}
 	routes, err := ingest.NewRoutes(nil)
@@ -61,6 +74,7 @@ func newRig(t *testing.T, change func(*webrtc.Config)) *rig {
 	if change != nil {
 		change(&c)
 	}
+	r.config = c
 	if err := errors.Join(
 		r.log.CreateStream(t.Context(), shardlog.StreamSpec{Name: "door", Shards: 1, Class: shardlog.Video}),
 		r.log.CreateStream(t.Context(), shardlog.StreamSpec{Name: ingest.DefaultStream, Shards: 1})); err != nil {
@@ -75,11 +89,14 @@ func newRig(t *testing.T, change func(*webrtc.Config)) *rig {
 	done := make(chan error, 1)
 	running, end := context.WithCancel(ctx)
 	go func() { done <- r.Run(running) }()
-	r.stop = sync.OnceFunc(func() {
+	r.shut = sync.OnceFunc(func() {
 		end()
 		if err := <-done; err != nil {
 			t.Errorf("run: %v", err)
 		}
+	})
+	r.stop = sync.OnceFunc(func() {
+		r.shut()
 		stop()
 		r.running.Wait()
 	})
@@ -156,7 +173,7 @@ const (
 )
 
 // peer is a client of pion's.
-func peer(t *testing.T) *pion.PeerConnection {
+func peer(t testing.TB) *pion.PeerConnection {
 	t.Helper()
 	settings := pion.SettingEngine{}
 	settings.SetIncludeLoopbackCandidate(true)
@@ -174,7 +191,7 @@ func peer(t *testing.T) *pion.PeerConnection {
 }
 
 // offering is a client with one picture and one sound that offers.
-func offering(t *testing.T, direction pion.RTPTransceiverDirection) (*pion.PeerConnection, string) {
+func offering(t testing.TB, direction pion.RTPTransceiverDirection) (*pion.PeerConnection, string) {
 	t.Helper()
 	pc := peer(t)
 	for _, kind := range []pion.RTPCodecType{pion.RTPCodecTypeVideo, pion.RTPCodecTypeAudio} {
@@ -185,7 +202,7 @@ func offering(t *testing.T, direction pion.RTPTransceiverDirection) (*pion.PeerC
 	return pc, offer(t, pc)
 }
 
-func offer(t *testing.T, pc *pion.PeerConnection) string {
+func offer(t testing.TB, pc *pion.PeerConnection) string {
 	t.Helper()
 	o, err := pc.CreateOffer(nil)
 	if err != nil {
@@ -199,7 +216,7 @@ func offer(t *testing.T, pc *pion.PeerConnection) string {
 	return pc.LocalDescription().SDP
 }
 
-func until(t *testing.T, what string, holds func() bool) {
+func until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

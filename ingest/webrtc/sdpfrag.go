@@ -24,6 +24,10 @@ type trickled struct {
 const (
 	maxFragment   = 16 << 10
 	maxCandidates = 32
+
+	// sessionCandidates is how many a session takes in its offer, and how many in
+	// fragments: each is an address that we knock at.
+	sessionCandidates = 128
 )
 
 // parseFragment reads a fragment. Candidates of component 2 are left out:
@@ -68,10 +72,14 @@ func parseFragment(text string) (f fragment, err error) {
 	if (f.ufrag == "") != (f.password == "") {
 		return f, badFragment("ice-ufrag and ice-pwd belong together")
 	}
-	if len(f.ufrag) > 256 || len(f.password) > 256 {
-		return f, badFragment("credentials that are too long")
+	if f.ufrag != "" && !(isCredential(f.ufrag, 4) && isCredential(f.password, 22)) {
+		return f, badFragment("ice-ufrag has 4 to 256 characters, ice-pwd 22 to 256") // RFC 8839 §5.4
 	}
 	return f, nil
+}
+
+func isCredential(text string, least int) bool {
+	return len(text) >= least && len(text) <= 256 && !strings.ContainsAny(text, " \t")
 }
 
 func badFragment(format string, args ...any) error {

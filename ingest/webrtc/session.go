@@ -28,27 +28,40 @@ type session struct {
 	once      sync.Once
 	why       chan chunk.Reason // of capacity 1: it should end
 
+	negotiating sync.Mutex // held while answering
+
 	mu    sync.Mutex
 	offer string // guarded by mu: as it stands, for restarts
 	etag  string // guarded by mu
+	known int    // guarded by mu: candidates that came by fragments
 }
 
-func (s *Server) newSession(camera *camera, role Role) (*session, error) {
-	one := &session{id: newID(), server: s, camera: camera, role: role, began: time.Now(), done: make(chan struct{}), why: make(chan chunk.Reason, 1)}
-	if err := s.admit(one); err != nil {
+// newSession opens a session, of somebody who watches when p is nil. It can be
+// ended from the moment on at which it is admitted.
+func (s *Server) newSession(camera *camera, p *publisher) (*session, error) {
+	if err := s.room(); err != nil {
 		return nil, err
+	}
+	one := &session{id: newID(), server: s, camera: camera, role: View, began: time.Now(), done: make(chan struct{}), why: make(chan chunk.Reason, 1)}
+	if p != nil {
+		one.role, one.publisher, p.session = Publish, p, one
 	}
 	pc, err := s.api.NewPeerConnection(webrtc.Configuration{Certificates: []webrtc.Certificate{s.identity}})
 	if err != nil {
-		s.forget(one)
 		return nil, err
 	}
 	one.pc = pc
+	if err := s.admit(one); err != nil {
+		return nil, errors.Join(err, pc.GracefulClose())
+	}
 	pc.OnConnectionStateChange(func(state webrtc.PeerConnectionState) {
 		switch state {
 		case webrtc.PeerConnectionStateConnected:
 			one.connected.Store(true)
-			if role == View {
+			switch {
+			case p != nil:
+				p.arrive()
+			case camera.shows(one):
 				camera.keyframe()
 			}
 		case webrtc.PeerConnectionStateFailed:
@@ -96,9 +109,14 @@ func (s *session) tag() string {
 	return `"` + s.etag + `"`
 }
 
-// trickle adds candidates. Those that cannot be used are passed over.
+// trickle adds candidates. Those that cannot be used, or are too many, are
+// passed over.
 func (s *session) trickle(f fragment) {
-	for _, c := range f.candidates {
+	s.mu.Lock()
+	take := min(len(f.candidates), sessionCandidates-s.known)
+	s.known += take
+	s.mu.Unlock()
+	for _, c := range f.candidates[:take] {
 		index := uint16(0)
 		init := webrtc.ICECandidateInit{Candidate: c.line, SDPMLineIndex: &index}
 		if c.mid != "" {
@@ -111,6 +129,8 @@ func (s *session) trickle(f fragment) {
 // restart begins ICE anew and answers the fragment with our credentials. The
 // session goes on as before when it fails.
 func (s *session) restart(ctx context.Context, f fragment) (string, error) {
+	s.negotiating.Lock()
+	defer s.negotiating.Unlock()
 	s.mu.Lock()
 	offer := restartOffer(s.offer, f)
 	s.mu.Unlock()
@@ -118,6 +138,9 @@ func (s *session) restart(ctx context.Context, f fragment) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	s.mu.Lock()
+	s.known = 0 // those before are forgotten
+	s.mu.Unlock()
 	s.trickle(f)
 	return fragmentOf(text), nil
 }

@@ -30,7 +30,7 @@ func (s *Server) watch(ctx context.Context, camera *camera, offer string, query 
 			return nil, "", err
 		}
 	}
-	one, err := s.newSession(camera, View)
+	one, err := s.newSession(camera, nil)
 	if err != nil {
 		return nil, "", err
 	}
@@ -75,7 +75,7 @@ func replayOf(query url.Values) (from int64, speed float64, err error) {
 		return ms, speed, nil
 	}
 	t, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil {
+	if err != nil || t.UnixMilli() <= 0 {
 		return 0, 0, badOffer("start %q: write 2026-11-27T12:00:00Z, or milliseconds since 1970", text)
 	}
 	return t.UnixMilli(), speed, nil
@@ -95,8 +95,9 @@ func (s *Server) edge(ctx context.Context, camera *camera) (int64, error) {
 	return 0, &shardlog.Error{Kind: shardlog.NotFound, Op: "watch", Stream: camera.name, RetryAfter: 2 * time.Second}
 }
 
-// send adds a track of ours and reads what the viewer says of it.
-func (s *session) send(local webrtc.TrackLocal) error {
+// send adds a track of ours and reads what the viewer says of it: missed is
+// called when it lost too much to go on.
+func (s *session) send(local webrtc.TrackLocal, missed func()) error {
 	t, err := s.pc.AddTransceiverFromTrack(local, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
 	if err != nil {
 		return err
@@ -111,7 +112,7 @@ func (s *session) send(local webrtc.TrackLocal) error {
 			for _, one := range packets {
 				switch one.(type) {
 				case *rtcp.PictureLossIndication, *rtcp.FullIntraRequest:
-					s.camera.keyframe()
+					missed()
 				}
 			}
 		}
@@ -124,9 +125,12 @@ func (s *session) watchLive(ctx context.Context, offer string) (string, error) {
 		if !offers(offer, o.local.Kind().String()) {
 			continue
 		}
-		if err := s.send(o.local); err != nil {
+		if err := s.send(o.local, s.camera.keyframe); err != nil {
 			return "", err
 		}
+	}
+	if len(s.pc.GetSenders()) == 0 {
+		return "", badOffer("the camera sends nothing of what is offered")
 	}
 	answer, err := s.answer(ctx, offer)
 	if err != nil {

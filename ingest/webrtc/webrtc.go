@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,7 +57,7 @@ type Config struct {
 
 	MaxSessions int     // publishing and watching; zero: 256
 	MaxPending  int     // not yet connected; zero: 64
-	PerSecond   float64 // POSTs from one address, and a tenth of its PATCHes and DELETEs; zero: 5, negative: any
+	PerSecond   float64 // POSTs from one address, of PATCH and DELETE four times that; zero: 5, negative: any
 	Log         *slog.Logger
 	Now         func() time.Time // nil: time.Now
 }
@@ -107,14 +108,22 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{config: c, log: c.Log, identity: identity, posts: rates{perSecond: c.PerSecond, burst: 4 * c.PerSecond}, changes: rates{perSecond: 10 * c.PerSecond, burst: 40 * c.PerSecond},
+	return &Server{config: c, log: c.Log, identity: identity, posts: rates{perSecond: c.PerSecond, burst: 4 * c.PerSecond},
+		changes: rates{perSecond: changesPerPost * c.PerSecond, burst: 4 * changesPerPost * c.PerSecond},
 		cameras: map[shardlog.StreamName]*camera{}, sessions: map[string]*session{}}, nil
 }
+
+// changesPerPost is how many changes of sessions an address may make in the
+// time of one POST: clients send candidates one by one.
+const changesPerPost = 4
 
 // Listen opens the ports of ICE, so that a port in use is known before
 // anything runs.
 func (s *Server) Listen() error {
-	udp, tcp, err := listenBoth(s.config.Address)
+	udp, tcp, err := listen(s.config.Address)
+	for try := 1; err != nil && try < anyTries && strings.HasSuffix(s.config.Address, ":0"); try++ {
+		udp, tcp, err = listen(s.config.Address) // that port was free for UDP alone
+	}
 	if err != nil {
 		return err
 	}
@@ -126,26 +135,20 @@ func (s *Server) Listen() error {
 	return s.engine()
 }
 
-// listenBoth opens one port of UDP and of TCP. When the system chooses the
-// port, it may choose one that only UDP has free: then it chooses again.
-func listenBoth(address string) (udp net.PacketConn, tcp net.Listener, err error) {
-	for range maxChoices {
-		if udp, err = net.ListenPacket("udp", address); err != nil {
-			return nil, nil, err
-		}
-		if tcp, err = net.Listen("tcp", udp.LocalAddr().String()); err == nil {
-			return udp, tcp, nil
-		}
-		err = errors.Join(err, udp.Close())
-		if _, port, e := net.SplitHostPort(address); e != nil || port != "0" {
-			break
-		}
-	}
-	return nil, nil, err
-}
+// anyTries is how often a port is looked for that both protocols have free.
+const anyTries = 10
 
-// maxChoices is how often the system may choose.
-const maxChoices = 20
+func listen(address string) (net.PacketConn, net.Listener, error) {
+	udp, err := net.ListenPacket("udp", address)
+	if err != nil {
+		return nil, nil, err
+	}
+	tcp, err := net.Listen("tcp", udp.LocalAddr().String())
+	if err != nil {
+		return nil, nil, errors.Join(err, udp.Close())
+	}
+	return udp, tcp, nil
+}
 
 // socketBuffer holds a key frame of some cameras at once.
 const socketBuffer = 1 << 20
@@ -206,7 +209,8 @@ func newID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// camera finds a camera's live side, or makes it.
+// camera finds a camera's live side, or makes it. The camera must exist: its
+// live side is kept.
 func (s *Server) camera(name shardlog.StreamName) *camera {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -218,10 +222,37 @@ func (s *Server) camera(name shardlog.StreamName) *camera {
 	return c
 }
 
+// seen is the live side of a camera, or of one that may not exist: then
+// nothing is kept of it.
+func (s *Server) seen(name shardlog.StreamName) *camera {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.cameras[name]; c != nil {
+		return c
+	}
+	return &camera{name: name, now: s.config.Now}
+}
+
+// room reports whether there is room for one more session. Kind Unavailable.
+func (s *Server) room() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.full()
+}
+
 // admit registers a session, unless there are too many. Kind Unavailable.
 func (s *Server) admit(one *session) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.full(); err != nil {
+		return err
+	}
+	s.sessions[one.id] = one
+	return nil
+}
+
+// full says why there is no room. It is called with mu held.
+func (s *Server) full() error {
 	pending := 0
 	for _, other := range s.sessions {
 		if !other.connected.Load() {
@@ -232,7 +263,6 @@ func (s *Server) admit(one *session) error {
 		return &shardlog.Error{Kind: shardlog.Unavailable, Op: "open session", RetryAfter: 2 * time.Second,
 			Err: fmt.Errorf("%d sessions, %d of them not connected", len(s.sessions), pending)}
 	}
-	s.sessions[one.id] = one
 	return nil
 }
 
@@ -265,10 +295,10 @@ func (s *Server) forget(one *session) {
 	delete(s.sessions, one.id)
 }
 
-func (s *Server) find(camera shardlog.StreamName, id string) *session {
+func (s *Server) find(c call) *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if one := s.sessions[id]; one != nil && one.camera.name == camera {
+	if one := s.sessions[c.r.PathValue("session")]; one != nil && one.camera.name == c.camera && one.role == c.role {
 		return one
 	}
 	return nil
@@ -288,7 +318,7 @@ type Stats struct {
 	Watching         int    `json:"watching"`
 	Posts            uint64 `json:"posts"`
 	Denied           uint64 `json:"denied"`
-	Limited          uint64 `json:"limited"`         // POSTs over a rate or a bound
+	Limited          uint64 `json:"limited"`         // requests over a rate or a bound
 	NeverConnected   uint64 `json:"never_connected"` // sessions freed because ICE never came up
 	Silent           uint64 `json:"silent"`          // sessions freed because nothing came
 	Packets          uint64 `json:"packets"`         // RTP received

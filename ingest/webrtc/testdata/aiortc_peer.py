@@ -1,8 +1,9 @@
-"""Publishes by WHIP and watches by WHEP with aiortc: aiortc_peer.py BASE SECONDS.
-Prints one line of JSON."""
+"""Publishes by WHIP with aiortc, watches by WHEP live, and then what was stored:
+aiortc_peer.py BASE SECONDS. Prints one line of JSON."""
 import asyncio
 import json
 import sys
+import time
 import urllib.request
 
 from aiortc import RTCPeerConnection, RTCSessionDescription
@@ -25,11 +26,9 @@ async def negotiate(pc, url, token):
     return BASE + location
 
 
-async def main():
-    source, viewer = RTCPeerConnection(), RTCPeerConnection()
-    source.addTransceiver(VideoStreamTrack(), "sendonly")
-    source.addTransceiver(AudioStreamTrack(), "sendonly")
-    counts = {"video": 0, "audio": 0}
+async def watch(url, seconds):
+    """Counts the frames that are decoded in some seconds."""
+    viewer, counts = RTCPeerConnection(), {"video": 0, "audio": 0}
 
     @viewer.on("track")
     def on_track(track):
@@ -42,16 +41,26 @@ async def main():
                 counts[track.kind] += 1
         asyncio.ensure_future(count())
 
-    publishing = await negotiate(source, BASE + "/whip/door", "p")
-    await asyncio.sleep(2)
     viewer.addTransceiver("video", "recvonly")
     viewer.addTransceiver("audio", "recvonly")
-    watching = await negotiate(viewer, BASE + "/whep/door", "v")
-    await asyncio.sleep(SECONDS)
+    watching = await negotiate(viewer, url, "v")
+    await asyncio.sleep(seconds)
     await asyncio.to_thread(ask, "DELETE", watching, "v")
+    await viewer.close()
+    return counts
+
+
+async def main():
+    source = RTCPeerConnection()
+    source.addTransceiver(VideoStreamTrack(), "sendonly")
+    source.addTransceiver(AudioStreamTrack(), "sendonly")
+    publishing = await negotiate(source, BASE + "/whip/door", "p")
+    await asyncio.sleep(2)
+    start = time.time()
+    counts = await watch(BASE + "/whep/door", SECONDS)
     await asyncio.to_thread(ask, "DELETE", publishing, "p")
     await source.close()
-    await viewer.close()
+    counts["replayed"] = await watch(BASE + "/whep/door?start=%d" % (start * 1000), 3)
     print(json.dumps(counts))
 
 
