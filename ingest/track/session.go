@@ -28,21 +28,23 @@ type Session struct {
 	held    []heldUnit
 	since   time.Time // of the first unit
 	running bool
+	again   bool // a take has ended by a jump
 	config  []chunk.Track
 	broken  bool // a picture came incomplete, and no key frame since
 	lastKey time.Time
 }
 
 type member struct {
-	number  uint8
-	track   *Track
-	rate    int
-	seen    bool
-	shown   chunk.Track // as told to the sink
-	ready   bool
-	last    int64 // time of its latest frame
-	strays  int   // units in a row whose time cannot be
-	reports []report
+	number   uint8
+	track    *Track
+	rate     int
+	seen     bool
+	shown    chunk.Track // as told to the sink
+	ready    bool
+	last     int64 // time of its latest frame
+	strays   int   // units in a row whose time cannot be
+	reports  []report
+	reported bool // it has ever had one
 }
 
 type report struct {
@@ -130,6 +132,7 @@ func (s *Session) tie(m *member, r report) {
 		return
 	}
 	s.clock.Report(m.number, at, m.rate, r.ntp, r.at)
+	m.reported = true
 }
 
 // maxAway is how many seconds a report may be away from the latest packet.
@@ -200,7 +203,7 @@ func (s *Session) release(now time.Time) {
 	}
 	waiting := len(s.tracks) < s.Expect
 	for _, m := range s.tracks {
-		waiting = waiting || !m.seen || !s.clock.Knows(m.number)
+		waiting = waiting || !m.seen || !s.clock.Knows(m.number) && (m.reported || !s.again)
 	}
 	if waiting && now.Sub(s.since) < holdTime && len(s.held) < maxHeldUnits {
 		return
@@ -224,8 +227,12 @@ func (s *Session) begin(time.Time) {
 	s.running = true
 	held := s.held
 	s.held = nil
-	for _, h := range held {
+	for i, h := range held {
 		s.emit(h.member, h.Unit, h.at)
+		if !s.running { // its time has jumped meanwhile
+			s.held = append(s.held, held[i+1:]...)
+			return
+		}
 	}
 }
 
@@ -301,5 +308,6 @@ func (s *Session) restart(m *member, u Unit, now time.Time) {
 	s.Sink.End(chunk.Jumped)
 	s.clock.Forget(m.number)
 	m.last, m.strays = 0, 0
-	s.held, s.running, s.since = []heldUnit{{m, u, now}}, false, now
+	s.held, s.running, s.again, s.since = []heldUnit{{m, u, now}}, false, true, now
+	s.release(now)
 }
