@@ -1,22 +1,42 @@
 package rtsp
 
 import (
-	"context"
-	"net"
-	"net/netip"
 	"time"
 
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
 	"github.com/bluenviron/gortsplib/v5/pkg/format"
+	"github.com/bluenviron/gortsplib/v5/pkg/headers"
 
 	"headgate/ingest/chunk"
 	"headgate/ingest/track"
-	"headgate/shardlog"
+)
+
+// chosen is one media and the format of it that is taken.
+type chosen struct {
+	track.Format
+	index  int // in the order of choice
+	media  *description.Media
+	form   format.Format
+	tapped bool   // its packets come by UDP, in the clear
+	number uint8  // of its track
+	lost   uint64 // guarded by playing.mu: packets, as last counted
+
+	ssrc  uint32        // guarded by playing.mu: of the latest packet
+	heard bool          // guarded by playing.mu: there was one
+	early *senderReport // guarded by playing.mu: came before any packet
+}
+
+// Patience is how long a missing packet is waited for: not long where none is
+// late, and long enough for a wireless hop.
+const (
+	tcpPatience    = 20 * time.Millisecond
+	udpPatience    = 300 * time.Millisecond
+	secretPatience = 100 * time.Millisecond // gortsplib has put them in order
 )
 
 // choose takes the first picture and the first sound that can be recorded.
-func choose(d *description.Session, udp bool) []chosen {
-	var all []chosen
+func choose(d *description.Session, udp bool) []*chosen {
+	var all []*chosen
 	have := map[bool]bool{}
 	for _, m := range d.Medias {
 		if m.IsBackChannel {
@@ -28,11 +48,17 @@ func choose(d *description.Session, udp bool) []chosen {
 				continue
 			}
 			have[f.Codec.Video()] = true
-			f.Patience = 20 * time.Millisecond // gortsplib has put them in order
-			if udp {
-				f.Patience = 100 * time.Millisecond
+			one := &chosen{Format: f, index: len(all), media: m, form: form, tapped: udp && m.Profile != headers.TransportProfileSAVP}
+			one.Renumbers = true
+			switch {
+			case one.tapped:
+				one.Patience = udpPatience
+			case udp:
+				one.Patience = secretPatience
+			default:
+				one.Patience = tcpPatience
 			}
-			all = append(all, chosen{m, form, f})
+			all = append(all, one)
 			break
 		}
 	}
@@ -71,36 +97,4 @@ func describe(form format.Format) (track.Format, bool) {
 		return f, false
 	}
 	return f, true
-}
-
-// dial reaches a camera, and nothing that no camera is: addresses of whole
-// networks, of the link (where clouds keep credentials), and this box.
-func (c *Camera) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	d := net.Dialer{Timeout: 10 * time.Second}
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err
-	}
-	all, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err != nil {
-		return nil, err
-	}
-	for _, ip := range all {
-		if err = c.mayReach(ip.Unmap()); err != nil {
-			continue
-		}
-		conn, e := d.DialContext(ctx, network, net.JoinHostPort(ip.Unmap().String(), port))
-		if e == nil {
-			return conn, nil
-		}
-		err = e
-	}
-	return nil, err
-}
-
-func (c *Camera) mayReach(ip netip.Addr) error {
-	if ip.IsUnspecified() || ip.IsMulticast() || ip.IsLinkLocalUnicast() || ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}) || ip.IsLoopback() && !c.Loopback {
-		return shardlog.Errorf(shardlog.Denied, "fetch camera", "%v is no camera's address", ip)
-	}
-	return nil
 }

@@ -1,9 +1,9 @@
 package rtsp
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/url"
 	"sync"
@@ -12,7 +12,7 @@ import (
 	"github.com/bluenviron/gortsplib/v5"
 	"github.com/bluenviron/gortsplib/v5/pkg/base"
 	"github.com/bluenviron/gortsplib/v5/pkg/description"
-	"github.com/bluenviron/gortsplib/v5/pkg/format"
+	"github.com/bluenviron/gortsplib/v5/pkg/liberrors"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
@@ -23,22 +23,22 @@ import (
 // playing is one session with a camera.
 type playing struct {
 	*Camera
-	client *gortsplib.Client
-	write  func(i int, p track.Packet) // to viewers; nil: none
-	end    func()
+	client  *gortsplib.Client
+	host    string // of the camera's address
+	takes   []*chosen
+	setting *chosen                     // which of them listen is for; owned by open
+	write   func(i int, p track.Packet) // to viewers; nil: none
+	end     func()
 
 	mu      sync.Mutex
-	session track.Session                 // guarded by mu
-	numbers map[*description.Media]uint8  // of tracks; written before Play
-	ssrcs   map[*description.Media]uint32 // guarded by mu: of the latest packet
-	last    time.Time                     // guarded by mu: a packet came
+	session track.Session // guarded by mu
+	last    time.Time     // guarded by mu: a packet came
 }
 
-// chosen is one media and the format of it that is taken.
-type chosen struct {
-	media *description.Media
-	form  format.Format
-	track.Format
+// senderReport is what a camera says of its clock.
+type senderReport struct {
+	*rtcp.SenderReport
+	at time.Time
 }
 
 // play plays the camera once, until something ends it.
@@ -50,37 +50,44 @@ func (c *Camera) play(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p := &playing{Camera: c, numbers: map[*description.Media]uint8{}, ssrcs: map[*description.Media]uint32{}}
+	p := &playing{Camera: c, host: address.Hostname()}
+	p.session.Sink = c.Sink
 	transport := gortsplib.ProtocolTCP
 	if c.UDP {
 		transport = gortsplib.ProtocolUDP
 	}
-	p.client = &gortsplib.Client{Scheme: address.Scheme, Host: address.Host, Protocol: &transport, UserAgent: "headgate", DialContext: c.dial,
+	p.client = &gortsplib.Client{Scheme: address.Scheme, Host: address.Host, Protocol: &transport, UserAgent: "headgate", DialContext: p.dial, ListenPacket: p.listen,
 		TLSConfig:     &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true}, // cameras sign their certificates themselves
 		OnPacketsLost: func(uint64) {}, OnDecodeError: func(error) {}}
 	if err := p.client.Start(); err != nil {
 		return err
 	}
-	closed := make(chan struct{})
-	unwatch := context.AfterFunc(ctx, func() { p.client.Close(); close(closed) })
-	defer func() {
-		if unwatch() {
-			p.client.Close()
-		} else {
-			<-closed
-		}
-	}()
-	if err := p.open(address); err != nil {
-		return err
+	stop := p.stopper(ctx)
+	if err = p.open(address); err == nil {
+		err = p.follow(ctx)
 	}
+	stop() // from here on nothing comes any more
 	if p.end != nil {
-		defer p.end()
+		p.end()
 	}
-	err = p.follow(ctx)
+	p.count()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.session.End(reason(ctx, err), c.now())
 	return err
+}
+
+// stopper closes the client when ctx ends, or when it is called.
+func (p *playing) stopper(ctx context.Context) (stop func()) {
+	closed := make(chan struct{})
+	unwatch := context.AfterFunc(ctx, func() { p.client.Close(); close(closed) })
+	return func() {
+		if unwatch() {
+			p.client.Close()
+			return
+		}
+		<-closed
+	}
 }
 
 // address is the camera's with its credentials.
@@ -108,28 +115,29 @@ func (p *playing) open(address *base.URL) error {
 	if err != nil {
 		return fmt.Errorf("describe: %w", err)
 	}
-	takes := choose(d, p.UDP)
-	if len(takes) == 0 {
+	p.takes = choose(d, p.UDP)
+	if len(p.takes) == 0 {
 		return shardlog.Errorf(shardlog.Invalid, "fetch camera", "it has no picture and no sound that can be recorded")
 	}
-	p.session.Sink, p.session.Expect = p.Sink, len(takes)
+	p.session.Expect = len(p.takes)
 	var formats []track.Format
-	for i, t := range takes {
-		number, err := p.session.Add(t.Format)
-		if err != nil {
+	for _, c := range p.takes {
+		if c.number, err = p.session.Add(c.Format); err != nil {
 			return err
 		}
-		p.numbers[t.media] = number
-		formats = append(formats, t.Format)
-		if _, err := p.client.Setup(d.BaseURL, t.media, 0, 0); err != nil {
+		formats = append(formats, c.Format)
+		p.setting = c
+		if _, err := p.client.Setup(d.BaseURL, c.media, 0, 0); err != nil {
 			return fmt.Errorf("setup: %w", err)
 		}
-		p.client.OnPacketRTP(t.media, t.form, func(packet *rtp.Packet) { p.take(i, t.media, packet) })
+		if !c.tapped {
+			p.client.OnPacketRTP(c.media, c.form, func(packet *rtp.Packet) { p.take(c, packet) })
+		}
 	}
 	p.client.OnPacketRTCPAny(p.report)
 	if p.Live != nil {
 		if p.write, p.end, err = p.Live(p.Name, formats); err != nil {
-			p.write = nil // it is recorded all the same
+			p.write, p.end = nil, nil // it is recorded all the same
 		}
 	}
 	p.last = time.Now()
@@ -142,33 +150,63 @@ func (p *playing) open(address *base.URL) error {
 	return nil
 }
 
-// take takes one packet. gortsplib calls it.
-func (p *playing) take(i int, media *description.Media, packet *rtp.Packet) {
-	one := track.Packet{Sequence: packet.SequenceNumber, Time: packet.Timestamp, Marker: packet.Marker, Payload: bytes.Clone(packet.Payload)}
+// take takes one packet, whose bytes it keeps: each has its own.
+func (p *playing) take(c *chosen, packet *rtp.Packet) {
+	one := track.Packet{Sequence: packet.SequenceNumber, Time: packet.Timestamp, Marker: packet.Marker, Payload: packet.Payload}
 	if p.write != nil {
-		p.write(i, one)
+		p.write(c.index, one)
 	}
 	p.Camera.mu.Lock()
 	p.stats.Packets++
 	p.Camera.mu.Unlock()
+	now := p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.last, p.ssrcs[media] = time.Now(), packet.SSRC
-	p.session.Push(p.numbers[media], one, p.now())
+	p.last, c.ssrc, c.heard = time.Now(), packet.SSRC, true
+	p.session.Push(c.number, one, now)
+	if r := c.early; r != nil {
+		c.early = nil
+		if r.SSRC == c.ssrc {
+			p.session.Report(c.number, r.NTPTime, r.RTPTime, r.at)
+		}
+	}
 }
 
-// report takes what the camera says of its clock. gortsplib calls it.
+// report takes what the camera says of its clock. gortsplib calls it. A report
+// of another sender's than the packets' would date the footage by hours.
 func (p *playing) report(media *description.Media, packet rtcp.Packet) {
 	r, ok := packet.(*rtcp.SenderReport)
 	if !ok {
 		return
 	}
+	now := p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if ssrc, known := p.ssrcs[media]; known && ssrc != r.SSRC {
-		return
+	for _, c := range p.takes {
+		switch {
+		case c.media != media:
+		case !c.heard:
+			c.early = &senderReport{r, now}
+		case c.ssrc == r.SSRC:
+			p.session.Report(c.number, r.NTPTime, r.RTPTime, now)
+		}
 	}
-	p.session.Report(p.numbers[media], r.NTPTime, r.RTPTime, p.now())
+}
+
+// count adds the packets that never came since it was called before.
+func (p *playing) count() {
+	p.mu.Lock()
+	more := uint64(0)
+	for _, c := range p.takes {
+		if t := p.session.Track(c.number); t != nil {
+			more += t.Lost() - c.lost
+			c.lost = t.Lost()
+		}
+	}
+	p.mu.Unlock()
+	p.Camera.mu.Lock()
+	defer p.Camera.mu.Unlock()
+	p.stats.Lost += more
 }
 
 // tickTime is how often what is waited for is looked at.
@@ -187,6 +225,11 @@ func (p *playing) follow(ctx context.Context) error {
 	for {
 		select {
 		case err := <-ended:
+			var tcp liberrors.ErrClientTCPTimeout
+			var udp liberrors.ErrClientUDPTimeout
+			if errors.As(err, &tcp) || errors.As(err, &udp) {
+				return errStalled
+			}
 			return fmt.Errorf("the camera ended it: %w", err)
 		case <-ctx.Done():
 			return ctx.Err()
@@ -196,6 +239,7 @@ func (p *playing) follow(ctx context.Context) error {
 		p.session.Tick(p.now())
 		silent := time.Since(p.last) > stall
 		p.mu.Unlock()
+		p.count()
 		if silent {
 			return errStalled
 		}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -26,7 +27,10 @@ type Camera struct {
 	Password func() (string, error) // nil: none
 	UDP      bool                   // media by UDP; otherwise inside the connection
 	Loopback bool                   // may the camera be this box
-	Sink     track.Sink
+	// Allowed says which addresses may be reached besides; nil: any that can be
+	// a camera's.
+	Allowed func(netip.Addr) bool
+	Sink    track.Sink
 	// Live, when not nil, takes packets as they come, for those who watch:
 	// write is called with the index of the packet's format.
 	Live func(camera shardlog.StreamName, formats []track.Format) (write func(i int, p track.Packet), end func(), err error)
@@ -46,6 +50,7 @@ type Stats struct {
 	Since   time.Time
 	Tries   uint64
 	Packets uint64
+	Lost    uint64 // packets that never came
 	Fault   string // why the last try ended; no secrets
 }
 
@@ -93,9 +98,13 @@ func (c *Camera) Run(ctx context.Context) error {
 		if time.Since(began) > longestPause {
 			wait = first
 		}
-		c.ended(err)
+		news := c.ended(err)
 		if c.Log != nil {
-			c.Log.Debug("camera is not fetched", "camera", c.Name, "error", c.Stats().Fault, "again_in", wait)
+			level := slog.LevelDebug
+			if news {
+				level = slog.LevelWarn
+			}
+			c.Log.Log(ctx, level, "camera is not fetched", "camera", c.Name, "error", c.Stats().Fault, "again_in", wait)
 		}
 		if pause(ctx, wait) != nil {
 			return nil
@@ -104,8 +113,9 @@ func (c *Camera) Run(ctx context.Context) error {
 	}
 }
 
-// ended notes why a try ended, without the password.
-func (c *Camera) ended(err error) {
+// ended notes why a try ended, without the password. It reports whether that
+// is another reason than that of the try before.
+func (c *Camera) ended(err error) (news bool) {
 	text := fmt.Sprint(err)
 	if c.Password != nil {
 		if secret, e := c.Password(); e == nil && secret != "" {
@@ -114,7 +124,9 @@ func (c *Camera) ended(err error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	news = text != c.stats.Fault
 	c.stats.Playing, c.stats.Fault = false, text
+	return news
 }
 
 func (c *Camera) now() time.Time {

@@ -1,6 +1,9 @@
 package track
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Clock says when the gateway would have seen what a sender stamped. The
 // sender's reports tie the times of all its tracks to one clock of its own;
@@ -32,18 +35,54 @@ const jump = 5000.0
 // Report takes a sender report of a track: RTP time (unwrapped) and the NTP
 // time of the same moment, which came at now.
 func (c *Clock) Report(track uint8, rtp int64, rate int, ntp uint64, now time.Time) {
-	at := ntpMillis(ntp)
-	sample := float64(now.UnixMicro())/1000 - at
+	t := tie{rtp: rtp, at: ntpMillis(ntp), rate: float64(rate) / 1000}
+	sample := float64(now.UnixMicro())/1000 - t.at
+	step, stepped := c.stepped(track, t, sample)
 	switch {
-	case !c.known || sample-c.offset > jump || c.offset-sample > jump:
+	case stepped:
+		c.shift(c.offset - step)
+	case !c.known:
 		c.offset, c.known = sample, true
+	case sample-c.offset > jump || c.offset-sample > jump:
+		c.shift(sample)
 	case sample < c.offset: // it came faster: nearer to the truth
 		c.offset = max(sample, c.offset-50*maxDrift)
 	default:
 		c.offset = min(sample, c.offset+maxDrift)
 	}
-	c.tie(track, tie{rtp: rtp, at: at, rate: float64(rate) / 1000})
+	c.tie(track, t)
 }
+
+// stepped reports by how many milliseconds the sender has set its clock since
+// the track's last report: its RTP time went on, and the report came when it
+// was due, but the clock shows another time.
+func (c *Clock) stepped(track uint8, t tie, sample float64) (step float64, ok bool) {
+	old, tied := c.ties[track]
+	if !tied || old.guessed {
+		return 0, false
+	}
+	step = t.at - (old.at + float64(t.rtp-old.rtp)/old.rate)
+	due := c.offset - sample // by how much the clock seems to have been set, delays included
+	return step, math.Abs(step) > least && math.Abs(step-due) < math.Abs(step)/2
+}
+
+// least is the smallest step of a sender's clock that is told from jitter.
+const least = 20.0
+
+// shift changes the offset and moves no footage: what ties the tracks until
+// their next reports changes as much the other way.
+func (c *Clock) shift(offset float64) {
+	for track, t := range c.ties {
+		if !t.guessed {
+			t.at += c.offset - offset
+			c.ties[track] = t
+		}
+	}
+	c.offset = offset
+}
+
+// Forget unties a track: its RTP time has jumped. The others stay as they are.
+func (c *Clock) Forget(track uint8) { delete(c.ties, track) }
 
 // Guess ties a track without reports to the arrival of its unit.
 func (c *Clock) Guess(track uint8, rtp int64, rate int, now time.Time) {

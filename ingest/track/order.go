@@ -6,10 +6,12 @@ import "time"
 // that come twice, and gives up on one that does not come in time.
 type order struct {
 	patience time.Duration
+	renumber bool              // the sender may count anew
 	held     map[int64]arrived // behind a hole
 	next     int64             // the number that is due, unwrapped
 	newest   int64
 	begun    bool
+	behind   int // packets in a row that came late, or twice
 	lost     uint64
 }
 
@@ -21,8 +23,12 @@ type arrived struct {
 // maxHeld bounds the packets behind a hole.
 const maxHeld = 2048
 
-// restart is a jump of sequence numbers that means another sender.
-const restart = 3000
+// A sender has begun to count anew when its numbers jump by restart, or, if it
+// sends nothing twice, when maxBehind packets in a row seem to be late.
+const (
+	restart   = 3000
+	maxBehind = 64
+)
 
 func (o *order) push(p Packet, now time.Time) {
 	if !o.begun {
@@ -31,11 +37,12 @@ func (o *order) push(p Packet, now time.Time) {
 	}
 	seq := o.newest + int64(int16(p.Sequence-uint16(o.newest)))
 	if seq < o.next {
-		if o.next-seq < restart {
+		if o.behind++; o.next-seq < restart && !(o.renumber && o.behind > maxBehind) {
 			return // late, or the second time
 		}
 		seq += 1 << 16
 	}
+	o.behind = 0
 	o.newest = max(o.newest, seq)
 	if _, twice := o.held[seq]; twice {
 		return
@@ -58,7 +65,9 @@ func (o *order) pop(now time.Time) (p Packet, hole, ok bool) {
 	if now.Sub(oldest) < o.patience && len(o.held) < maxHeld {
 		return p, false, false
 	}
-	o.lost += uint64(first - o.next)
+	if first-o.next < restart {
+		o.lost += uint64(first - o.next)
+	}
 	a := o.held[first]
 	delete(o.held, first)
 	o.next = first + 1

@@ -28,21 +28,23 @@ type Session struct {
 	held    []heldUnit
 	since   time.Time // of the first unit
 	running bool
-	strays  int
+	again   bool // a take has ended by a jump
 	config  []chunk.Track
 	broken  bool // a picture came incomplete, and no key frame since
 	lastKey time.Time
 }
 
 type member struct {
-	number  uint8
-	track   *Track
-	rate    int
-	seen    bool
-	shown   chunk.Track // as told to the sink
-	ready   bool
-	last    int64 // time of its latest frame
-	reports []report
+	number   uint8
+	track    *Track
+	rate     int
+	seen     bool
+	shown    chunk.Track // as told to the sink
+	ready    bool
+	last     int64 // time of its latest frame
+	strays   int   // units in a row whose time cannot be
+	reports  []report
+	reported bool // it has ever had one
 }
 
 type report struct {
@@ -118,9 +120,23 @@ func (s *Session) Report(number uint8, ntp uint64, rtp uint32, now time.Time) {
 		m.reports = append(m.reports[:0], report{rtp, ntp, now})
 		return
 	}
-	s.clock.Report(number, m.near(rtp), m.rate, ntp, now)
+	s.tie(m, report{rtp, ntp, now})
 	s.release(now)
 }
+
+// tie takes a report. One that speaks of another time than the packets do is
+// passed over: such senders are believed no more than those without reports.
+func (s *Session) tie(m *member, r report) {
+	at := m.near(r.rtp)
+	if away := (at - m.track.time.last) / int64(m.rate); away > maxAway || away < -maxAway {
+		return
+	}
+	s.clock.Report(m.number, at, m.rate, r.ntp, r.at)
+	m.reported = true
+}
+
+// maxAway is how many seconds a report may be away from the latest packet.
+const maxAway = 30
 
 // near unwraps an RTP time by the latest packet's.
 func (m *member) near(rtp uint32) int64 {
@@ -163,7 +179,7 @@ func (s *Session) take(m *member, units []Unit, now time.Time) {
 		if len(m.reports) > 0 {
 			r := m.reports[0]
 			m.reports = nil
-			s.clock.Report(m.number, m.near(r.rtp), m.rate, r.ntp, r.at)
+			s.tie(m, r)
 		}
 		if s.since.IsZero() {
 			s.since = now
@@ -187,7 +203,7 @@ func (s *Session) release(now time.Time) {
 	}
 	waiting := len(s.tracks) < s.Expect
 	for _, m := range s.tracks {
-		waiting = waiting || !m.seen || !s.clock.Knows(m.number)
+		waiting = waiting || !m.seen || !s.clock.Knows(m.number) && (m.reported || !s.again)
 	}
 	if waiting && now.Sub(s.since) < holdTime && len(s.held) < maxHeldUnits {
 		return
@@ -211,8 +227,12 @@ func (s *Session) begin(time.Time) {
 	s.running = true
 	held := s.held
 	s.held = nil
-	for _, h := range held {
+	for i, h := range held {
 		s.emit(h.member, h.Unit, h.at)
+		if !s.running { // its time has jumped meanwhile
+			s.held = append(s.held, held[i+1:]...)
+			return
+		}
 	}
 }
 
@@ -242,15 +262,15 @@ func (s *Session) emit(m *member, u Unit, now time.Time) {
 		s.clock.Guess(m.number, u.Time, m.rate, now)
 	}
 	at, _ := s.clock.At(m.number, u.Time)
-	if s.strayed(at, now) {
-		if s.strays++; s.strays < maxStrays {
+	if m.strayed(at, now) {
+		if m.strays++; m.strays < maxStrays {
 			s.Sink.Lose()
 			return
 		}
 		s.restart(m, u, now)
 		return
 	}
-	s.strays = 0
+	m.strays = 0
 	if u.Key || !m.ready {
 		if s.show() {
 			s.Sink.Tracks(s.config)
@@ -259,27 +279,35 @@ func (s *Session) emit(m *member, u Unit, now time.Time) {
 	if !m.ready {
 		return
 	}
-	if m.number == chunk.AudioTrack {
+	switch {
+	case m.number == chunk.AudioTrack:
 		at = max(at, m.last+1)
+	case at == m.last: // two pictures of one stamp
+		at++
 	}
 	m.last = at
 	s.Sink.Frame(chunk.Frame{Track: m.number, At: at, Key: u.Key, Data: u.Data})
 }
 
-// late is how long what was sent may have been under way.
-const late = 60_000
+// late is how long what was sent may have been under way; back is how far a
+// picture may be shown before the one that came before it.
+const (
+	late = 60_000
+	back = 2000
+)
 
-func (s *Session) strayed(at int64, now time.Time) bool {
+// strayed reports whether a unit of that time cannot be: it is far from now,
+// or far behind what came before it.
+func (m *member) strayed(at int64, now time.Time) bool {
 	ahead := at - now.UnixMilli()
-	return ahead > jump || ahead < -late
+	return ahead > jump || ahead < -late || m.last > 0 && at < m.last-back
 }
 
-// restart begins a take of its own where the sender's clock has jumped.
+// restart begins a take of its own where a track's time has jumped.
 func (s *Session) restart(m *member, u Unit, now time.Time) {
 	s.Sink.End(chunk.Jumped)
-	s.clock, s.strays = Clock{}, 0
-	for _, m := range s.tracks {
-		m.last = 0
-	}
-	s.held, s.running, s.since = []heldUnit{{m, u, now}}, false, now
+	s.clock.Forget(m.number)
+	m.last, m.strays = 0, 0
+	s.held, s.running, s.again, s.since = []heldUnit{{m, u, now}}, false, true, now
+	s.release(now)
 }

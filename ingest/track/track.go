@@ -30,6 +30,9 @@ type Format struct {
 	Config   []byte   // AudioSpecificConfig of AAC
 	// Patience is how long a missing packet is waited for.
 	Patience time.Duration
+	// Renumbers says that the sender may count its packets anew without a word,
+	// and sends none of them twice: a camera, not a browser.
+	Renumbers bool
 }
 
 // Unit is one access unit, or the news that some are missing.
@@ -60,7 +63,7 @@ func New(f Format) (*Track, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Track{format: f, units: units, order: order{patience: f.Patience}}
+	t := &Track{format: f, units: units, order: order{patience: f.Patience, renumber: f.Renumbers}}
 	t.config, t.ready = units.config()
 	return t, nil
 }
