@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -108,9 +109,9 @@ func (a *app) showTokens(cmd *cobra.Command, t gateway.CameraTokens, err error) 
 	if err != nil {
 		return err
 	}
-	base := "http://" + s.Addresses.Console
+	base := "http://" + reachable(s.Addresses.Console)
 	if s.Addresses.HTTPS != "" {
-		base = "https://" + s.Addresses.HTTPS
+		base = "https://" + reachable(s.Addresses.HTTPS)
 	}
 	fmt.Fprintf(a.term.out, "camera %s; the tokens are shown nowhere else\n", t.Camera)
 	fmt.Fprintf(a.term.out, "publish  %s/publish/%s#token=%s\n", base, url.PathEscape(t.Camera), t.Publish)
@@ -120,6 +121,26 @@ func (a *app) showTokens(cmd *cobra.Command, t gateway.CameraTokens, err error) 
 		fmt.Fprintln(a.term.out, "! WebRTC is off: start the gateway with --media 127.0.0.1:8189 (0.0.0.0:8189 for the network)")
 	}
 	return nil
+}
+
+// reachable is an address as others type it: one that listens everywhere is
+// reached at an address of this box.
+func reachable(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsUnspecified() {
+		return address
+	}
+	here, _ := net.InterfaceAddrs() // without them the name has to do
+	for _, one := range here {
+		if n, ok := one.(*net.IPNet); ok && n.IP.To4() != nil && n.IP.IsGlobalUnicast() {
+			return net.JoinHostPort(n.IP.String(), port)
+		}
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return address
+	}
+	return net.JoinHostPort(name, port)
 }
 
 func (a *app) cameraRemove() *cobra.Command {
