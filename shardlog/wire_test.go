@@ -32,6 +32,8 @@ func everyCommand() []shardlog.Command {
 		shardlog.CreateStream{At: at, Spec: shardlog.StreamSpec{Name: "a", Shards: 4, Retention: time.Hour, Class: shardlog.Own}},
 		shardlog.DeleteStream{At: at, Name: "b"},
 		shardlog.SetRetention{At: at, Name: "b", Retention: 48 * time.Hour},
+		shardlog.SplitShard{At: at, Shard: shardlog.ShardID{Stream: 7, Number: 3}, Start: shardlog.Hash{Hi: 1 << 63, Lo: 9}},
+		shardlog.MergeShards{At: at, Shard: shardlog.ShardID{Stream: 7, Number: 4}, Adjacent: shardlog.ShardID{Stream: 7, Number: 5}},
 		shardlog.Trim{At: at, Stream: 3, Horizon: at, Through: 4, Reason: shardlog.OverBudget},
 		shardlog.Trim{At: at, Stream: 3},
 		shardlog.Mutate{At: at, Mutations: []shardlog.Mutation{{Space: "x", Key: "y", Value: []byte("z")}}},
