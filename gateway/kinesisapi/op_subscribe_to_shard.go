@@ -157,10 +157,12 @@ func (p *pusher) wait(ctx context.Context) error {
 	short, stop := context.WithDeadline(ctx, p.sent.Add(signOfLife))
 	defer stop()
 	err := p.api.reader.Wait(short, p.shard.ID, max(1, p.next))
-	if err != nil && ctx.Err() == nil && short.Err() != nil {
+	switch {
+	case err == nil || ctx.Err() == nil && short.Err() != nil:
 		return nil
+	default:
+		return &about{p.name, err}
 	}
-	return err
 }
 
 func (p *pusher) send(page shardlog.Page) error {
