@@ -141,10 +141,10 @@ func (g *Gateway) doors() []work {
 		status: g.Status, verify: g.verifyTo, level: g.level, now: time.Now,
 	}).server(), 0)}
 	if g.config.API != off {
-		all = append(all, g.settled(g.serve(g.listener(1), awsapi.NewServer(g.api()), leaveTime)))
+		all = append(all, g.settled(g.serve(g.listener(1), g.apiServer(), leaveTime)))
 	}
 	if g.config.APITLS != off {
-		all = append(all, g.settled(g.serve(g.listener(4), awsapi.NewServer(g.api()), leaveTime)))
+		all = append(all, g.settled(g.serve(g.listener(4), g.apiServer(), leaveTime)))
 	}
 	if g.config.Console != off {
 		all = append(all, g.serve(g.listener(2), g.console(), leaveTime))
@@ -284,6 +284,14 @@ func (g *Gateway) openSocket() (net.Listener, error) {
 		return nil, errors.Join(fmt.Errorf("open admin socket: %w", err), l.Close())
 	}
 	return l, nil
+}
+
+// apiServer is a server of the AWS APIs. When it ends it does not wait for
+// subscriptions, which last for minutes.
+func (g *Gateway) apiServer() *http.Server {
+	server := awsapi.NewServer(g.api())
+	server.RegisterOnShutdown(g.kinesis.EndSubscriptions)
+	return server
 }
 
 // leaveTime is how long a server waits for requests under way when it ends.

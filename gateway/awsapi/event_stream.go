@@ -22,6 +22,9 @@ type EventStreams struct {
 	buf  []byte
 }
 
+// maxKeptFrame bounds what a stream keeps of its largest frame while it waits.
+const maxKeptFrame = 16 << 10
+
 // Events begins an answer of events with the one that clients wait for first.
 func (f *Flow) Events() (*EventStreams, error) {
 	e := &EventStreams{flow: f}
@@ -47,7 +50,11 @@ func (e *EventStreams) Fail(err *Error) error {
 
 func (e *EventStreams) send(payload []byte, headers ...string) error {
 	e.buf = AppendEvent(e.buf[:0], payload, headers...)
-	if _, err := e.flow.Write(e.buf); err != nil {
+	_, err := e.flow.Write(e.buf)
+	if cap(e.buf) > maxKeptFrame {
+		e.buf = nil
+	}
+	if err != nil {
 		return err
 	}
 	return e.flow.Flush()
@@ -70,6 +77,3 @@ func AppendEvent(b, payload []byte, headers ...string) []byte {
 	b = append(b, payload...)
 	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[start:]))
 }
-
-// Reset makes the reply empty again.
-func (r *Reply) Reset() { r.buf, r.comma = r.buf[:0], false }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -43,12 +44,14 @@ func TestJavaScriptSDK(t *testing.T) {
 		t.Fatalf("node: %v\n%s%s", err, out, complaints.Bytes())
 	}
 	var seen struct {
-		Streams     []string
-		ARN         string
-		AgeSeconds  float64
-		Failed      int
-		Records     [][2]string
-		WrongSecret string
+		Streams      []string
+		ARN          string
+		AgeSeconds   float64
+		Failed       int
+		Records      [][2]string
+		Pushed       [][2]string // by SubscribeToShard
+		Continuation string
+		WrongSecret  string
 	}
 	if err := json.Unmarshal(out, &seen); err != nil {
 		t.Fatalf("%v in %s", err, out)
@@ -62,6 +65,9 @@ func TestJavaScriptSDK(t *testing.T) {
 	}
 	if len(seen.Records) != 501 {
 		t.Fatalf("read %d records", len(seen.Records))
+	}
+	if !slices.Equal(seen.Pushed, seen.Records) || seen.Continuation == "" {
+		t.Errorf("%d records were pushed, up to %q", len(seen.Pushed), seen.Continuation)
 	}
 	for i, r := range seen.Records[:500] {
 		if r[0] != fmt.Sprintf("key-%d", i) || r[1] != hex.EncodeToString(fmt.Appendf(nil, "data-%d", i)) {

@@ -40,6 +40,8 @@ const (
 const (
 	eventBytes   = 1 << 20
 	eventRecords = 5000
+	// eventMemory is about what an event takes: records, their JSON, the frame.
+	eventMemory = 4 * eventBytes
 )
 
 func (a *API) subscribeToShard(ctx context.Context, c *awsapi.Call, f *awsapi.Flow) error {
@@ -64,16 +66,13 @@ func (a *API) subscribeToShard(ctx context.Context, c *awsapi.Call, f *awsapi.Fl
 		return awsapi.Fail(resourceInUse, "Another active subscription exists for this consumer: %s", c.In.Text("ConsumerARN"))
 	}
 	defer leave()
-	if err := c.Hold(ctx, 3*eventBytes); err != nil {
-		return err
-	}
 	events, err := f.Events()
 	if err != nil {
 		return err
 	}
 	own, stop := context.WithTimeout(own, subscribedFor)
 	defer stop()
-	p := pusher{api: a, events: events, shard: shard, name: stream.Name, next: next}
+	p := pusher{api: a, call: c, events: events, shard: shard, name: stream.Name, next: next}
 	err = p.run(own)
 	if own.Err() != nil || ctx.Err() != nil {
 		return nil // its time is over, another took its place, or the client has gone
@@ -108,11 +107,11 @@ func (a *API) startingPosition(ctx context.Context, in awsapi.Input, name shardl
 // pusher sends a shard's records to one consumer.
 type pusher struct {
 	api    *API
+	call   *awsapi.Call
 	events *awsapi.EventStreams
 	shard  shardlog.Shard
 	name   shardlog.StreamName
 	next   shardlog.Seq
-	event  awsapi.Reply
 	free   time.Time // when what was sent is paid for by its rate
 	sent   time.Time // the latest event
 }
@@ -123,15 +122,9 @@ func (p *pusher) run(ctx context.Context) error {
 		if err := pauseUntil(ctx, p.free); err != nil {
 			return err
 		}
-		page, err := p.api.reader.Read(ctx, p.shard.ID, shardlog.Cursor{Next: p.next}, shardlog.Budget{Records: eventRecords, Bytes: eventBytes})
-		if err != nil {
-			return &about{p.name, err}
-		}
-		p.next = page.Next.Next
-		if len(page.Records) > 0 || page.End || time.Since(p.sent) >= signOfLife {
-			if err := p.send(page); err != nil || page.End {
-				return err
-			}
+		page, err := p.step(ctx)
+		if err != nil || page.End {
+			return err
 		}
 		if page.Tip && len(page.Records) == 0 {
 			if err := p.wait(ctx); err != nil {
@@ -141,15 +134,35 @@ func (p *pusher) run(ctx context.Context) error {
 	}
 }
 
+// step reads one page and sends it. It holds memory only meanwhile: those who
+// wait for records, which is most of five minutes, take none from the others.
+func (p *pusher) step(ctx context.Context) (page shardlog.Page, err error) {
+	if err := p.call.Hold(ctx, eventMemory); err != nil {
+		return page, err
+	}
+	defer p.call.Release(eventMemory)
+	page, err = p.api.reader.Read(ctx, p.shard.ID, shardlog.Cursor{Next: p.next}, shardlog.Budget{Records: eventRecords, Bytes: eventBytes})
+	if err != nil {
+		return page, &about{p.name, err}
+	}
+	p.next = page.Next.Next
+	if len(page.Records) > 0 || page.End || time.Since(p.sent) >= signOfLife {
+		err = p.send(page)
+	}
+	return page, err
+}
+
 // wait returns when there is something to read, or a sign of life is due.
 func (p *pusher) wait(ctx context.Context) error {
 	short, stop := context.WithDeadline(ctx, p.sent.Add(signOfLife))
 	defer stop()
 	err := p.api.reader.Wait(short, p.shard.ID, max(1, p.next))
-	if err != nil && ctx.Err() == nil && short.Err() != nil {
+	switch {
+	case err == nil || ctx.Err() == nil && short.Err() != nil:
 		return nil
+	default:
+		return &about{p.name, err}
 	}
-	return err
 }
 
 func (p *pusher) send(page shardlog.Page) error {
@@ -158,8 +171,8 @@ func (p *pusher) send(page shardlog.Page) error {
 	for i := range page.Records {
 		bytes += page.Records[i].Size()
 	}
-	out := &p.event
-	out.Reset()
+	out := &awsapi.Reply{}
+	out.Grow(bytes*4/3 + len(page.Records)*recordOverhead + 512)
 	out.Open("")
 	putRecords(out, p.shard, page.Records)
 	if !page.End {
@@ -171,9 +184,7 @@ func (p *pusher) send(page shardlog.Page) error {
 	}
 	out.Close()
 	p.sent = time.Now()
-	if limit := p.api.rates.limits; !limit.Off && bytes > 0 {
-		p.free = later(p.free, p.sent).Add(time.Duration(bytes) * time.Second / time.Duration(limit.BytesOut))
-	}
+	p.free = later(p.free, p.sent).Add(p.api.rates.pushTime(bytes))
 	p.api.traffic.recordsOut.Add(int64(len(page.Records)))
 	p.api.traffic.bytesOut.Add(int64(bytes))
 	p.api.traffic.events.Add(1)

@@ -48,6 +48,18 @@ func (r *rates) admitIterator(now time.Time, shard shardlog.ShardID) error {
 	return r.of(now, shard).iterators.Admit(now)
 }
 
+// pushTime is how long so many bytes take to send to one consumer of a shard.
+func (r *rates) pushTime(bytes int) time.Duration {
+	if r.limits.Off {
+		return 0
+	}
+	most := r.limits.BytesOut
+	if most == 0 {
+		most = shardlog.ShardBytesOut
+	}
+	return time.Duration(bytes) * time.Second / time.Duration(most)
+}
+
 // of is called with mu held.
 func (r *rates) of(now time.Time, shard shardlog.ShardID) *rate {
 	if since := now.Sub(r.sweep); since > idle || since < 0 {

@@ -10,8 +10,9 @@ import (
 
 // subscriptions are those that are under way: one for each consumer and shard.
 type subscriptions struct {
-	mu  sync.Mutex
-	all map[subscribed]*subscription // guarded by mu
+	mu   sync.Mutex
+	all  map[subscribed]*subscription // guarded by mu
+	over bool                         // guarded by mu: there will be no more
 }
 
 // subscribed is who reads what.
@@ -29,11 +30,15 @@ type subscription struct {
 // out; later ones take its place.
 const settleTime = 5 * time.Second
 
-// take begins a subscription; false when the one before has just begun. leave
+// take begins a subscription; false when the one before has just begun, or
+// there are to be no more. leave
 // is to be called when it ends.
 func (s *subscriptions) take(ctx context.Context, who subscribed, now time.Time) (own context.Context, leave func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.over {
+		return nil, nil, false
+	}
 	if before := s.all[who]; before != nil {
 		if age := now.Sub(before.began); age >= 0 && age < settleTime {
 			return nil, nil, false
@@ -64,6 +69,18 @@ func (s *subscriptions) end(stream shardlog.StreamID, consumer string) {
 		if who.shard.Stream == stream && who.consumer == consumer {
 			one.stop()
 		}
+	}
+}
+
+// EndSubscriptions ends all subscriptions, and lets none begin: the gateway
+// stops, and its servers would wait for them.
+func (a *API) EndSubscriptions() {
+	s := &a.subscriptions
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = true
+	for _, one := range s.all {
+		one.stop()
 	}
 }
 

@@ -3,12 +3,13 @@
 import {
   KinesisClient, CreateStreamCommand, DeleteStreamCommand, DescribeStreamCommand, GetRecordsCommand,
   GetShardIteratorCommand, ListShardsCommand, ListStreamsCommand, PutRecordCommand, PutRecordsCommand,
+  RegisterStreamConsumerCommand, SubscribeToShardCommand,
 } from '@aws-sdk/client-kinesis'
 
 const [endpoint, accessKeyId, secretAccessKey] = process.argv.slice(2)
 const client = new KinesisClient({ endpoint, region: 'us-west-2', credentials: { accessKeyId, secretAccessKey } })
 const StreamName = 'from-javascript'
-const seen = { records: [], wrongSecret: '' }
+const seen = { records: [], pushed: [], wrongSecret: '' }
 
 await client.send(new CreateStreamCommand({ StreamName, ShardCount: 1 }))
 seen.streams = (await client.send(new ListStreamsCommand({}))).StreamNames
@@ -33,7 +34,16 @@ for (;;) {
   for (const r of page.Records) seen.records.push([r.PartitionKey, Buffer.from(r.Data).toString('hex')])
   ShardIterator = page.NextShardIterator
 }
-await client.send(new DeleteStreamCommand({ StreamName }))
+const { Consumer } = await client.send(new RegisterStreamConsumerCommand({ StreamARN: seen.arn, ConsumerName: 'app' }))
+const { EventStream } = await client.send(new SubscribeToShardCommand({
+  ConsumerARN: Consumer.ConsumerARN, ShardId: Shards[0].ShardId, StartingPosition: { Type: 'TRIM_HORIZON' },
+}))
+for await (const { SubscribeToShardEvent: e } of EventStream) {
+  for (const r of e.Records) seen.pushed.push([r.PartitionKey, Buffer.from(r.Data).toString('hex')])
+  seen.continuation = e.ContinuationSequenceNumber
+  if (seen.pushed.length >= seen.records.length) break
+}
+await client.send(new DeleteStreamCommand({ StreamName, EnforceConsumerDeletion: true }))
 
 const stranger = new KinesisClient({ endpoint, region: 'us-west-2', credentials: { accessKeyId, secretAccessKey: 'wrong' } })
 try {
