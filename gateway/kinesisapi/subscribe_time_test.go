@@ -1,6 +1,7 @@
 package kinesisapi_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -51,16 +52,23 @@ func newBubble(t *testing.T) *bubble {
 
 // do sends one request, and answers when it has been answered in full.
 func (b *bubble) do(operation, body string) *httptest.ResponseRecorder {
+	return b.doWhile(b.Context(), operation, body)
+}
+
+// doWhile is do for a client that goes when ctx ends.
+func (b *bubble) doWhile(ctx context.Context, operation, body string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1/", strings.NewReader(body))
 	r.Header.Set("X-Amz-Target", "Kinesis_20131202."+operation)
 	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
 	w := httptest.NewRecorder()
-	b.door.ServeHTTP(w, r.WithContext(b.Context()))
+	b.door.ServeHTTP(w, r.WithContext(ctx))
 	return w
 }
 
-func (b *bubble) subscribe() *httptest.ResponseRecorder {
-	return b.do("SubscribeToShard", fmt.Sprintf(`{"ConsumerARN":%q,"ShardId":%q,"StartingPosition":{"Type":"LATEST"}}`, b.arn, firstShard))
+func (b *bubble) subscribe() *httptest.ResponseRecorder { return b.subscribeWhile(b.Context()) }
+
+func (b *bubble) subscribeWhile(ctx context.Context) *httptest.ResponseRecorder {
+	return b.doWhile(ctx, "SubscribeToShard", fmt.Sprintf(`{"ConsumerARN":%q,"ShardId":%q,"StartingPosition":{"Type":"LATEST"}}`, b.arn, firstShard))
 }
 
 // event is what a test looks at in an event.
@@ -166,6 +174,25 @@ func TestAStreamThatGoes(t *testing.T) {
 		}
 		if w := b.subscribe(); !strings.Contains(w.Body.String(), "ResourceNotFoundException") {
 			t.Errorf("the consumer is still there: %s", w.Body)
+		}
+	})
+}
+
+// TestAClientThatGoes may come again five seconds after it came, and not before.
+func TestAClientThatGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t)
+		for range 2 {
+			ctx, stop := context.WithTimeout(t.Context(), time.Second)
+			b.events(b.subscribeWhile(ctx))
+			stop()
+			if n := b.api.Stats().Subscriptions; n != 0 {
+				t.Errorf("%d are under way", n)
+			}
+			if w := b.subscribe(); !strings.Contains(w.Body.String(), "ResourceInUseException") {
+				t.Errorf("early: %d %s", w.Code, w.Body)
+			}
+			time.Sleep(4 * time.Second)
 		}
 	})
 }

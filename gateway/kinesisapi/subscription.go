@@ -8,7 +8,8 @@ import (
 	"headgate/shardlog"
 )
 
-// subscriptions are those that are under way: one for each consumer and shard.
+// subscriptions are those that are under way, and those that began less than
+// settleTime ago: one for each consumer and shard.
 type subscriptions struct {
 	mu   sync.Mutex
 	all  map[subscribed]*subscription // guarded by mu
@@ -24,10 +25,11 @@ type subscribed struct {
 type subscription struct {
 	began time.Time
 	stop  context.CancelFunc
+	ended bool
 }
 
 // settleTime is how long a subscription keeps others of its consumer and shard
-// out; later ones take its place.
+// out, though it may have ended; later ones take its place.
 const settleTime = 5 * time.Second
 
 // take begins a subscription; false when the one before has just begun, or
@@ -38,6 +40,11 @@ func (s *subscriptions) take(ctx context.Context, who subscribed, now time.Time)
 	defer s.mu.Unlock()
 	if s.over {
 		return nil, nil, false
+	}
+	for key, one := range s.all {
+		if age := now.Sub(one.began); one.ended && (age < 0 || age >= settleTime) {
+			delete(s.all, key)
+		}
 	}
 	if before := s.all[who]; before != nil {
 		if age := now.Sub(before.began); age >= 0 && age < settleTime {
@@ -55,9 +62,7 @@ func (s *subscriptions) take(ctx context.Context, who subscribed, now time.Time)
 		stop()
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.all[who] == one {
-			delete(s.all, who)
-		}
+		one.ended = true
 	}, true
 }
 
@@ -68,6 +73,7 @@ func (s *subscriptions) end(stream shardlog.StreamID, consumer string) {
 	for who, one := range s.all {
 		if who.shard.Stream == stream && who.consumer == consumer {
 			one.stop()
+			delete(s.all, who) // another consumer of that name begins anew
 		}
 	}
 }
@@ -85,8 +91,13 @@ func (a *API) EndSubscriptions() {
 }
 
 // count is how many are under way.
-func (s *subscriptions) count() int {
+func (s *subscriptions) count() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.all)
+	for _, one := range s.all {
+		if !one.ended {
+			n++
+		}
+	}
+	return n
 }
