@@ -18,7 +18,8 @@ type Builder struct {
 	bytes   int
 	start   int64
 	latest  int64
-	before  int64 // where the part before started
+	spans   [maxTracks + 1]span // of the open part's tracks, by number
+	before  int64               // where the part before started
 	lost    uint32
 	pending bool // the open part begins with a header
 }
@@ -77,13 +78,35 @@ func (b *Builder) Add(f Frame) *Part {
 	}
 	b.frames = append(b.frames, f)
 	b.bytes += len(f.Data)
+	b.spans[min(int(f.Track), maxTracks)].add(f.At)
 	b.start, b.latest = min(b.start, f.At), max(b.latest, f.At)
 	return closed
 }
 
-// full reports whether the open part has no room for the frame.
+// span is what a part has of one track.
+type span struct {
+	from, to int64
+	any      bool
+}
+
+func (s *span) add(at int64) {
+	if !s.any {
+		*s = span{at, at, true}
+	}
+	s.from, s.to = min(s.from, at), max(s.to, at)
+}
+
+// maxSpread is how far sound and picture may be apart in one part.
+const maxSpread = 5000
+
+// full reports whether the open part has no room for the frame. Each track has
+// its own span: sound that is ahead of pictures which take long to encode would
+// otherwise close a part with every frame.
 func (b *Builder) full(f Frame) bool {
-	return max(b.latest, f.At)-min(b.start, f.At) >= MaxPartTime.Milliseconds() || b.bytes+len(f.Data) > MaxPartBytes || len(b.frames) == maxFrames
+	own := b.spans[min(int(f.Track), maxTracks)]
+	own.add(f.At)
+	return own.to-own.from >= MaxPartTime.Milliseconds() || max(b.latest, f.At)-min(b.start, f.At) >= maxSpread ||
+		b.bytes+len(f.Data) > MaxPartBytes || len(b.frames) == maxFrames
 }
 
 // Close answers the open part, nil when there is none.
@@ -102,7 +125,7 @@ func (b *Builder) Close() *Part {
 	if b.pending {
 		p.Tracks, b.header, b.since = b.tracks, false, 0
 	}
-	b.frames, b.bytes, b.lost, b.pending = nil, 0, 0, false
+	b.frames, b.bytes, b.lost, b.pending, b.spans = nil, 0, 0, false, [maxTracks + 1]span{}
 	return p
 }
 

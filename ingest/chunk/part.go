@@ -14,7 +14,7 @@ import (
 
 // Limits of a part.
 const (
-	MaxPartTime    = 500 * time.Millisecond // a part is closed when it spans this
+	MaxPartTime    = 500 * time.Millisecond // a part is closed when a track of it spans this
 	MaxPartBytes   = 512 << 10              // or holds this
 	MaxFrameBytes  = 8 << 20                // of one frame; longer ones are refused
 	maxTracks      = 3                      // video, audio, telemetry

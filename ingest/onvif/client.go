@@ -3,11 +3,9 @@ package onvif
 import (
 	"bytes"
 	"context"
-	"crypto/md5"
 	"crypto/rand"
 	"crypto/sha1"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -38,30 +36,87 @@ type Profile struct {
 // maxAnswer bounds what a device may answer.
 const maxAnswer = 1 << 20
 
+// maxProfiles bounds what a device may offer.
+const maxProfiles = 256
+
 // Open learns the device's clock and where its media service is. Kinds:
 // Denied, Invalid, Unavailable.
 func (c *Client) Open(ctx context.Context) error {
-	var clock struct {
+	if _, err := service(c.Address); err != nil {
+		return err
+	}
+	c.skew = c.clock(ctx)
+	address, err := c.services(ctx)
+	if err != nil || address == "" { // older devices know no GetServices
+		if shardlog.KindOf(err) == shardlog.Denied || ctx.Err() != nil {
+			return err
+		}
+		if address, err = c.capabilities(ctx); err != nil {
+			return err
+		}
+	}
+	c.media, err = c.here(address)
+	return err
+}
+
+// clock is how far the device's clock is from ours; zero when it does not say.
+// Anybody may ask that.
+func (c *Client) clock(ctx context.Context) time.Duration {
+	var answer struct {
 		UTC struct {
 			Date struct{ Year, Month, Day int }
 			Time struct{ Hour, Minute, Second int }
 		} `xml:"Body>GetSystemDateAndTimeResponse>SystemDateAndTime>UTCDateTime"`
 	}
-	if err := c.call(ctx, c.Address, deviceSpace, "<GetSystemDateAndTime xmlns=%q/>", &clock); err == nil && clock.UTC.Date.Year > 0 {
-		d, t := clock.UTC.Date, clock.UTC.Time
-		c.skew = time.Until(time.Date(d.Year, time.Month(d.Month), d.Day, t.Hour, t.Minute, t.Second, 0, time.UTC))
+	nobody := &Client{HTTP: c.HTTP}
+	if err := nobody.call(ctx, c.Address, deviceSpace, "<GetSystemDateAndTime xmlns=%q/>", &answer); err != nil || answer.UTC.Date.Year <= 0 {
+		return 0
 	}
-	var abilities struct {
+	d, t := answer.UTC.Date, answer.UTC.Time
+	return time.Until(time.Date(d.Year, time.Month(d.Month), d.Day, t.Hour, t.Minute, t.Second, 0, time.UTC))
+}
+
+// services is the media service's address as GetServices tells it, "" for none.
+func (c *Client) services(ctx context.Context) (string, error) {
+	var answer struct {
+		Services []struct{ Namespace, XAddr string } `xml:"Body>GetServicesResponse>Service"`
+	}
+	if err := c.call(ctx, c.Address, deviceSpace, `<GetServices xmlns=%q><IncludeCapability>false</IncludeCapability></GetServices>`, &answer); err != nil {
+		return "", err
+	}
+	for _, s := range answer.Services {
+		if strings.TrimSpace(s.Namespace) == mediaSpace {
+			return s.XAddr, nil
+		}
+	}
+	return "", nil
+}
+
+// capabilities is that address as GetCapabilities tells it.
+func (c *Client) capabilities(ctx context.Context) (string, error) {
+	var answer struct {
 		Media string `xml:"Body>GetCapabilitiesResponse>Capabilities>Media>XAddr"`
 	}
-	if err := c.call(ctx, c.Address, deviceSpace, `<GetCapabilities xmlns=%q><Category>Media</Category></GetCapabilities>`, &abilities); err != nil {
-		return err
+	err := c.call(ctx, c.Address, deviceSpace, `<GetCapabilities xmlns=%q><Category>Media</Category></GetCapabilities>`, &answer)
+	return answer.Media, err
+}
+
+// here is a service's address on the device that was asked: who asks proves who
+// he is to that device and to no other, and devices behind an address
+// translation name one where they cannot be reached.
+func (c *Client) here(address string) (string, error) {
+	u, err := service(strings.TrimSpace(address))
+	if err != nil {
+		return "", shardlog.Errorf(shardlog.Invalid, "ask camera", "it names no media service")
 	}
-	if !strings.HasPrefix(abilities.Media, "http") {
-		return shardlog.Errorf(shardlog.Invalid, "ask camera", "it names no media service")
+	asked, err := service(c.Address)
+	if err != nil {
+		return "", err
 	}
-	c.media = abilities.Media
-	return nil
+	if u.Hostname() != asked.Hostname() {
+		u.Scheme, u.Host = asked.Scheme, asked.Host
+	}
+	return u.String(), nil
 }
 
 const (
@@ -85,7 +140,10 @@ func (c *Client) Profiles(ctx context.Context) ([]Profile, error) {
 		return nil, err
 	}
 	var all []Profile
-	for _, p := range answer.Profiles {
+	for _, p := range answer.Profiles[:min(len(answer.Profiles), maxProfiles)] {
+		if len(p.Token) > maxText || len(p.Name) > maxText {
+			continue
+		}
 		all = append(all, Profile{p.Token, p.Name, p.Video.Encoding, p.Video.Resolution.Width, p.Video.Resolution.Height})
 	}
 	return all, nil
@@ -117,7 +175,7 @@ func (c *Client) uri(ctx context.Context, operation, inner, profile string) (str
 	if err := c.call(ctx, c.media, mediaSpace, body, &answer); err != nil {
 		return "", err
 	}
-	if uri := answer.Body.Stream + answer.Body.Snapshot; uri != "" {
+	if uri := strings.TrimSpace(answer.Body.Stream + answer.Body.Snapshot); uri != "" && len(uri) <= maxText {
 		return uri, nil
 	}
 	return "", shardlog.Errorf(shardlog.NotFound, "ask camera", "it has no %s", operation)
@@ -126,15 +184,21 @@ func (c *Client) uri(ctx context.Context, operation, inner, profile string) (str
 // call asks one question, by WS-UsernameToken, and by HTTP digest when the
 // device wants that.
 func (c *Client) call(ctx context.Context, address, space, body string, into any) error {
+	to, err := service(address)
+	if err != nil {
+		return err
+	}
 	text := c.envelope(fmt.Sprintf(body, space))
-	answer, status, challenge, err := c.post(ctx, address, text, "")
-	if err == nil && status == http.StatusUnauthorized && challenge != "" && c.Username != "" {
-		answer, status, _, err = c.post(ctx, address, text, digest(challenge, c.Username, c.Password, address))
+	answer, status, challenges, err := c.post(ctx, address, text, "")
+	if err == nil && status == http.StatusUnauthorized && c.Username != "" {
+		if authorization := digest(challenges, c.Username, c.Password, to); authorization != "" {
+			answer, status, _, err = c.post(ctx, address, text, authorization)
+		}
 	}
 	switch {
 	case err != nil:
 		return shardlog.Errorf(shardlog.Unavailable, "ask camera", "%w", err)
-	case status == http.StatusUnauthorized || bytes.Contains(answer, []byte("NotAuthorized")):
+	case status == http.StatusUnauthorized || status != http.StatusOK && bytes.Contains(answer, []byte("NotAuthorized")):
 		return shardlog.Errorf(shardlog.Denied, "ask camera", "it wants another user or password")
 	case status != http.StatusOK:
 		return shardlog.Errorf(shardlog.Invalid, "ask camera", "it answered %d", status)
@@ -161,10 +225,10 @@ func (c *Client) envelope(body string) string {
 	return `<?xml version="1.0" encoding="UTF-8"?><e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope">` + header + `<e:Body>` + body + `</e:Body></e:Envelope>`
 }
 
-func (c *Client) post(ctx context.Context, address, text, authorization string) (answer []byte, status int, challenge string, err error) {
+func (c *Client) post(ctx context.Context, address, text, authorization string) (answer []byte, status int, challenges []string, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(text))
 	if err != nil {
-		return nil, 0, "", err
+		return nil, 0, nil, err
 	}
 	request.Header.Set("Content-Type", "application/soap+xml; charset=utf-8")
 	if authorization != "" {
@@ -172,45 +236,16 @@ func (c *Client) post(ctx context.Context, address, text, authorization string) 
 	}
 	client := c.HTTP
 	if client == nil {
-		client = &http.Client{Timeout: 10 * time.Second}
+		client = &http.Client{Timeout: 10 * time.Second, CheckRedirect: stay}
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, 0, "", err
+		return nil, 0, nil, err
 	}
 	defer response.Body.Close()
 	answer, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	return answer, response.StatusCode, response.Header.Get("WWW-Authenticate"), err
+	return answer, response.StatusCode, response.Header.Values("WWW-Authenticate"), err
 }
 
-// digest answers an HTTP digest challenge (RFC 7616) as cameras know it: MD5,
-// qop auth or none.
-func digest(challenge, user, password, address string) string {
-	if !strings.HasPrefix(strings.ToLower(challenge), "digest ") {
-		return ""
-	}
-	values := map[string]string{}
-	for _, field := range strings.Split(challenge[len("digest "):], ",") {
-		name, value, _ := strings.Cut(strings.TrimSpace(field), "=")
-		values[strings.ToLower(name)] = strings.Trim(value, `"`)
-	}
-	path := address
-	if i := strings.Index(address, "://"); i >= 0 {
-		rest := address[i+3:]
-		path = "/"
-		if j := strings.IndexByte(rest, '/'); j >= 0 {
-			path = rest[j:]
-		}
-	}
-	sum := func(text string) string { h := md5.Sum([]byte(text)); return hex.EncodeToString(h[:]) }
-	a1, a2 := sum(user+":"+values["realm"]+":"+password), sum("POST:"+path)
-	var b [8]byte
-	rand.Read(b[:]) // never fails
-	client := hex.EncodeToString(b[:])
-	response, extra := sum(a1+":"+values["nonce"]+":"+a2), ""
-	if strings.Contains(values["qop"], "auth") {
-		response = sum(a1 + ":" + values["nonce"] + ":00000001:" + client + ":auth:" + a2)
-		extra = fmt.Sprintf(`, qop=auth, nc=00000001, cnonce="%s"`, client)
-	}
-	return fmt.Sprintf(`Digest username="%s", realm="%s", nonce="%s", uri="%s", response="%s"%s`, user, values["realm"], values["nonce"], path, response, extra)
-}
+// stay follows nobody: a question with a proof in it is for one device.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -6,15 +6,16 @@ package onvif
 import (
 	"context"
 	"crypto/rand"
-	"encoding/xml"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
-	"headgate/shardlog"
+	"golang.org/x/sync/errgroup"
 )
 
 // Device is a camera that answered.
@@ -34,51 +35,127 @@ const (
 	maxProbe   = 64 << 10 // bytes of one answer
 )
 
-// Discover asks the networks of this box, or the addresses that are named,
-// and answers what came back until ctx ends.
+// Discover asks the networks of this box, each by its own interface, or the
+// addresses that are named ("192.0.2.7:3702"), and answers what came back until
+// ctx ends. Nothing is believed of what comes: an address is where somebody
+// says that a camera is.
 func Discover(ctx context.Context, addresses ...string) ([]Device, error) {
-	if len(addresses) == 0 {
-		addresses = []string{group}
-	}
-	conn, err := (&net.ListenConfig{}).ListenPacket(ctx, "udp4", ":0")
+	sockets, err := ask(ctx, addresses)
 	if err != nil {
 		return nil, fmt.Errorf("discover cameras: %w", err)
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })()
-	question := probe()
-	sent := 0
-	for _, a := range addresses {
-		to, e := net.ResolveUDPAddr("udp4", a)
-		if e == nil {
-			_, e = conn.WriteTo(question, to)
-		}
+	all := found{devices: map[string]Device{}}
+	var group errgroup.Group
+	for _, conn := range sockets {
+		group.Go(func() error {
+			defer conn.Close()
+			defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })()
+			return all.listen(ctx, conn)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return all.sorted(), fmt.Errorf("discover cameras: %w", err)
+	}
+	return all.sorted(), nil
+}
+
+// ask sends the question and answers the sockets to which answers come, at
+// least one.
+func ask(ctx context.Context, addresses []string) (sockets []net.PacketConn, err error) {
+	from := []string{""}
+	if len(addresses) == 0 {
+		addresses, from = []string{group}, interfaces()
+	}
+	err = errors.New("no network takes the question")
+	for _, local := range from {
+		// The system sends to a group by the interface that has the address.
+		conn, e := (&net.ListenConfig{}).ListenPacket(ctx, "udp4", net.JoinHostPort(local, "0"))
 		if e != nil {
 			err = e
 			continue
 		}
-		sent++
+		sent := 0
+		for _, a := range addresses {
+			to, e := net.ResolveUDPAddr("udp4", a)
+			if e == nil {
+				_, e = conn.WriteTo(probe(), to)
+			}
+			if e != nil {
+				err = e
+				continue
+			}
+			sent++
+		}
+		if sent == 0 {
+			_ = conn.Close()
+			continue
+		}
+		sockets = append(sockets, conn)
 	}
-	if sent == 0 {
-		return nil, fmt.Errorf("discover cameras: %w", err)
+	if len(sockets) > 0 {
+		return sockets, nil
 	}
-	var found []Device
+	return nil, err
+}
+
+// interfaces are the addresses of this box in networks where groups can be
+// asked, one of each.
+func interfaces() (all []string) {
+	list, _ := net.Interfaces() // none: nobody can be asked
+	for _, one := range list {
+		if one.Flags&net.FlagUp == 0 || one.Flags&net.FlagMulticast == 0 || one.Flags&net.FlagLoopback != 0 {
+			continue
+		}
+		addresses, _ := one.Addrs() // as above
+		for _, a := range addresses {
+			if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil {
+				all = append(all, n.IP.String())
+				break
+			}
+		}
+	}
+	return all
+}
+
+// found is what has answered.
+type found struct {
+	mu      sync.Mutex
+	devices map[string]Device // guarded by mu: by address
+}
+
+// listen takes answers until ctx ends.
+func (f *found) listen(ctx context.Context, conn net.PacketConn) error {
 	buffer := make([]byte, maxProbe)
-	for len(found) < maxDevices {
-		n, _, err := conn.ReadFrom(buffer)
-		if err != nil {
-			if ctx.Err() != nil {
-				return found, nil
-			}
-			return found, fmt.Errorf("discover cameras: %w", err)
+	for {
+		n, from, err := conn.ReadFrom(buffer)
+		if ctx.Err() != nil {
+			return nil
 		}
-		for _, d := range matches(buffer[:n]) {
-			if !slices.ContainsFunc(found, func(o Device) bool { return o.Address == d.Address }) {
-				found = append(found, d)
-			}
+		if err != nil {
+			return err
+		}
+		if !f.add(matches(buffer[:n], from.(*net.UDPAddr).AddrPort().Addr().Unmap())) {
+			return nil
 		}
 	}
-	return found, nil
+}
+
+// add reports whether there is room for more.
+func (f *found) add(devices []Device) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, d := range devices {
+		if len(f.devices) < maxDevices {
+			f.devices[d.Address] = d
+		}
+	}
+	return len(f.devices) < maxDevices
+}
+
+func (f *found) sorted() []Device {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.SortedFunc(maps.Values(f.devices), func(a, b Device) int { return strings.Compare(a.Address, b.Address) })
 }
 
 // probe is the question for all devices that send video.
@@ -91,47 +168,4 @@ func probe() []byte {
 		`<w:To>urn:schemas-xmlsoap-org:ws:2005:04:discovery</w:To>`+
 		`<w:Action>http://schemas.xmlsoap.org/ws/2005/04/discovery/Probe</w:Action></e:Header>`+
 		`<e:Body><d:Probe><d:Types>dn:NetworkVideoTransmitter</d:Types></d:Probe></e:Body></e:Envelope>`, id[:4], id[4:6], id[6:8], id[8:10], id[10:])
-}
-
-// matches reads an answer; what is none has no devices.
-func matches(text []byte) []Device {
-	var answer struct {
-		Matches []struct {
-			Scopes string `xml:"Scopes"`
-			XAddrs string `xml:"XAddrs"`
-		} `xml:"Body>ProbeMatches>ProbeMatch"`
-	}
-	if decode(text, &answer) != nil {
-		return nil
-	}
-	var all []Device
-	for _, m := range answer.Matches {
-		for _, address := range strings.Fields(m.XAddrs) {
-			if !strings.HasPrefix(address, "http://") && !strings.HasPrefix(address, "https://") {
-				continue
-			}
-			d := Device{Address: address, Scopes: strings.Fields(m.Scopes)}
-			for _, s := range d.Scopes {
-				if name, ok := strings.CutPrefix(s, "onvif://www.onvif.org/name/"); ok {
-					d.Name = name
-				}
-				if model, ok := strings.CutPrefix(s, "onvif://www.onvif.org/hardware/"); ok {
-					d.Model = model
-				}
-			}
-			all = append(all, d)
-			break
-		}
-	}
-	return all
-}
-
-// decode reads XML that somebody else wrote: no entities, no directives.
-func decode(text []byte, into any) error {
-	d := xml.NewDecoder(strings.NewReader(string(text)))
-	d.Strict, d.Entity = true, nil
-	if err := d.Decode(into); err != nil {
-		return shardlog.Errorf(shardlog.Invalid, "read ONVIF answer", "%w", errors.New("it is no XML that can be read"))
-	}
-	return nil
 }

@@ -77,8 +77,12 @@ func (c *Camera) Stats() Stats {
 	return c.stats
 }
 
-// longestPause is the most between two tries.
-const longestPause = 30 * time.Second
+// longestPause is the most between two tries; worked is how long a camera has
+// to have played for the next try to come soon.
+const (
+	longestPause = 30 * time.Second
+	worked       = 10 * time.Second
+)
 
 // Run fetches the camera until ctx ends.
 func (c *Camera) Run(ctx context.Context) error {
@@ -90,12 +94,11 @@ func (c *Camera) Run(ctx context.Context) error {
 		first = time.Second
 	}
 	for wait := first; ; {
-		began := time.Now()
 		err := c.play(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
-		if time.Since(began) > longestPause {
+		if s := c.Stats(); s.Playing && time.Since(s.Since) > worked {
 			wait = first
 		}
 		news := c.ended(err)

@@ -15,6 +15,9 @@ PIPELINES = {
     "h265": "( videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1"
             " ! x265enc key-int-max=25 speed-preset=ultrafast ! rtph265pay name=pay0 pt=96"
             " audiotestsrc is-live=true ! opusenc ! rtpopuspay name=pay1 pt=97 )",
+    "vp8": "( videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1"
+           " ! vp8enc deadline=1 keyframe-max-dist=25 ! rtpvp8pay name=pay0 pt=96"
+           " audiotestsrc is-live=true ! audio/x-raw,rate=48000,channels=2 ! voaacenc ! rtpmp4gpay name=pay1 pt=97 )",
     "sound": "( audiotestsrc is-live=true ! audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay name=pay0 )",
 }
 Gst.init(None)
