@@ -63,6 +63,28 @@ func (a *app) cameraList(cmd *cobra.Command) error {
 	return a.table("CAMERA SOURCE STATE OLDEST LATEST STORED RETENTION", rows)
 }
 
+// camerasText is the cameras in one line, "" when there are none.
+func camerasText(s gateway.Status) string {
+	if len(s.Cameras) == 0 {
+		return ""
+	}
+	live, frames, dropped := 0, uint64(0), uint64(0)
+	for _, c := range s.Cameras {
+		if c.Live {
+			live++
+		}
+		frames, dropped = frames+c.Frames, dropped+c.Dropped
+	}
+	text := fmt.Sprintf("%d, %d live, %s frames taken", len(s.Cameras), live, count(frames))
+	if s.WebRTC != nil {
+		text += fmt.Sprintf(", %d watching, %s packets lost for good", s.WebRTC.Watching, count(s.WebRTC.Lost))
+	}
+	if dropped > 0 {
+		text += fmt.Sprintf(", %s parts given up: the log is slower than the cameras", count(dropped))
+	}
+	return text
+}
+
 func (a *app) cameraAdd() *cobra.Command {
 	var spec gateway.CameraSpec
 	var rtsp gateway.RTSPConfig

@@ -73,6 +73,9 @@ func (a *app) printStatus(s gateway.Status) error {
 	if s.MQTT != nil {
 		rows = append(rows, [2]string{"mqtt", fmt.Sprintf("%d connected, %s received, %s acknowledged", s.MQTT.Connections, count(s.MQTT.Received), count(s.MQTT.Acked))})
 	}
+	if text := camerasText(s); text != "" {
+		rows = append(rows, [2]string{"cameras", text})
+	}
 	if err := a.fields(rows); err != nil {
 		return err
 	}
