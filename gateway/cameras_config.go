@@ -63,8 +63,12 @@ func (c *Config) checkCameras() error {
 		}
 	}
 	if c.Media != off && c.Media != "" {
-		if _, err := isLoopback(c.Media); err != nil {
+		loopback, err := isLoopback(c.Media)
+		if err != nil {
 			return Fault{"media", err.Error()}
+		}
+		if !loopback && c.Open {
+			return Fault{"media", fmt.Sprintf("open asks nobody for credentials and so listens on loopback only, not on %s", c.Media)}
 		}
 	}
 	return nil
