@@ -111,6 +111,8 @@ func (a *API) Service() awsapi.Service {
 			"ListTagsForResource":           {Input: listTagsForResourceInput(), Do: a.listTagsForResource},
 			"EnableEnhancedMonitoring":      {Input: enableEnhancedMonitoringInput(), Do: a.enableEnhancedMonitoring},
 			"DisableEnhancedMonitoring":     {Input: disableEnhancedMonitoringInput(), Do: a.disableEnhancedMonitoring},
+			"StartStreamEncryption":         {Input: startStreamEncryptionInput(), Do: a.startStreamEncryption},
+			"StopStreamEncryption":          {Input: startStreamEncryptionInput(), Do: a.stopStreamEncryption},
 			"DescribeLimits":                {Input: describeLimitsInput(), Do: a.describeLimits},
 			"PutRecord":                     {Input: putRecordInput(), Do: a.putRecord},
 			"PutRecords":                    {Input: putRecordsInput(), Fast: fastPutRecords, Do: a.putRecords},

@@ -18,9 +18,9 @@ const maxConsumers = 20
 // consumer is somebody who has registered to be sent what comes to a stream:
 // a row of small state, by the stream's incarnation and the name.
 type consumer struct {
-	Name    string            `json:"name"`
-	Created int64             `json:"created"` // Unix seconds, part of its ARN
-	Tags    map[string]string `json:"tags,omitempty"`
+	Name    string `json:"name"`
+	Created int64  `json:"created"` // Unix seconds, part of its ARN
+	Tags    tags   `json:"tags,omitempty"`
 }
 
 func consumerKey(stream shardlog.StreamID, name string) string {
@@ -45,19 +45,32 @@ func (a *API) consumersOf(ctx context.Context, stream shardlog.StreamID) (all []
 // findConsumer is the consumer that a request means, by ConsumerARN, or by
 // StreamARN and ConsumerName.
 func (a *API) findConsumer(ctx context.Context, in awsapi.Input) (shardlog.Stream, consumer, error) {
-	name, streamARN, created := in.Text("ConsumerName"), in.Text("StreamARN"), int64(0)
-	if byARN := in.Text("ConsumerARN"); byARN != "" {
-		of, rest, ok := strings.Cut(byARN, "/consumer/")
-		n, number, numbered := strings.Cut(rest, ":")
-		seconds, err := strconv.ParseInt(number, 10, 64)
-		if !ok || !numbered || err != nil {
-			return shardlog.Stream{}, consumer{}, awsapi.Fail(invalidArgument, "Invalid ConsumerARN: %s", byARN)
-		}
-		name, streamARN, created = n, of, seconds
+	if text := in.Text("ConsumerARN"); text != "" {
+		return a.consumerByARN(ctx, text)
 	}
+	name, streamARN := in.Text("ConsumerName"), in.Text("StreamARN")
 	if name == "" || streamARN == "" {
 		return shardlog.Stream{}, consumer{}, awsapi.Fail(invalidArgument, "Either ConsumerARN or both of StreamARN and ConsumerName must be provided.")
 	}
+	return a.consumerOf(ctx, streamARN, name)
+}
+
+// consumerByARN is the consumer of an ARN, and not another of its name.
+func (a *API) consumerByARN(ctx context.Context, text string) (shardlog.Stream, consumer, error) {
+	streamARN, rest, ok := strings.Cut(text, "/consumer/")
+	name, number, numbered := strings.Cut(rest, ":")
+	created, err := strconv.ParseInt(number, 10, 64)
+	if !ok || !numbered || err != nil {
+		return shardlog.Stream{}, consumer{}, awsapi.Fail(invalidArgument, "Invalid ConsumerARN: %s", text)
+	}
+	stream, one, err := a.consumerOf(ctx, streamARN, name)
+	if err == nil && one.Created != created {
+		err = noConsumer(stream.Name, name)
+	}
+	return stream, one, err
+}
+
+func (a *API) consumerOf(ctx context.Context, streamARN, name string) (shardlog.Stream, consumer, error) {
 	streamName, err := identify("", streamARN)
 	if err != nil {
 		return shardlog.Stream{}, consumer{}, err
@@ -66,21 +79,22 @@ func (a *API) findConsumer(ctx context.Context, in awsapi.Input) (shardlog.Strea
 	if !ok {
 		return stream, consumer{}, noStream(streamName)
 	}
-	value, _, err := a.tokens.states.Get(ctx, space, consumerKey(stream.ID, name))
+	one, _, err := a.readConsumer(ctx, stream, name)
+	return stream, one, err
+}
+
+func (a *API) readConsumer(ctx context.Context, stream shardlog.Stream, name string) (c consumer, v shardlog.Version, err error) {
+	value, v, err := a.tokens.states.Get(ctx, space, consumerKey(stream.ID, name))
 	if err != nil {
 		if shardlog.KindOf(err) == shardlog.NotFound {
-			return stream, consumer{}, noConsumer(streamName, name)
+			return c, v, noConsumer(stream.Name, name)
 		}
-		return stream, consumer{}, &about{streamName, err}
+		return c, v, &about{stream.Name, err}
 	}
-	var c consumer
 	if err := json.Unmarshal(value, &c); err != nil {
-		return stream, c, shardlog.Errorf(shardlog.Corrupt, "read consumer", "%w", err)
+		return c, v, shardlog.Errorf(shardlog.Corrupt, "read consumer", "%w", err)
 	}
-	if created != 0 && created != c.Created {
-		return stream, c, noConsumer(streamName, name) // another of that name
-	}
-	return stream, c, nil
+	return c, v, nil
 }
 
 func noConsumer(stream shardlog.StreamName, name string) error {

@@ -28,7 +28,12 @@ func putSettings(out *awsapi.Reply, s shardlog.Stream, set settings) {
 	putMetrics(out, "ShardLevelMetrics", set.Metrics)
 	out.Close()
 	out.EndList()
-	out.Text("EncryptionType", "NONE")
+	if set.Key == "" {
+		out.Text("EncryptionType", "NONE")
+		return
+	}
+	out.Text("EncryptionType", "KMS")
+	out.Text("KeyId", set.Key)
 }
 
 // putShards appends a list of shards.

@@ -19,5 +19,5 @@ func (a *API) addTagsToStream(ctx context.Context, c *awsapi.Call) error {
 	if err != nil {
 		return err
 	}
-	return a.set(ctx, stream, func(s *settings) error { return s.tag(c.In.Map("Tags")) })
+	return a.retag(ctx, resource{stream: stream}, func(t tags) (tags, error) { return t.with(c.In.Map("Tags")) })
 }

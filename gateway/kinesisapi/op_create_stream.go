@@ -24,7 +24,7 @@ func createStreamInput() []awsapi.Field {
 		{Name: "StreamModeDetails", Type: awsapi.Structure, Fields: []awsapi.Field{
 			text("StreamMode", awsapi.NotNull(), awsapi.OneOf("PROVISIONED", "ON_DEMAND")),
 		}},
-		{Name: "Tags", Type: awsapi.Map, Of: &awsapi.Field{Type: awsapi.String}},
+		newTags(),
 		integer("MaxRecordSizeInKiB", awsapi.Least(1024), awsapi.Most(10240)),
 		integer("WarmThroughputMiBps", awsapi.Least(0)),
 		text("RecordDistributionStrategy", awsapi.OneOf("AUTO", "USER_PARTITION_KEY")),
@@ -51,21 +51,21 @@ func (a *API) createStream(ctx context.Context, c *awsapi.Call) error {
 		return awsapi.Fail(limitExceeded, "A stream has at most %d shards, %d were requested for stream %s under account %s.",
 			shardlog.MaxShardsByStream, shards, name, awsapi.Account)
 	}
-	tagged := settings{}
-	if err := tagged.tag(in.Map("Tags")); err != nil {
+	labels, err := tags{}.with(in.Map("Tags"))
+	if err != nil {
 		return err
 	}
 	if err := a.control.CreateStream(ctx, shardlog.StreamSpec{Name: name, Shards: shards}); err != nil {
 		return &about{name, err}
 	}
-	if len(tagged.Tags) == 0 {
+	if len(labels) == 0 {
 		return nil
 	}
 	stream, ok := a.catalog.Stream(name)
 	if !ok {
 		return noStream(name)
 	}
-	return a.set(ctx, stream, func(s *settings) error { return s.tag(in.Map("Tags")) })
+	return a.set(ctx, stream, func(s *settings) error { s.Tags = labels; return nil })
 }
 
 // unkept refuses what was asked for and would not be done.

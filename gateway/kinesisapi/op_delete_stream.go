@@ -44,7 +44,8 @@ func (a *API) deleteStream(ctx context.Context, c *awsapi.Call) error {
 	if err := a.control.DeleteStream(ctx, stream.Name); err != nil {
 		return &about{stream.Name, err}
 	}
-	if err := a.tokens.states.Mutate(ctx, shardlog.Mutation{Space: space, Key: settingsKey(stream.ID)}); err != nil {
+	if err := a.tokens.states.Mutate(ctx, shardlog.Mutation{Space: space, Key: settingsKey(stream.ID)},
+		shardlog.Mutation{Space: space, Key: registrations(stream.ID)}); err != nil {
 		return &about{stream.Name, err}
 	}
 	return nil

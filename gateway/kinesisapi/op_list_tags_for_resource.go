@@ -6,23 +6,23 @@ import (
 	"headgate/gateway/awsapi"
 )
 
-// ListTagsForResource lists a stream's tags by ARN.
+// ListTagsForResource lists the tags of a stream or a consumer, by ARN.
 //
 // ResourceNotFoundException.
 
 func listTagsForResourceInput() []awsapi.Field { return []awsapi.Field{resourceARN()} }
 
 func (a *API) listTagsForResource(ctx context.Context, c *awsapi.Call) error {
-	stream, err := a.findResource(c.In)
+	r, err := a.findResource(ctx, c.In)
 	if err != nil {
 		return err
 	}
-	s, err := a.settingsOf(ctx, stream.ID)
+	t, err := a.tagsOf(ctx, r)
 	if err != nil {
-		return &about{stream.Name, err}
+		return err
 	}
 	c.Out.Open("")
-	putTags(&c.Out, s, s.tagKeys())
+	putTags(&c.Out, t, t.keys())
 	c.Out.Close()
 	return nil
 }

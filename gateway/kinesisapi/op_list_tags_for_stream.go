@@ -24,13 +24,13 @@ func (a *API) listTagsForStream(ctx context.Context, c *awsapi.Call) error {
 	if err != nil {
 		return &about{stream.Name, err}
 	}
-	keys := s.tagKeys()
+	keys := s.Tags.keys()
 	if after := c.In.Text("ExclusiveStartTagKey"); after != "" {
 		keys = slices.DeleteFunc(keys, func(k string) bool { return k <= after })
 	}
 	n := min(len(keys), c.In.Int("Limit", maxTags))
 	c.Out.Open("")
-	putTags(&c.Out, s, keys[:n])
+	putTags(&c.Out, s.Tags, keys[:n])
 	c.Out.Bool("HasMoreTags", n < len(keys))
 	c.Out.Close()
 	return nil

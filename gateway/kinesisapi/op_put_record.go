@@ -59,6 +59,7 @@ func (a *API) putRecord(ctx context.Context, c *awsapi.Call) error {
 	a.traffic.bytesIn.Add(int64(entry.Size()))
 	c.Out.Open("")
 	putResult(&c.Out, results[0])
+	a.putEncryption(ctx, &c.Out, stream.ID)
 	c.Out.Close()
 	return nil
 }

@@ -61,11 +61,13 @@ func (a *API) putRecords(ctx context.Context, c *awsapi.Call) error {
 	if p.dryRun {
 		return dryRun()
 	}
-	results, err := a.writer.Put(ctx, stream, p.entries)
+	results, err := a.writer.Put(ctx, stream.Name, p.entries)
 	if err != nil {
-		return &about{stream, err}
+		return &about{stream.Name, err}
 	}
-	a.putResults(&c.Out, stream, p.entries, results)
+	a.putResults(&c.Out, stream.Name, p.entries, results)
+	a.putEncryption(ctx, &c.Out, stream.ID)
+	c.Out.Close()
 	return nil
 }
 
@@ -83,38 +85,38 @@ func readPutRequest(in awsapi.Input) *putRequest {
 }
 
 // checkPut checks what the model of the API does not say, and reads the hashes.
-func (a *API) checkPut(p *putRequest) (shardlog.StreamName, error) {
+func (a *API) checkPut(p *putRequest) (stream shardlog.Stream, err error) {
 	total := 0
 	for i := range p.entries {
 		size := p.entries[i].Size()
 		if total += size; size > shardlog.MaxRecordBytes {
-			return "", awsapi.Invalid("1 validation error detected: Value at 'records.%d.member.data' failed to satisfy constraint: "+
+			return stream, awsapi.Invalid("1 validation error detected: Value at 'records.%d.member.data' failed to satisfy constraint: "+
 				"Member must have length less than or equal to %d", i+1, shardlog.MaxRecordBytes)
 		}
 	}
 	if total > maxPutBytes {
-		return "", awsapi.Fail(invalidArgument, "Records size exceeds %d MB limit", maxPutBytes>>20)
+		return stream, awsapi.Fail(invalidArgument, "Records size exceeds %d MB limit", maxPutBytes>>20)
 	}
 	name, err := identify(p.stream, p.arn)
 	if err != nil {
-		return "", err
+		return stream, err
 	}
 	stream, ok := a.catalog.Stream(name)
 	if !ok {
-		return "", noStream(name)
+		return stream, noStream(name)
 	}
 	if err := changeable(name); err != nil {
-		return "", err
+		return stream, err
 	}
 	for i, text := range p.hashes {
 		if p.entries[i].Hash, err = explicitHash(text); err != nil {
-			return "", err
+			return stream, err
 		}
 	}
-	return stream.Name, nil
+	return stream, nil
 }
 
-// putResults writes the answer.
+// putResults writes the answer, and leaves it open.
 func (a *API) putResults(out *awsapi.Reply, stream shardlog.StreamName, entries []shardlog.Entry, results []shardlog.Result) {
 	const each = 130 // bytes of one result
 	out.Grow(len(results)*each + 128)
@@ -139,7 +141,6 @@ func (a *API) putResults(out *awsapi.Reply, stream shardlog.StreamName, entries 
 	}
 	out.EndList()
 	out.Int("FailedRecordCount", int64(failed))
-	out.Close()
 	a.traffic.recordsIn.Add(int64(len(results) - failed))
 	a.traffic.bytesIn.Add(int64(bytes))
 	a.traffic.writesThrottled.Add(int64(throttled))

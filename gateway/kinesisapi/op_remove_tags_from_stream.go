@@ -19,5 +19,5 @@ func (a *API) removeTagsFromStream(ctx context.Context, c *awsapi.Call) error {
 	if err != nil {
 		return err
 	}
-	return a.set(ctx, stream, func(s *settings) error { s.untag(c.In.List("TagKeys")); return nil })
+	return a.retag(ctx, resource{stream: stream}, func(t tags) (tags, error) { return t.without(c.In.List("TagKeys")), nil })
 }

@@ -6,7 +6,7 @@ import (
 	"headgate/gateway/awsapi"
 )
 
-// TagResource is AddTagsToStream by ARN.
+// TagResource is AddTagsToStream by ARN, for streams and consumers.
 //
 // ResourceNotFoundException. InvalidArgumentException: more than 50, or no
 // stream's ARN.
@@ -14,9 +14,9 @@ import (
 func tagResourceInput() []awsapi.Field { return []awsapi.Field{tagsField(), resourceARN()} }
 
 func (a *API) tagResource(ctx context.Context, c *awsapi.Call) error {
-	stream, err := a.findResource(c.In)
+	r, err := a.findResource(ctx, c.In)
 	if err != nil {
 		return err
 	}
-	return a.set(ctx, stream, func(s *settings) error { return s.tag(c.In.Map("Tags")) })
+	return a.retag(ctx, r, func(t tags) (tags, error) { return t.with(c.In.Map("Tags")) })
 }

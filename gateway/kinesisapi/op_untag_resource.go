@@ -13,9 +13,9 @@ import (
 func untagResourceInput() []awsapi.Field { return []awsapi.Field{tagKeysField(), resourceARN()} }
 
 func (a *API) untagResource(ctx context.Context, c *awsapi.Call) error {
-	stream, err := a.findResource(c.In)
+	r, err := a.findResource(ctx, c.In)
 	if err != nil {
 		return err
 	}
-	return a.set(ctx, stream, func(s *settings) error { s.untag(c.In.List("TagKeys")); return nil })
+	return a.retag(ctx, r, func(t tags) (tags, error) { return t.without(c.In.List("TagKeys")), nil })
 }

@@ -15,7 +15,11 @@ import (
 // on where it stopped.
 //
 // InvalidArgumentException: the target is more than double or less than half
-// of what is open now. LimitExceededException: too many shards.
+// of what is open now. LimitExceededException: too many shards, or the
+// eleventh call in 24 hours.
+
+// maxScalings is how often a stream's number of shards may be set in a day.
+const maxScalings = 10
 
 func updateShardCountInput() []awsapi.Field {
 	return []awsapi.Field{streamName(), required(integer("TargetShardCount", awsapi.Least(1))),
@@ -38,6 +42,15 @@ func (a *API) updateShardCount(ctx context.Context, c *awsapi.Call) error {
 		return awsapi.Fail(limitExceeded, "UpdateShardCount cannot scale down below half your current open shard count. Current open shard count: %d, Target shard count: %d", current, target)
 	case target > shardlog.MaxShardsByStream:
 		return awsapi.Fail(limitExceeded, "A stream has at most %d shards.", shardlog.MaxShardsByStream)
+	}
+	err = a.set(ctx, stream, func(s *settings) error {
+		if !s.daily("UpdateShardCount", maxScalings, a.now()) {
+			return overDaily("UpdateShardCount", maxScalings, stream.Name)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if err := a.scale(ctx, stream.Name, target); err != nil {
 		return &about{stream.Name, err}

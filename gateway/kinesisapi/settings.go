@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
+	"time"
 
 	"headgate/gateway/awsapi"
 	"headgate/shardlog"
@@ -14,8 +14,12 @@ import (
 // settings is what a stream was told that the log itself need not know: a row
 // of small state, by the stream's incarnation.
 type settings struct {
-	Tags    map[string]string `json:"tags,omitempty"`
-	Metrics []string          `json:"metrics,omitempty"` // shard-level ones
+	Tags    tags     `json:"tags,omitempty"`
+	Metrics []string `json:"metrics,omitempty"` // shard-level ones
+	Key     string   `json:"key,omitempty"`     // of KMS; "": not encrypted
+	// Changes is when what may be done a few times a day was done lately:
+	// Unix seconds by operation.
+	Changes map[string][]int64 `json:"changes,omitempty"`
 }
 
 func settingsKey(stream shardlog.StreamID) string { return fmt.Sprintf("stream/%d", stream) }
@@ -68,6 +72,28 @@ func (a *API) set(ctx context.Context, stream shardlog.Stream, edit func(*settin
 	}
 }
 
+// daily notes one more change of a kind of which there may be so many in 24
+// hours; false when there were.
+func (s *settings) daily(operation string, most int, now time.Time) bool {
+	lately := slices.DeleteFunc(s.Changes[operation], func(at int64) bool {
+		age := now.Sub(time.Unix(at, 0))
+		return age < 0 || age >= 24*time.Hour
+	})
+	if len(lately) >= most {
+		return false
+	}
+	if s.Changes == nil {
+		s.Changes = map[string][]int64{}
+	}
+	s.Changes[operation] = append(lately, now.Unix())
+	return true
+}
+
+// overDaily is the answer to one change too many.
+func overDaily(operation string, most int, stream shardlog.StreamName) error {
+	return awsapi.Fail(limitExceeded, "%s may be called %d times in 24 hours for stream %s under account %s.", operation, most, stream, awsapi.Account)
+}
+
 // findToSet is the stream that a request means, if it may be changed.
 func (a *API) findToSet(in awsapi.Input) (shardlog.Stream, error) {
 	stream, err := a.find(in)
@@ -77,72 +103,10 @@ func (a *API) findToSet(in awsapi.Input) (shardlog.Stream, error) {
 	return stream, err
 }
 
-// maxTags is how many tags a stream may have.
-const maxTags = 50
-
-// tag adds tags.
-func (s *settings) tag(more map[string]any) error {
-	all := maps.Clone(s.Tags)
-	if all == nil {
-		all = map[string]string{}
+// putEncryption appends what answers to puts say of a stream that is encrypted.
+// The records are stored: a setting that cannot be read is no reason to say otherwise.
+func (a *API) putEncryption(ctx context.Context, out *awsapi.Reply, stream shardlog.StreamID) {
+	if s, err := a.settingsOf(ctx, stream); err == nil && s.Key != "" {
+		out.Text("EncryptionType", "KMS")
 	}
-	for key, value := range more {
-		text, _ := value.(string)
-		if n := len([]rune(key)); n < 1 || n > 128 || len([]rune(text)) > 256 {
-			return awsapi.Fail(invalidArgument, "A tag has a key of 1 to 128 characters and a value of at most 256.")
-		}
-		all[key] = text
-	}
-	if len(all) > maxTags {
-		return awsapi.Fail(invalidArgument, "Failed to add tags: a stream has at most %d tags.", maxTags)
-	}
-	s.Tags = all
-	return nil
-}
-
-// untag removes tags; those that are not there are passed over.
-func (s *settings) untag(keys []any) {
-	for _, key := range keys {
-		text, _ := key.(string)
-		delete(s.Tags, text)
-	}
-}
-
-// tagKeys are the keys of the tags, in order.
-func (s *settings) tagKeys() []string { return slices.Sorted(maps.Keys(s.Tags)) }
-
-func putTags(out *awsapi.Reply, s settings, keys []string) {
-	out.List("Tags")
-	for _, key := range keys {
-		out.Open("")
-		out.Text("Key", key)
-		out.Text("Value", s.Tags[key])
-		out.Close()
-	}
-	out.EndList()
-}
-
-func tagsField() awsapi.Field {
-	return awsapi.Field{Name: "Tags", Type: awsapi.Map, Of: &awsapi.Field{Type: awsapi.String}, Rules: []awsapi.Rule{awsapi.NotNull()}}
-}
-
-func tagKeysField() awsapi.Field {
-	return awsapi.Field{Name: "TagKeys", Type: awsapi.List, Of: &awsapi.Field{Type: awsapi.String}, Rules: []awsapi.Rule{awsapi.NotNull()}}
-}
-
-func resourceARN() awsapi.Field {
-	return required(text("ResourceARN", awsapi.Pattern(`arn:aws.*:kinesis:.*:\d{12}:.*stream/\S+`), awsapi.Shortest(1), awsapi.Longest(2048)))
-}
-
-// findResource is the stream that a ResourceARN names.
-func (a *API) findResource(in awsapi.Input) (shardlog.Stream, error) {
-	name, err := identify("", in.Text("ResourceARN"))
-	if err != nil {
-		return shardlog.Stream{}, err
-	}
-	stream, ok := a.catalog.Stream(name)
-	if !ok {
-		return stream, noStream(name)
-	}
-	return stream, nil
 }
