@@ -58,7 +58,8 @@ type API struct {
 	tip      func(ctx context.Context, shard shardlog.ShardID) (shardlog.Seq, error) // nil: the catalog knows
 	now      func() time.Time
 	tokens   tokens
-	rates    rates
+	rates    *rates
+	calls    *calls
 	traffic  traffic
 
 	subscriptions subscriptions
@@ -73,7 +74,7 @@ func New(c Config) (*API, error) {
 	if a.now == nil {
 		a.now = time.Now
 	}
-	a.rates.limits = c.Limits
+	a.rates, a.calls = newRates(c.Limits), newCalls()
 	a.tokens = tokens{states: c.States, life: tokenLife + c.Allowance, now: a.now}
 	return a, nil
 }
@@ -126,6 +127,9 @@ func (a *API) Service() awsapi.Service {
 			"ListChannels":    {Input: listChannelsInput(), Do: a.listChannels},
 			"UpdateChannel":   {Input: updateChannelInput(), Do: a.updateChannel},
 		})
+	}
+	for name, op := range s.Ops {
+		s.Ops[name] = a.counted(name, op)
 	}
 	return s
 }

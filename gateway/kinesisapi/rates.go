@@ -12,40 +12,43 @@ import (
 type rates struct {
 	limits quota.Limits
 
-	mu    sync.Mutex
-	byID  map[shardlog.ShardID]*rate // guarded by mu, and what it points to
-	sweep time.Time                  // guarded by mu: when idle ones were last dropped
+	mu     sync.Mutex
+	shards lately[shardlog.ShardID, rate] // guarded by mu
 }
 
 type rate struct {
 	records   quota.Read
 	iterators quota.Read // GetShardIterator has the same calls a second, on its own account
-	used      time.Time
 }
 
-// idle is after how long a shard's quotas are full again whatever was read:
-// the largest answer takes five seconds.
-const idle = 10 * time.Second
+func newRates(limits quota.Limits) *rates {
+	r := &rates{limits: limits}
+	r.shards.fresh = func(shard shardlog.ShardID) rate {
+		full := quota.Read{Shard: shard, Limits: limits}
+		return rate{full, full}
+	}
+	return r
+}
 
 // admitRead charges one GetRecords call, or answers Throttled.
 func (r *rates) admitRead(now time.Time, shard shardlog.ShardID) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.of(now, shard).records.Admit(now)
+	return r.shards.of(now, shard).records.Admit(now)
 }
 
 // chargeRead takes the bytes of an answer from the shard's second.
 func (r *rates) chargeRead(now time.Time, shard shardlog.ShardID, bytes int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.of(now, shard).records.Charge(now, bytes)
+	r.shards.of(now, shard).records.Charge(now, bytes)
 }
 
 // admitIterator charges one GetShardIterator call, or answers Throttled.
 func (r *rates) admitIterator(now time.Time, shard shardlog.ShardID) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.of(now, shard).iterators.Admit(now)
+	return r.shards.of(now, shard).iterators.Admit(now)
 }
 
 // pushTime is how long so many bytes take to send to one consumer of a shard.
@@ -58,26 +61,4 @@ func (r *rates) pushTime(bytes int) time.Duration {
 		most = shardlog.ShardBytesOut
 	}
 	return time.Duration(bytes) * time.Second / time.Duration(most)
-}
-
-// of is called with mu held.
-func (r *rates) of(now time.Time, shard shardlog.ShardID) *rate {
-	if since := now.Sub(r.sweep); since > idle || since < 0 {
-		for id, each := range r.byID {
-			if unused := now.Sub(each.used); unused > idle || unused < 0 {
-				delete(r.byID, id)
-			}
-		}
-		r.sweep = now
-	}
-	found := r.byID[shard]
-	if found == nil {
-		found = &rate{records: quota.Read{Shard: shard, Limits: r.limits}, iterators: quota.Read{Shard: shard, Limits: r.limits}}
-		if r.byID == nil {
-			r.byID = make(map[shardlog.ShardID]*rate)
-		}
-		r.byID[shard] = found
-	}
-	found.used = now
-	return found
 }
