@@ -33,14 +33,10 @@ func identify(h http.Header, r *http.Request) string {
 
 // answer sends c.Out.
 func (c *Call) answer(w http.ResponseWriter, status int) {
-	content := typeJSON
-	if c.format == formatREST {
-		content = typeCoral
-		if len(c.Out.buf) == 0 {
-			c.Out.buf = append(c.Out.buf, "{}"...)
-		}
+	if c.format == formatREST && len(c.Out.buf) == 0 {
+		c.Out.buf = append(c.Out.buf, "{}"...)
 	}
-	c.send(w, status, content, c.Out.buf)
+	c.send(w, status, c.content, c.Out.buf)
 }
 
 func (c *Call) send(w http.ResponseWriter, status int, content string, body []byte) {
@@ -67,7 +63,7 @@ func (c *Call) fail(w http.ResponseWriter, err *Error) {
 	if status == http.StatusServiceUnavailable {
 		w.Header()["Retry-After"] = []string{"1"}
 	}
-	c.Out = Reply{buf: c.Out.buf[:0]}
+	c.Out = Reply{buf: c.Out.buf[:0], cbor: c.Out.cbor}
 	out := &c.Out
 	switch c.format {
 	case formatNone:

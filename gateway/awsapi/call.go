@@ -30,6 +30,7 @@ type Call struct {
 
 	request *http.Request
 	format  format
+	content string // the type of what is answered
 	memory  *memory
 	held    int64
 }

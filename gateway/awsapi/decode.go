@@ -22,6 +22,11 @@ func isObject(body []byte) bool {
 // constraints.
 func Read(body []byte, fields []Field) (Input, *Error) {
 	data, ok := decode(body)
+	return check(data, ok, fields)
+}
+
+// check makes an Input of a body's tree of values; ok is whether there is one.
+func check(data map[string]any, ok bool, fields []Field) (Input, *Error) {
 	if !ok {
 		return nil, serialization("")
 	}
@@ -87,11 +92,17 @@ func convert(given any, f *Field) (any, *Error) {
 		}
 		return nil, mismatch(given, "an String")
 	case Timestamp:
-		if n, ok := given.(float64); ok {
-			return n, nil
+		switch at := given.(type) {
+		case float64:
+			return at, nil
+		case millis:
+			return float64(at) / 1000, nil
 		}
 		return nil, mismatch(given, "milliseconds since epoch")
 	case Blob:
+		if b, ok := given.([]byte); ok {
+			return b, nil
+		}
 		if s, ok := given.(string); ok {
 			return decodeBlob(s)
 		}

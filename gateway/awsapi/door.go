@@ -116,7 +116,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := d.calls.get()
 	defer d.calls.put(c)
 	c.request, c.memory, c.Now, c.RequestID = r, d.memory, d.now(), identify(w.Header(), r)
-	c.format = formatJSON // until checkForm knows better
+	c.use(formatJSON, typeJSON) // until checkForm knows better
 	defer d.under.Add(-1)
 	if d.under.Add(1) > d.maxCalls {
 		d.refused.Add(1)
@@ -170,7 +170,12 @@ func (d *Door) do(ctx context.Context, c *Call, route *route) *Error {
 
 // read takes the body apart as the operation's input says.
 func (c *Call) read(route *route) (err *Error) {
-	c.In, err = Read(c.Body, route.op.Input)
+	if c.format == formatCBOR {
+		data, ok := decodeCBOR(c.Body)
+		c.In, err = check(data, ok, route.op.Input)
+	} else {
+		c.In, err = Read(c.Body, route.op.Input)
+	}
 	if err != nil && err.Code == validation && route.service.Invalid != "" {
 		err.Code = route.service.Invalid
 	}
@@ -214,7 +219,7 @@ func (d *Door) admit(c *Call) (*route, *Error) {
 	default:
 		c.Caller, denied = d.verifier.verify(r, route.service.Signing, hashOf(c.Body), c.Now)
 	}
-	if denied != nil && !isObject(c.Body) {
+	if denied != nil && !c.isObject() {
 		return nil, serialization("")
 	}
 	return route, denied

@@ -10,39 +10,59 @@ type format uint8
 
 const (
 	formatNone  format = iota // not known: errors are XML
-	formatJSON                // application/x-amz-json-1.1
+	formatJSON                // application/x-amz-json-1.1, or 1.0
+	formatCBOR                // application/x-amz-cbor-1.1
 	formatCoral               // application/json: the envelope of an older protocol, for errors only
 	formatREST                // application/json of an operation with a path
 )
 
 const (
 	typeJSON  = "application/x-amz-json-1.1"
+	typeJSON0 = "application/x-amz-json-1.0"
+	typeCBOR  = "application/x-amz-cbor-1.1"
 	typeCoral = "application/json"
 )
+
+// use is the format of the call, and the content type of its answer.
+func (c *Call) use(f format, content string) {
+	c.format, c.content, c.Out.cbor = f, content, f == formatCBOR
+}
+
+// isObject reports whether the body is one object in its format, without
+// making one.
+func (c *Call) isObject() bool {
+	if c.format == formatCBOR {
+		return isCBORMap(c.Body)
+	}
+	return isObject(c.Body)
+}
 
 // checkForm looks at everything about a request that does not depend on what
 // is in its body, and sets the call's format.
 func checkForm(c *Call, known, named bool) *Error {
 	r := c.request
-	c.format = formatNone
+	c.use(formatNone, "")
 	if r.Method != http.MethodPost {
 		return unnamed()
 	}
 	content, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	content = strings.TrimSpace(content)
 	if len(c.Body) == 0 {
-		c.format = formatJSON
+		c.use(formatJSON, typeJSON)
 		if known {
 			return &Error{Code: "SerializationException"}
 		}
 		return &Error{Code: "UnknownOperationException"}
 	}
 	switch content {
-	case typeJSON:
-		c.format = formatJSON
+	case typeJSON, typeJSON0:
+		c.use(formatJSON, content)
+		return nil
+	case typeCBOR:
+		c.use(formatCBOR, content)
 		return nil
 	case typeCoral:
-		c.format = formatCoral
+		c.use(formatCoral, content)
 		if !isObject(c.Body) {
 			return &Error{Code: "SerializationException"}
 		}

@@ -3,17 +3,19 @@ package awsapi
 import (
 	"encoding/base64"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
 
-// Reply is an answer under construction. Its methods append one member each;
-// a name of "" makes an element of a list. Commas are its business. It writes
-// JSON 1.1; another protocol of the same shape changes nothing for those who
-// call it.
+// Reply is an answer under construction, in JSON or CBOR. Its methods append
+// one member each; a name of "" makes an element of a list. Commas are its
+// business.
 type Reply struct {
 	buf   []byte
 	comma bool // something stands before the next member
+	cbor  bool
+	quote int // where the text that Quote began starts, in CBOR
 }
 
 // Len is the number of bytes so far.
@@ -29,13 +31,13 @@ func (r *Reply) Grow(n int) {
 }
 
 // Open begins an object.
-func (r *Reply) Open(name string) { r.begin(name, '{') }
+func (r *Reply) Open(name string) { r.begin(name, '{', 0xbf) }
 
 // Close ends an object.
 func (r *Reply) Close() { r.end('}') }
 
 // List begins a list.
-func (r *Reply) List(name string) { r.begin(name, '[') }
+func (r *Reply) List(name string) { r.begin(name, '[', 0x9f) }
 
 // EndList ends a list.
 func (r *Reply) EndList() { r.end(']') }
@@ -43,42 +45,73 @@ func (r *Reply) EndList() { r.end(']') }
 // Text appends a string.
 func (r *Reply) Text(name, value string) {
 	r.name(name)
-	r.buf = appendQuoted(r.buf, value)
+	r.text(value)
 }
 
 // Quote begins a string that the caller appends to the bytes answered, and
-// then hands to EndQuote. It must need no escaping: letters, digits and what
-// stands between them in names and numbers.
+// then hands to EndQuote. It must need no escaping, being letters, digits and
+// what stands between them in names and numbers, and be at most 255 bytes long.
 func (r *Reply) Quote(name string) []byte {
 	r.name(name)
+	if r.cbor {
+		r.quote = len(r.buf) + 2
+		return append(r.buf, cborText<<5|24, 0)
+	}
 	return append(r.buf, '"')
 }
 
 // EndQuote ends the string that Quote began.
-func (r *Reply) EndQuote(b []byte) { r.buf = append(b, '"') }
+func (r *Reply) EndQuote(b []byte) {
+	if r.cbor {
+		b[r.quote-1] = byte(len(b) - r.quote)
+		r.buf = b
+		return
+	}
+	r.buf = append(b, '"')
+}
 
 // Blob appends bytes.
 func (r *Reply) Blob(name string, value []byte) {
 	r.name(name)
+	if r.cbor {
+		r.buf = append(appendCBORHead(r.buf, cborBytes, uint64(len(value))), value...)
+		return
+	}
 	r.buf = append(base64.StdEncoding.AppendEncode(append(r.buf, '"'), value), '"')
 }
 
 // Int appends a whole number.
 func (r *Reply) Int(name string, value int64) {
 	r.name(name)
+	if r.cbor {
+		r.buf = appendCBORInt(r.buf, value)
+		return
+	}
 	r.buf = strconv.AppendInt(r.buf, value, 10)
 }
 
 // Bool appends a truth value.
 func (r *Reply) Bool(name string, value bool) {
 	r.name(name)
-	r.buf = strconv.AppendBool(r.buf, value)
+	switch {
+	case !r.cbor:
+		r.buf = strconv.AppendBool(r.buf, value)
+	case value:
+		r.buf = append(r.buf, 0xf5)
+	default:
+		r.buf = append(r.buf, 0xf4)
+	}
 }
 
-// Time appends a moment: seconds since 1970, with milliseconds when there are any.
+// Time appends a moment: seconds since 1970, with milliseconds when there are
+// any; in CBOR milliseconds.
 func (r *Reply) Time(name string, value time.Time) {
 	r.name(name)
 	ms := value.UnixMilli()
+	if r.cbor {
+		r.buf = appendCBORInt(appendCBORHead(r.buf, cborTag, cborTagTime), ms)
+		return
+	}
 	if ms < 0 { // far before any record; keep the sign in one place
 		r.buf = append(r.buf, '-')
 		ms = -ms
@@ -89,7 +122,22 @@ func (r *Reply) Time(name string, value time.Time) {
 	}
 }
 
+func (r *Reply) text(value string) {
+	if r.cbor {
+		value = strings.ToValidUTF8(value, "\uFFFD")
+		r.buf = append(appendCBORHead(r.buf, cborText, uint64(len(value))), value...)
+		return
+	}
+	r.buf = appendQuoted(r.buf, value)
+}
+
 func (r *Reply) name(name string) {
+	if r.cbor {
+		if name != "" {
+			r.text(name)
+		}
+		return
+	}
 	if r.comma {
 		r.buf = append(r.buf, ',')
 	}
@@ -101,13 +149,19 @@ func (r *Reply) name(name string) {
 	}
 }
 
-func (r *Reply) begin(name string, bracket byte) {
+func (r *Reply) begin(name string, bracket, open byte) {
 	r.name(name)
+	if r.cbor {
+		bracket = open
+	}
 	r.buf = append(r.buf, bracket)
 	r.comma = false
 }
 
 func (r *Reply) end(bracket byte) {
+	if r.cbor {
+		bracket = cborBreak
+	}
 	r.buf = append(r.buf, bracket)
 	r.comma = true
 }

@@ -12,7 +12,7 @@ import (
 
 // serveREST answers a request for an operation with a path.
 func (d *Door) serveREST(w http.ResponseWriter, c *Call, route *route) {
-	c.format = formatREST
+	c.use(formatREST, typeCoral)
 	if err := d.admitREST(w, c, route); err != nil {
 		d.refused.Add(1)
 		if route.op.Upload {
