@@ -8,7 +8,7 @@ from gi.repository import Gst, GstRtspServer, GLib
 
 PIPELINES = {
     # Main profile with B-frames, and G.711.
-    "h264": "( videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1 ! timeoverlay"
+    "h264": "( videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1"
             " ! x264enc bframes=2 b-adapt=false key-int-max=25 speed-preset=veryfast ! video/x-h264,profile=main ! rtph264pay name=pay0 pt=96 config-interval=-1"
             " audiotestsrc is-live=true ! audio/x-raw,rate=8000,channels=1 ! alawenc ! rtppcmapay name=pay1 )",
     # Parameter sets in the description only.
