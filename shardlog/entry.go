@@ -8,7 +8,7 @@ import (
 // Entry is what a producer hands in. Put borrows its bytes until it returns
 // and does not change them.
 type Entry struct {
-	Key  string // partition key, 1 to 256 characters
+	Key  string // partition key, 1 to 256 characters; with Hash it may be empty
 	Hash *Hash  // explicit hash key; nil: MD5 of Key
 	Data []byte
 	Meta []byte // what the door keeps beside the data (an MQTT topic …); Kinesis readers never see it, quotas do not count it
@@ -22,7 +22,7 @@ func (e Entry) Size() int { return len(e.Data) + len(e.Key) }
 
 // Check answers Invalid when no stream takes the entry.
 func (e *Entry) Check() error {
-	if n := len(e.Key); n == 0 || n > MaxPartitionKey && utf8.RuneCountInString(e.Key) > MaxPartitionKey {
+	if n := len(e.Key); n == 0 && e.Hash == nil || n > MaxPartitionKey && utf8.RuneCountInString(e.Key) > MaxPartitionKey {
 		return Errorf(Invalid, "put", "partition key of %d bytes, 1 to %d characters are allowed", n, MaxPartitionKey)
 	}
 	if e.Size() > MaxRecordBytes {

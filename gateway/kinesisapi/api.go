@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"sync/atomic"
 	"time"
 
 	"headgate/gateway/awsapi"
@@ -62,6 +63,8 @@ type API struct {
 	calls    *calls
 	traffic  traffic
 
+	turn atomic.Uint32 // of AUTO streams: which shard begins the next call
+
 	subscriptions subscriptions
 }
 
@@ -86,37 +89,45 @@ func (a *API) Service() awsapi.Service {
 		Signing: "kinesis",
 		Explain: explain,
 		Ops: map[string]awsapi.Operation{
-			"CreateStream":                  {Input: createStreamInput(), Do: a.createStream},
-			"DeleteStream":                  {Input: deleteStreamInput(), Do: a.deleteStream},
-			"DescribeStream":                {Input: describeStreamInput(), Do: a.describeStream},
-			"DescribeStreamSummary":         {Input: describeStreamSummaryInput(), Do: a.describeStreamSummary},
-			"GetRecords":                    {Input: getRecordsInput(), Do: a.getRecords},
-			"GetShardIterator":              {Input: getShardIteratorInput(), Do: a.getShardIterator},
-			"ListShards":                    {Input: listShardsInput(), Do: a.listShards},
-			"MergeShards":                   {Input: mergeShardsInput(), Do: a.mergeShards},
-			"SplitShard":                    {Input: splitShardInput(), Do: a.splitShard},
-			"UpdateShardCount":              {Input: updateShardCountInput(), Do: a.updateShardCount},
-			"ListStreams":                   {Input: listStreamsInput(), Do: a.listStreams},
-			"DeregisterStreamConsumer":      {Input: deregisterStreamConsumerInput(), Do: a.deregisterStreamConsumer},
-			"DescribeStreamConsumer":        {Input: describeStreamConsumerInput(), Do: a.describeStreamConsumer},
-			"ListStreamConsumers":           {Input: listStreamConsumersInput(), Do: a.listStreamConsumers},
-			"RegisterStreamConsumer":        {Input: registerStreamConsumerInput(), Do: a.registerStreamConsumer},
-			"SubscribeToShard":              {Input: subscribeToShardInput(), Flow: a.subscribeToShard},
-			"IncreaseStreamRetentionPeriod": {Input: increaseStreamRetentionPeriodInput(), Do: a.increaseStreamRetentionPeriod},
-			"DecreaseStreamRetentionPeriod": {Input: decreaseStreamRetentionPeriodInput(), Do: a.decreaseStreamRetentionPeriod},
-			"AddTagsToStream":               {Input: addTagsToStreamInput(), Do: a.addTagsToStream},
-			"RemoveTagsFromStream":          {Input: removeTagsFromStreamInput(), Do: a.removeTagsFromStream},
-			"ListTagsForStream":             {Input: listTagsForStreamInput(), Do: a.listTagsForStream},
-			"TagResource":                   {Input: tagResourceInput(), Do: a.tagResource},
-			"UntagResource":                 {Input: untagResourceInput(), Do: a.untagResource},
-			"ListTagsForResource":           {Input: listTagsForResourceInput(), Do: a.listTagsForResource},
-			"EnableEnhancedMonitoring":      {Input: enableEnhancedMonitoringInput(), Do: a.enableEnhancedMonitoring},
-			"DisableEnhancedMonitoring":     {Input: disableEnhancedMonitoringInput(), Do: a.disableEnhancedMonitoring},
-			"StartStreamEncryption":         {Input: startStreamEncryptionInput(), Do: a.startStreamEncryption},
-			"StopStreamEncryption":          {Input: startStreamEncryptionInput(), Do: a.stopStreamEncryption},
-			"DescribeLimits":                {Input: describeLimitsInput(), Do: a.describeLimits},
-			"PutRecord":                     {Input: putRecordInput(), Do: a.putRecord},
-			"PutRecords":                    {Input: putRecordsInput(), Fast: fastPutRecords, Do: a.putRecords},
+			"CreateStream":                           {Input: createStreamInput(), Do: a.createStream},
+			"DeleteStream":                           {Input: deleteStreamInput(), Do: a.deleteStream},
+			"DescribeStream":                         {Input: describeStreamInput(), Do: a.describeStream},
+			"DescribeStreamSummary":                  {Input: describeStreamSummaryInput(), Do: a.describeStreamSummary},
+			"GetRecords":                             {Input: getRecordsInput(), Do: a.getRecords},
+			"GetShardIterator":                       {Input: getShardIteratorInput(), Do: a.getShardIterator},
+			"ListShards":                             {Input: listShardsInput(), Do: a.listShards},
+			"MergeShards":                            {Input: mergeShardsInput(), Do: a.mergeShards},
+			"SplitShard":                             {Input: splitShardInput(), Do: a.splitShard},
+			"UpdateShardCount":                       {Input: updateShardCountInput(), Do: a.updateShardCount},
+			"ListStreams":                            {Input: listStreamsInput(), Do: a.listStreams},
+			"DeregisterStreamConsumer":               {Input: deregisterStreamConsumerInput(), Do: a.deregisterStreamConsumer},
+			"DescribeStreamConsumer":                 {Input: describeStreamConsumerInput(), Do: a.describeStreamConsumer},
+			"ListStreamConsumers":                    {Input: listStreamConsumersInput(), Do: a.listStreamConsumers},
+			"RegisterStreamConsumer":                 {Input: registerStreamConsumerInput(), Do: a.registerStreamConsumer},
+			"SubscribeToShard":                       {Input: subscribeToShardInput(), Flow: a.subscribeToShard},
+			"IncreaseStreamRetentionPeriod":          {Input: increaseStreamRetentionPeriodInput(), Do: a.increaseStreamRetentionPeriod},
+			"DecreaseStreamRetentionPeriod":          {Input: decreaseStreamRetentionPeriodInput(), Do: a.decreaseStreamRetentionPeriod},
+			"AddTagsToStream":                        {Input: addTagsToStreamInput(), Do: a.addTagsToStream},
+			"RemoveTagsFromStream":                   {Input: removeTagsFromStreamInput(), Do: a.removeTagsFromStream},
+			"ListTagsForStream":                      {Input: listTagsForStreamInput(), Do: a.listTagsForStream},
+			"TagResource":                            {Input: tagResourceInput(), Do: a.tagResource},
+			"UntagResource":                          {Input: untagResourceInput(), Do: a.untagResource},
+			"ListTagsForResource":                    {Input: listTagsForResourceInput(), Do: a.listTagsForResource},
+			"EnableEnhancedMonitoring":               {Input: enableEnhancedMonitoringInput(), Do: a.enableEnhancedMonitoring},
+			"DisableEnhancedMonitoring":              {Input: disableEnhancedMonitoringInput(), Do: a.disableEnhancedMonitoring},
+			"StartStreamEncryption":                  {Input: startStreamEncryptionInput(), Do: a.startStreamEncryption},
+			"StopStreamEncryption":                   {Input: startStreamEncryptionInput(), Do: a.stopStreamEncryption},
+			"UpdateStreamMode":                       {Input: updateStreamModeInput(), Do: a.updateStreamMode},
+			"UpdateStreamWarmThroughput":             {Input: updateStreamWarmThroughputInput(), Do: a.updateStreamWarmThroughput},
+			"UpdateStreamRecordDistributionStrategy": {Input: updateStreamRecordDistributionStrategyInput(), Do: a.updateStreamRecordDistributionStrategy},
+			"DescribeAccountSettings":                {Input: describeAccountSettingsInput(), Do: a.describeAccountSettings},
+			"UpdateAccountSettings":                  {Input: updateAccountSettingsInput(), Do: a.updateAccountSettings},
+			"PutResourcePolicy":                      {Input: putResourcePolicyInput(), Do: a.putResourcePolicy},
+			"GetResourcePolicy":                      {Input: getResourcePolicyInput(), Do: a.getResourcePolicy},
+			"DeleteResourcePolicy":                   {Input: getResourcePolicyInput(), Do: a.deleteResourcePolicy},
+			"DescribeLimits":                         {Input: describeLimitsInput(), Do: a.describeLimits},
+			"PutRecord":                              {Input: putRecordInput(), Do: a.putRecord},
+			"PutRecords":                             {Input: putRecordsInput(), Fast: fastPutRecords, Do: a.putRecords},
 		},
 	}
 	if a.channels != nil {

@@ -20,7 +20,7 @@ const maxConsumers = 20
 type consumer struct {
 	Name    string `json:"name"`
 	Created int64  `json:"created"` // Unix seconds, part of its ARN
-	Tags    tags   `json:"tags,omitempty"`
+	own
 }
 
 func consumerKey(stream shardlog.StreamID, name string) string {

@@ -8,15 +8,12 @@ import (
 )
 
 // putStream appends what describes a stream in every answer: the gateway
-// makes streams at once, so that each is ACTIVE, and keeps their shards as
-// they are, which AWS calls PROVISIONED.
-func putStream(out *awsapi.Reply, region string, s shardlog.Stream) {
+// makes and changes streams at once, so that each is ACTIVE.
+func putStream(out *awsapi.Reply, region string, s shardlog.Stream, set settings) {
 	out.Text("StreamName", string(s.Name))
 	out.Text("StreamARN", arn(region, s.Name))
 	out.Text("StreamStatus", "ACTIVE")
-	out.Open("StreamModeDetails")
-	out.Text("StreamMode", "PROVISIONED")
-	out.Close()
+	putMode(out, set)
 	out.Time("StreamCreationTimestamp", s.Created)
 }
 

@@ -30,7 +30,7 @@ func streamARN() awsapi.Field {
 func limit(name string) awsapi.Field { return integer(name, awsapi.Least(1), awsapi.Most(10000)) }
 
 func partitionKey() awsapi.Field {
-	return text("PartitionKey", awsapi.NotNull(), awsapi.Shortest(1), awsapi.Longest(256))
+	return text("PartitionKey", awsapi.Shortest(1), awsapi.Longest(256))
 }
 
 func explicitHashKey() awsapi.Field {

@@ -7,12 +7,8 @@ import (
 	"headgate/shardlog"
 )
 
-// CreateStream makes a stream: of ShardCount shards, or of four when none is
-// given. The stream is ACTIVE when the call returns.
-//
-// A gateway keeps the shards it was given, so that ON_DEMAND is taken to mean
-// "choose the number for me". What this gateway cannot keep to (warm
-// throughput, larger records) is refused and not silently dropped.
+// CreateStream makes a stream: provisioned with ShardCount shards, or on-demand
+// when none is given. The stream is ACTIVE when the call returns.
 //
 // ResourceInUseException: there is such a stream. LimitExceededException:
 // too many shards. InvalidArgumentException, AccessDeniedException (_names).
@@ -21,13 +17,11 @@ func createStreamInput() []awsapi.Field {
 	return []awsapi.Field{
 		integer("ShardCount", awsapi.Least(1), awsapi.Most(100000)),
 		required(streamName()),
-		{Name: "StreamModeDetails", Type: awsapi.Structure, Fields: []awsapi.Field{
-			text("StreamMode", awsapi.NotNull(), awsapi.OneOf("PROVISIONED", "ON_DEMAND")),
-		}},
+		streamMode(),
 		newTags(),
 		integer("MaxRecordSizeInKiB", awsapi.Least(1024), awsapi.Most(10240)),
-		integer("WarmThroughputMiBps", awsapi.Least(0)),
-		text("RecordDistributionStrategy", awsapi.OneOf("AUTO", "USER_PARTITION_KEY")),
+		warmThroughput(),
+		strategy(),
 	}
 }
 
@@ -40,43 +34,61 @@ func (a *API) createStream(ctx context.Context, c *awsapi.Call) error {
 	if err := unkept(in); err != nil {
 		return err
 	}
-	shards := in.Int("ShardCount", 0)
-	switch mode := in.Inner("StreamModeDetails").Text("StreamMode"); {
-	case mode == "ON_DEMAND" && shards > 0:
-		return awsapi.Invalid("ShardCount must not be given for a stream in ON_DEMAND mode.")
-	case mode == "PROVISIONED" && shards == 0:
-		return awsapi.Invalid("ShardCount must be given for a stream in PROVISIONED mode.")
-	}
-	if shards > shardlog.MaxShardsByStream {
-		return awsapi.Fail(limitExceeded, "A stream has at most %d shards, %d were requested for stream %s under account %s.",
-			shardlog.MaxShardsByStream, shards, name, awsapi.Account)
-	}
-	labels, err := tags{}.with(in.Map("Tags"))
-	if err != nil {
+	spec := shardlog.StreamSpec{Name: name, Shards: in.Int("ShardCount", 0)}
+	var set settings
+	var err error
+	if set.Tags, err = (tags{}).with(in.Map("Tags")); err != nil {
 		return err
 	}
-	if err := a.control.CreateStream(ctx, shardlog.StreamSpec{Name: name, Shards: shards}); err != nil {
+	if err := a.capacity(ctx, in, &spec, &set); err != nil {
+		return err
+	}
+	if err := a.control.CreateStream(ctx, spec); err != nil {
 		return &about{name, err}
 	}
-	if len(labels) == 0 {
+	if len(set.Tags) == 0 && set.Mode == "" {
 		return nil
 	}
 	stream, ok := a.catalog.Stream(name)
 	if !ok {
 		return noStream(name)
 	}
-	return a.set(ctx, stream, func(s *settings) error { s.Tags = labels; return nil })
+	return a.set(ctx, stream, func(s *settings) error { *s = set; return nil })
+}
+
+// capacity reads what a new stream is to take, and checks that it can be had.
+func (a *API) capacity(ctx context.Context, in awsapi.Input, spec *shardlog.StreamSpec, set *settings) error {
+	mode := in.Inner("StreamModeDetails").Text("StreamMode")
+	set.Warm, set.Auto = in.Int("WarmThroughputMiBps", 0), in.Text("RecordDistributionStrategy") == auto
+	switch {
+	case mode == onDemand && spec.Shards > 0:
+		return awsapi.Invalid("ShardCount must not be given for a stream in ON_DEMAND mode.")
+	case mode == provisioned && spec.Shards == 0:
+		return awsapi.Invalid("ShardCount must be given for a stream in PROVISIONED mode.")
+	case spec.Shards > shardlog.MaxShardsByStream:
+		return awsapi.Fail(limitExceeded, "A stream has at most %d shards, %d were requested for stream %s under account %s.",
+			shardlog.MaxShardsByStream, spec.Shards, spec.Name, awsapi.Account)
+	case spec.Shards == 0:
+		set.Mode, spec.Shards = onDemand, max(leastOnDemand, set.Warm)
+	}
+	if err := a.checkWarm(ctx, set.Mode, set.Warm); err != nil {
+		return err
+	}
+	if set.Mode == onDemand {
+		if n, err := a.onDemandStreams(ctx); err != nil || n >= maxOnDemand {
+			if err == nil {
+				err = awsapi.Fail(limitExceeded, "There are %d on-demand streams under account %s, which is the most there may be.", n, awsapi.Account)
+			}
+			return err
+		}
+	}
+	return set.checkAuto()
 }
 
 // unkept refuses what was asked for and would not be done.
 func unkept(in awsapi.Input) error {
-	switch {
-	case in.Int("MaxRecordSizeInKiB", 1024) != 1024:
+	if in.Int("MaxRecordSizeInKiB", 1024) != 1024 {
 		return awsapi.Fail(invalidArgument, "MaxRecordSizeInKiB is 1024 on this gateway.")
-	case in.Int("WarmThroughputMiBps", 0) != 0:
-		return awsapi.Fail(invalidArgument, "WarmThroughputMiBps is not offered by this gateway.")
-	case in.Text("RecordDistributionStrategy") == "AUTO":
-		return awsapi.Fail(invalidArgument, "RecordDistributionStrategy is USER_PARTITION_KEY on this gateway.")
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ func (a *API) describeStream(ctx context.Context, c *awsapi.Call) error {
 	out := &c.Out
 	out.Open("")
 	out.Open("StreamDescription")
-	putStream(out, c.Caller.Region, stream)
+	putStream(out, c.Caller.Region, stream, set)
 	putSettings(out, stream, set)
 	putShards(out, shards[:n])
 	out.Bool("HasMoreShards", n < len(shards))

@@ -37,12 +37,16 @@ func (a *API) describeStreamSummary(ctx context.Context, c *awsapi.Call) error {
 	out := &c.Out
 	out.Open("")
 	out.Open("StreamDescriptionSummary")
-	putStream(out, c.Caller.Region, stream)
+	putStream(out, c.Caller.Region, stream, set)
 	putSettings(out, stream, set)
 	out.Int("OpenShardCount", int64(open))
 	out.Int("ConsumerCount", int64(len(a.consumersOf(ctx, stream.ID))))
 	out.Int("ChannelCount", int64(len(channels)))
 	out.Int("MaxRecordSizeInKiB", shardlog.MaxRecordBytes>>10)
+	if set.Mode == onDemand {
+		putWarm(out, stream, set)
+		putStrategy(out, set)
+	}
 	out.Close()
 	out.Close()
 	return nil

@@ -133,7 +133,9 @@ func putRecords(out *awsapi.Reply, shard shardlog.Shard, records []shardlog.Reco
 		out.EndQuote(shard.Number(r.Seq, r.Arrived).Append(out.Quote("SequenceNumber")))
 		out.Time("ApproximateArrivalTimestamp", r.Arrived)
 		out.Blob("Data", r.Data)
-		out.Text("PartitionKey", r.Key)
+		if r.Key != "" { // a stream of strategy AUTO wants none
+			out.Text("PartitionKey", r.Key)
+		}
 		out.Close()
 	}
 	out.EndList()

@@ -48,12 +48,11 @@ func (a *API) listStreams(ctx context.Context, c *awsapi.Call) error {
 			return err
 		}
 	}
-	putStreamList(c, streams[:n], next)
-	return nil
+	return a.putStreamList(ctx, c, streams[:n], next)
 }
 
 // putStreamList writes the answer; next is "" on the last page.
-func putStreamList(c *awsapi.Call, streams []shardlog.Stream, next string) {
+func (a *API) putStreamList(ctx context.Context, c *awsapi.Call, streams []shardlog.Stream, next string) error {
 	out := &c.Out
 	out.Open("")
 	out.List("StreamNames")
@@ -67,10 +66,15 @@ func putStreamList(c *awsapi.Call, streams []shardlog.Stream, next string) {
 	}
 	out.List("StreamSummaries")
 	for i := range streams {
+		set, err := a.settingsOf(ctx, streams[i].ID)
+		if err != nil {
+			return &about{streams[i].Name, err}
+		}
 		out.Open("")
-		putStream(out, c.Caller.Region, streams[i])
+		putStream(out, c.Caller.Region, streams[i], set)
 		out.Close()
 	}
 	out.EndList()
 	out.Close()
+	return nil
 }

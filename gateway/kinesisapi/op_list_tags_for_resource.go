@@ -17,12 +17,12 @@ func (a *API) listTagsForResource(ctx context.Context, c *awsapi.Call) error {
 	if err != nil {
 		return err
 	}
-	t, err := a.tagsOf(ctx, r)
+	own, err := a.ownOf(ctx, r)
 	if err != nil {
 		return err
 	}
 	c.Out.Open("")
-	putTags(&c.Out, t, t.keys())
+	putTags(&c.Out, own.Tags, own.Tags.keys())
 	c.Out.Close()
 	return nil
 }

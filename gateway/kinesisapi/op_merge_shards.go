@@ -22,6 +22,9 @@ func (a *API) mergeShards(ctx context.Context, c *awsapi.Call) error {
 	if err != nil {
 		return err
 	}
+	if err := a.ownShards(ctx, stream); err != nil {
+		return err
+	}
 	_, adjacent, err := a.findShard(c.In, "AdjacentShardToMerge")
 	if err != nil {
 		return err

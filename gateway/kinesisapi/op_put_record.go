@@ -36,7 +36,11 @@ func (a *API) putRecord(ctx context.Context, c *awsapi.Call) error {
 	if err := changeable(stream.Name); err != nil {
 		return err
 	}
-	if entry.Hash, err = explicitHash(in.Text("ExplicitHashKey")); err != nil {
+	placing, err := a.placing(ctx, stream)
+	if err != nil {
+		return err
+	}
+	if err := placing.place(&entry, in.Text("ExplicitHashKey"), 0); err != nil {
 		return err
 	}
 	if err := a.checkOrdering(in.Text("SequenceNumberForOrdering"), stream.Name); err != nil {
@@ -59,7 +63,7 @@ func (a *API) putRecord(ctx context.Context, c *awsapi.Call) error {
 	a.traffic.bytesIn.Add(int64(entry.Size()))
 	c.Out.Open("")
 	putResult(&c.Out, results[0])
-	a.putEncryption(ctx, &c.Out, stream.ID)
+	putEncryption(&c.Out, placing.set)
 	c.Out.Close()
 	return nil
 }

@@ -54,7 +54,7 @@ func (a *API) putRecords(ctx context.Context, c *awsapi.Call) error {
 	if c.In != nil || !ok {
 		p = readPutRequest(c.In)
 	}
-	stream, err := a.checkPut(p)
+	stream, set, err := a.checkPut(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (a *API) putRecords(ctx context.Context, c *awsapi.Call) error {
 		return &about{stream.Name, err}
 	}
 	a.putResults(&c.Out, stream.Name, p.entries, results)
-	a.putEncryption(ctx, &c.Out, stream.ID)
+	putEncryption(&c.Out, set)
 	c.Out.Close()
 	return nil
 }
@@ -85,35 +85,43 @@ func readPutRequest(in awsapi.Input) *putRequest {
 }
 
 // checkPut checks what the model of the API does not say, and reads the hashes.
-func (a *API) checkPut(p *putRequest) (stream shardlog.Stream, err error) {
+func (a *API) checkPut(ctx context.Context, p *putRequest) (stream shardlog.Stream, set settings, err error) {
 	total := 0
 	for i := range p.entries {
 		size := p.entries[i].Size()
 		if total += size; size > shardlog.MaxRecordBytes {
-			return stream, awsapi.Invalid("1 validation error detected: Value at 'records.%d.member.data' failed to satisfy constraint: "+
+			return stream, set, awsapi.Invalid("1 validation error detected: Value at 'records.%d.member.data' failed to satisfy constraint: "+
 				"Member must have length less than or equal to %d", i+1, shardlog.MaxRecordBytes)
 		}
 	}
 	if total > maxPutBytes {
-		return stream, awsapi.Fail(invalidArgument, "Records size exceeds %d MB limit", maxPutBytes>>20)
+		return stream, set, awsapi.Fail(invalidArgument, "Records size exceeds %d MB limit", maxPutBytes>>20)
 	}
 	name, err := identify(p.stream, p.arn)
 	if err != nil {
-		return stream, err
+		return stream, set, err
 	}
 	stream, ok := a.catalog.Stream(name)
 	if !ok {
-		return stream, noStream(name)
+		return stream, set, noStream(name)
 	}
 	if err := changeable(name); err != nil {
-		return stream, err
+		return stream, set, err
 	}
-	for i, text := range p.hashes {
-		if p.entries[i].Hash, err = explicitHash(text); err != nil {
-			return stream, err
+	placing, err := a.placing(ctx, stream)
+	if err != nil {
+		return stream, set, err
+	}
+	for i := range p.entries {
+		explicit := ""
+		if p.hashes != nil {
+			explicit = p.hashes[i]
+		}
+		if err := placing.place(&p.entries[i], explicit, i+1); err != nil {
+			return stream, set, err
 		}
 	}
-	return stream, nil
+	return stream, placing.set, nil
 }
 
 // putResults writes the answer, and leaves it open.

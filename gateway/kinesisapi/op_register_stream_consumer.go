@@ -31,7 +31,7 @@ func (a *API) registerStreamConsumer(ctx context.Context, c *awsapi.Call) error 
 	if err != nil {
 		return err
 	}
-	one := consumer{Name: c.In.Text("ConsumerName"), Created: a.now().Unix(), Tags: labels}
+	one := consumer{Name: c.In.Text("ConsumerName"), Created: a.now().Unix(), own: own{Tags: labels}}
 	if err := a.addConsumer(ctx, stream, one); err != nil {
 		return err
 	}

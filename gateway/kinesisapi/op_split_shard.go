@@ -25,6 +25,9 @@ func (a *API) splitShard(ctx context.Context, c *awsapi.Call) error {
 	if err != nil {
 		return err
 	}
+	if err := a.ownShards(ctx, stream); err != nil {
+		return err
+	}
 	start, err := shardlog.ParseHash(c.In.Text("NewStartingHashKey"))
 	if err != nil {
 		return awsapi.Fail(invalidArgument, "Invalid NewStartingHashKey: %s", c.In.Text("NewStartingHashKey"))

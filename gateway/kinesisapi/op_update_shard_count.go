@@ -34,6 +34,9 @@ func (a *API) updateShardCount(ctx context.Context, c *awsapi.Call) error {
 	if err := changeable(stream.Name); err != nil {
 		return err
 	}
+	if err := a.ownShards(ctx, stream); err != nil {
+		return err
+	}
 	target, current := c.In.Int("TargetShardCount", 0), len(openShards(stream))
 	switch {
 	case target > 2*current:

@@ -14,9 +14,12 @@ import (
 // settings is what a stream was told that the log itself need not know: a row
 // of small state, by the stream's incarnation.
 type settings struct {
-	Tags    tags     `json:"tags,omitempty"`
+	own
 	Metrics []string `json:"metrics,omitempty"` // shard-level ones
 	Key     string   `json:"key,omitempty"`     // of KMS; "": not encrypted
+	Mode    string   `json:"mode,omitempty"`    // onDemand; "": provisioned
+	Warm    int      `json:"warm,omitempty"`    // MiB/s that an on-demand stream is to be ready for
+	Auto    bool     `json:"auto,omitempty"`    // records go to any shard, whatever their keys
 	// Changes is when what may be done a few times a day was done lately:
 	// Unix seconds by operation.
 	Changes map[string][]int64 `json:"changes,omitempty"`
@@ -104,9 +107,8 @@ func (a *API) findToSet(in awsapi.Input) (shardlog.Stream, error) {
 }
 
 // putEncryption appends what answers to puts say of a stream that is encrypted.
-// The records are stored: a setting that cannot be read is no reason to say otherwise.
-func (a *API) putEncryption(ctx context.Context, out *awsapi.Reply, stream shardlog.StreamID) {
-	if s, err := a.settingsOf(ctx, stream); err == nil && s.Key != "" {
+func putEncryption(out *awsapi.Reply, s settings) {
+	if s.Key != "" {
 		out.Text("EncryptionType", "KMS")
 	}
 }

@@ -2,13 +2,10 @@ package kinesisapi
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
-	"strings"
 
 	"headgate/gateway/awsapi"
-	"headgate/shardlog"
 )
 
 // maxTags is how many tags a stream or a consumer may have.
@@ -73,78 +70,10 @@ func tagKeysField() awsapi.Field {
 	return awsapi.Field{Name: "TagKeys", Type: awsapi.List, Of: &awsapi.Field{Type: awsapi.String}, Rules: []awsapi.Rule{awsapi.NotNull()}}
 }
 
-func resourceARN() awsapi.Field {
-	return required(text("ResourceARN", awsapi.Pattern(`arn:aws.*:kinesis:.*:\d{12}:.*stream/\S+`), awsapi.Shortest(1), awsapi.Longest(2048)))
-}
-
-// resource is what a ResourceARN names: a stream, or one of its consumers.
-type resource struct {
-	stream   shardlog.Stream
-	consumer *consumer // nil: the stream itself
-}
-
-// findResource is the resource that a request means.
-func (a *API) findResource(ctx context.Context, in awsapi.Input) (r resource, err error) {
-	text := in.Text("ResourceARN")
-	if strings.Contains(text, "/consumer/") {
-		stream, one, err := a.consumerByARN(ctx, text)
-		return resource{stream, &one}, err
-	}
-	name, err := identify("", text)
-	if err != nil {
-		return r, err
-	}
-	stream, ok := a.catalog.Stream(name)
-	if !ok {
-		return r, noStream(name)
-	}
-	return resource{stream: stream}, nil
-}
-
 // retag changes a resource's tags.
-func (a *API) retag(ctx context.Context, r resource, edit func(tags) (tags, error)) error {
-	if err := changeable(r.stream.Name); err != nil {
+func (a *API) retag(ctx context.Context, r resource, change func(tags) (tags, error)) error {
+	return a.edit(ctx, r, func(own *own) (err error) {
+		own.Tags, err = change(own.Tags)
 		return err
-	}
-	if r.consumer == nil {
-		return a.set(ctx, r.stream, func(s *settings) (err error) {
-			s.Tags, err = edit(s.Tags)
-			return err
-		})
-	}
-	for {
-		one, version, err := a.readConsumer(ctx, r.stream, r.consumer.Name)
-		if err != nil {
-			return err
-		}
-		if one.Created != r.consumer.Created {
-			return noConsumer(r.stream.Name, one.Name)
-		}
-		if one.Tags, err = edit(one.Tags); err != nil {
-			return err
-		}
-		text, err := json.Marshal(one)
-		if err != nil {
-			return err
-		}
-		err = a.tokens.states.Mutate(ctx, shardlog.Mutation{Space: space, Key: consumerKey(r.stream.ID, one.Name), Value: text, Expect: shardlog.At(version)})
-		switch {
-		case err == nil:
-			return nil
-		case shardlog.KindOf(err) != shardlog.Conflict:
-			return &about{r.stream.Name, err}
-		}
-	}
-}
-
-// tagsOf are a resource's tags.
-func (a *API) tagsOf(ctx context.Context, r resource) (tags, error) {
-	if r.consumer != nil {
-		return r.consumer.Tags, nil
-	}
-	s, err := a.settingsOf(ctx, r.stream.ID)
-	if err != nil {
-		return nil, &about{r.stream.Name, err}
-	}
-	return s.Tags, nil
+	})
 }

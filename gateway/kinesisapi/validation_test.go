@@ -44,8 +44,8 @@ func TestRequestErrors(t *testing.T) {
 		{"CreateStream", `{"StreamName":"x","StreamModeDetails":{"StreamMode":"PROVISIONED"}}`, v, ""},
 		{"CreateStream", `{"StreamName":"x","ShardCount":1,"StreamModeDetails":{"StreamMode":"ON_DEMAND"}}`, v, ""},
 		{"CreateStream", `{"StreamName":"x","MaxRecordSizeInKiB":2048}`, inv, ""},
-		{"CreateStream", `{"StreamName":"x","WarmThroughputMiBps":1}`, inv, ""},
-		{"CreateStream", `{"StreamName":"x","RecordDistributionStrategy":"AUTO"}`, inv, ""},
+		{"CreateStream", `{"StreamName":"x","WarmThroughputMiBps":1}`, v, ""},
+		{"CreateStream", `{"StreamName":"x","ShardCount":1,"RecordDistributionStrategy":"AUTO"}`, inv, ""},
 		{"CreateStream", `{"StreamName":"s"}`, "ResourceInUseException", "Stream s under account 000000000000 already exists."},
 
 		{"DeleteStream", `{}`, inv, "Either StreamName or StreamARN must be provided."},
@@ -62,8 +62,9 @@ func TestRequestErrors(t *testing.T) {
 		{"ListShards", `{"StreamName":"s","ShardFilter":{"Type":"ALL"}}`, v, one("shardFilter.type", "'ALL'",
 			"satisfy enum value set: [AFTER_SHARD_ID, AT_TRIM_HORIZON, FROM_TRIM_HORIZON, AT_LATEST, AT_TIMESTAMP, FROM_TIMESTAMP]")},
 
-		{"PutRecord", `{"StreamName":"s"}`, v, "2 validation errors detected: Value null at 'partitionKey' failed to satisfy constraint: Member must not be null; " +
-			"Value null at 'data' failed to satisfy constraint: Member must not be null"},
+		{"PutRecord", `{"StreamName":"s"}`, v, one("data", "null", null)},
+		{"PutRecord", `{"StreamName":"s","Data":""}`, v, one("partitionKey", "null", null)},
+		{"PutRecords", `{"StreamName":"s","Records":[` + entry + `,{"Data":""}]}`, v, one("records.2.member.partitionKey", "null", null)},
 		{"PutRecord", `{"StreamName":"s","Data":"","PartitionKey":"` + long + `"}`, v, one("partitionKey", "'"+long+"'", "have length less than or equal to 256")},
 		{"PutRecord", `{"StreamName":"s","Data":"","PartitionKey":"k","ExplicitHashKey":"01"}`, v, one("explicitHashKey", "'01'", pattern+`0|([1-9]\d{0,38})`)},
 		{"PutRecord", `{"StreamName":"s","Data":"","PartitionKey":"k","ExplicitHashKey":"340282366920938463463374607431768211456"}`, inv,

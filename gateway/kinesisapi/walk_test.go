@@ -2,6 +2,7 @@ package kinesisapi_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -39,6 +40,15 @@ func TestEveryOperation(t *testing.T) {
 	step(c.DisableEnhancedMonitoring(ctx, &kinesis.DisableEnhancedMonitoringInput{StreamARN: byARN, ShardLevelMetrics: []types.MetricsName{"ALL"}}))
 	step(c.StartStreamEncryption(ctx, &kinesis.StartStreamEncryptionInput{StreamARN: byARN, EncryptionType: types.EncryptionTypeKms, KeyId: aws.String("alias/k")}))
 	step(c.StopStreamEncryption(ctx, &kinesis.StopStreamEncryptionInput{StreamARN: byARN, EncryptionType: types.EncryptionTypeKms, KeyId: aws.String("alias/k")}))
+	step(c.UpdateStreamMode(ctx, &kinesis.UpdateStreamModeInput{StreamARN: byARN, StreamModeDetails: &types.StreamModeDetails{StreamMode: types.StreamModeOnDemand}}))
+	step(c.UpdateAccountSettings(ctx, &kinesis.UpdateAccountSettingsInput{MinimumThroughputBillingCommitment: &types.MinimumThroughputBillingCommitmentInput{Status: "ENABLED"}}))
+	step(c.DescribeAccountSettings(ctx, &kinesis.DescribeAccountSettingsInput{}))
+	step(c.UpdateStreamWarmThroughput(ctx, &kinesis.UpdateStreamWarmThroughputInput{StreamARN: byARN, WarmThroughputMiBps: aws.Int32(2)}))
+	step(c.UpdateStreamRecordDistributionStrategy(ctx, &kinesis.UpdateStreamRecordDistributionStrategyInput{StreamARN: byARN, RecordDistributionStrategy: types.RecordDistributionStrategyAuto}))
+	step(c.UpdateStreamMode(ctx, &kinesis.UpdateStreamModeInput{StreamARN: byARN, StreamModeDetails: &types.StreamModeDetails{StreamMode: types.StreamModeProvisioned}}))
+	step(c.PutResourcePolicy(ctx, &kinesis.PutResourcePolicyInput{ResourceARN: byARN, Policy: aws.String(`{"Statement":[]}`)}))
+	step(c.GetResourcePolicy(ctx, &kinesis.GetResourcePolicyInput{ResourceARN: byARN}))
+	step(c.DeleteResourcePolicy(ctx, &kinesis.DeleteResourcePolicyInput{ResourceARN: byARN}))
 	step(c.PutRecord(ctx, &kinesis.PutRecordInput{StreamARN: byARN, PartitionKey: s, Data: []byte("x")}))
 	step(c.PutRecords(ctx, &kinesis.PutRecordsInput{StreamARN: byARN, Records: []types.PutRecordsRequestEntry{{PartitionKey: s, Data: []byte("x")}}}))
 	shards := must[*kinesis.ListShardsOutput](t)(c.ListShards(ctx, &kinesis.ListShardsInput{StreamARN: byARN})).Shards
@@ -56,6 +66,13 @@ func TestEveryOperation(t *testing.T) {
 	step(c.UpdateShardCount(ctx, &kinesis.UpdateShardCountInput{StreamARN: byARN, TargetShardCount: aws.Int32(4), ScalingType: types.ScalingTypeUniformScaling}))
 	step(c.DeleteStream(ctx, &kinesis.DeleteStreamInput{StreamARN: byARN, EnforceConsumerDeletion: aws.Bool(true)}))
 	called := h.door.Stats().Ops
+	for patient := time.After(10 * time.Second); called["kinesis.SubscribeToShard"].Calls == 0; called = h.door.Stats().Ops {
+		select { // it is counted when it has ended, behind the client's back
+		case <-patient:
+			t.Fatal("the subscription did not end")
+		case <-time.After(time.Millisecond):
+		}
+	}
 	for name := range h.api.Service().Ops {
 		if called["kinesis."+name].Calls == 0 {
 			t.Errorf("%s was not called", name)

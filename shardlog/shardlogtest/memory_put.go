@@ -129,7 +129,7 @@ func (m *Memory) admit(p *put, s *stream) {
 }
 
 func checkEntry(e shardlog.Entry) error {
-	if n := utf8.RuneCountInString(e.Key); n == 0 || n > shardlog.MaxPartitionKey {
+	if n := utf8.RuneCountInString(e.Key); n == 0 && e.Hash == nil || n > shardlog.MaxPartitionKey {
 		return shardlog.Errorf(shardlog.Invalid, "put", "partition key of %d characters", n)
 	}
 	if e.Size() > shardlog.MaxRecordBytes {
