@@ -19,6 +19,7 @@ import (
 
 	"headgate/gateway/access"
 	"headgate/gateway/awsapi"
+	"headgate/gateway/dynamoapi"
 	"headgate/gateway/firehoseapi"
 	"headgate/gateway/kinesisapi"
 	"headgate/gateway/videoapi"
@@ -248,8 +249,12 @@ func (g *Gateway) wireAPI(limits quota.Limits) error {
 	if err := g.wireVideo(); err != nil {
 		return err
 	}
+	leases, err := dynamoapi.New(dynamoapi.Config{States: g.states, Shared: func() bool { return g.site != nil }, Now: g.now})
+	if err != nil {
+		return err
+	}
 	g.door, err = awsapi.New(awsapi.Config{
-		Services: []awsapi.Service{g.kinesis.Service(), g.firehose.Service(), g.video.Service()}, Keys: keys, Open: g.config.Open, ClockTrusted: g.clockTrusted, Log: g.log,
+		Services: []awsapi.Service{g.kinesis.Service(), g.firehose.Service(), g.video.Service(), leases.Service()}, Keys: keys, Open: g.config.Open, ClockTrusted: g.clockTrusted, Log: g.log,
 	})
 	return err
 }

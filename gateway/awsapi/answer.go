@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"html"
 	"net/http"
 	"strconv"
@@ -89,6 +90,11 @@ func (c *Call) fail(w http.ResponseWriter, err *Error) {
 			name = "Message"
 		}
 		out.Text(name, err.Message)
+	}
+	if err.name != "" {
+		if text, broken := json.Marshal(err.more); broken == nil {
+			out.member(err.name, text)
+		}
 	}
 	out.Close()
 	c.answer(w, status)

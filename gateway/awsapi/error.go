@@ -11,6 +11,15 @@ type Error struct {
 	Code    string // "ResourceNotFoundException"
 	Message string // may be empty: then the body has none
 	capital bool   // "Message" instead of "message": AWS's serialization errors have it
+	name    string // of one more member
+	more    any    // what it holds, as encoding/json writes it
+}
+
+// With is the error with one more member, of services that speak only JSON.
+func (e *Error) With(name string, content any) *Error {
+	more := *e
+	more.name, more.more = name, content
+	return &more
 }
 
 // Error is code and message.

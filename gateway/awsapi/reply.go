@@ -190,3 +190,12 @@ func appendQuoted(b []byte, s string) []byte {
 	}
 	return append(b, '"')
 }
+
+// JSON appends a whole value that is JSON already. It is for services that
+// speak nothing else.
+func (r *Reply) JSON(text []byte) { r.member("", text) }
+
+func (r *Reply) member(name string, text []byte) {
+	r.name(name)
+	r.buf = append(r.buf, text...)
+}
