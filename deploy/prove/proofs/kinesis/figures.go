@@ -1,25 +1,37 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // reading is what one reader was given.
 type reading struct {
 	mu       sync.Mutex
-	next     map[string]int // by key, the number that is to come
+	keys     map[string]*given
+	last     map[string]string // by shard: the highest number that was given
 	records  int
-	repeated int // given before: a put that was tried again
-	early    int // given before one of its key that is to come before it
-	events   int // answers or events that brought records
+	repeated int // given before
+	early    int // given for the first time after a later one of its shard
+	crossed  int // given for the first time after a later one of its key
 }
 
-func newReading() *reading { return &reading{next: map[string]int{}} }
+// given are a key's numbers that a reader was given.
+type given struct {
+	all  map[int]bool
+	most int
+}
 
-func (r *reading) add(data []byte) error {
+func newReading() *reading { return &reading{keys: map[string]*given{}, last: map[string]string{}} }
+
+// add notes a record with its place.
+func (r *reading) add(shard, number string, data []byte) error {
 	key, n, err := parse(data)
 	if err != nil {
 		return err
@@ -27,16 +39,31 @@ func (r *reading) add(data []byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.records++
-	switch want := r.next[key]; {
-	case n < want:
-		r.repeated++
-	case n == want:
-		r.next[key]++
-	default:
-		r.early++
-		r.next[key] = n + 1
+	of := r.keys[key]
+	if of == nil {
+		of = &given{all: map[int]bool{}, most: -1}
+		r.keys[key] = of
 	}
+	if of.all[n] { // by a put that was tried again, or because a worker died
+		r.repeated++
+	} else {
+		if n < of.most {
+			r.crossed++
+		}
+		if number < r.last[shard] { // of equal length: as numbers
+			r.early++
+		}
+	}
+	of.all[n], of.most = true, max(of.most, n)
+	r.last[shard] = max(r.last[shard], number)
 	return nil
+}
+
+// late is how many came behind their place, in their shard and in their key.
+func (r *reading) late() (shards, keys int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.early, r.crossed
 }
 
 // has reports whether all that was acknowledged was given.
@@ -46,7 +73,11 @@ func (r *reading) missing(acked map[string]int) (n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for key, count := range acked {
-		n += max(0, count-r.next[key])
+		for i := range count {
+			if of := r.keys[key]; of == nil || !of.all[i] {
+				n++
+			}
+		}
 	}
 	return n
 }
@@ -57,6 +88,41 @@ type figures struct {
 	splits, merges int
 	kills          atomic.Int64
 	polled, pushed *reading
+	crews          []*crew // none: the KCL is not there
+}
+
+// readings are those of all readers, by name.
+func (f *figures) readings() map[string]*reading {
+	all := map[string]*reading{"GetRecords": f.polled, "SubscribeToShard": f.pushed}
+	for _, c := range f.crews {
+		all[c.name] = c.read
+	}
+	return all
+}
+
+// whole reports whether all readers were given all that was acknowledged.
+func (f *figures) whole() bool {
+	for _, r := range f.readings() {
+		if !r.has(f.acked) {
+			return false
+		}
+	}
+	return true
+}
+
+// tell prints how far it is, now and then.
+func (f *figures) tell(ctx context.Context, every time.Duration, w *writer) error {
+	for began := time.Now(); wait(ctx, every) == nil; {
+		now := figures{acked: w.ended(), polled: f.polled, pushed: f.pushed, crews: f.crews}
+		line := fmt.Sprintf("%v: acknowledged %d", time.Since(began).Round(time.Second), now.total())
+		for _, name := range slices.Sorted(maps.Keys(now.readings())) {
+			r := now.readings()[name]
+			early, _ := r.late()
+			line += fmt.Sprintf("; %s to come %d, out of order %d", name, r.missing(now.acked), early)
+		}
+		fmt.Println(line)
+	}
+	return nil
 }
 
 func (f *figures) total() (n int) {
@@ -67,21 +133,35 @@ func (f *figures) total() (n int) {
 }
 
 func (f *figures) String() string {
-	line := func(name string, r *reading) string {
-		return fmt.Sprintf("%s: %d records, missing %d, out of order %d, repeated by retries %d\n", name, r.records, r.missing(f.acked), r.early, r.repeated)
+	text := fmt.Sprintf("acknowledged %d records of %d keys through %d splits, %d merges and %d kills\n", f.total(), len(f.acked), f.splits, f.merges, f.kills.Load())
+	for _, name := range slices.Sorted(maps.Keys(f.readings())) {
+		r := f.readings()[name]
+		early, crossed := r.late()
+		text += fmt.Sprintf("%s: %d records, missing %d, repeated %d, out of order in a shard %d, of a key %d", name, r.records, r.missing(f.acked), r.repeated, early, crossed)
+		for _, c := range f.crews {
+			if c.name == name {
+				text += fmt.Sprintf("; %d workers at a time, %d killed", crewSize, c.deaths.Load())
+			}
+		}
+		text += "\n"
 	}
-	return fmt.Sprintf("acknowledged %d records of %d keys through %d splits, %d merges and %d kills\n", f.total(), len(f.acked), f.splits, f.merges, f.kills.Load()) +
-		line("GetRecords", f.polled) + line("SubscribeToShard", f.pushed)
+	if f.crews == nil {
+		text += "KCL: not shown here; build deploy/peers/kcl first, its README says how\n"
+	}
+	return text
 }
 
 func (f *figures) err() error {
 	switch {
 	case f.total() == 0 || f.splits == 0 || f.merges == 0:
 		return errors.New("nothing was put to the test")
-	case !f.polled.has(f.acked) || !f.pushed.has(f.acked):
+	case !f.whole():
 		return errors.New("acknowledged records were not delivered")
-	case f.polled.early+f.pushed.early > 0:
-		return errors.New("records of a key came out of order")
+	}
+	for name, r := range f.readings() {
+		if early, crossed := r.late(); early > 0 || crossed > 0 && (r == f.polled || r == f.pushed) {
+			return fmt.Errorf("%s: records came out of order", name)
+		}
 	}
 	return nil
 }

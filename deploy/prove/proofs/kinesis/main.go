@@ -1,9 +1,10 @@
 // Command kinesis proves that an application which knows Kinesis finds all of
 // it here: through the unmodified AWS SDK it writes under load while shards
 // split and merge and the gateway is killed; a polling reader and a fan-out
-// consumer follow the shards' lineage. It ends with 0 when both were given
-// every acknowledged record, in the order of its key, and a shard that is
-// written to too fast refuses as Kinesis does.
+// consumer follow the shards' lineage, and so do two applications of an
+// unmodified KCL, whose workers are killed too. It ends with 0 when all were
+// given every acknowledged record, in the order of its key, and a shard that
+// is written to too fast refuses as Kinesis does.
 package main
 
 import (
@@ -22,17 +23,19 @@ type options struct {
 	headgate string
 	writing  time.Duration
 	kills    int
+	deaths   time.Duration
 }
 
 func main() {
 	var o options
-	full := flag.Bool("full", false, "the long form: 10 minutes of writing, 12 kills")
+	full := flag.Bool("full", false, "the long form: 3 hours of writing, 60 kills")
 	flag.StringVar(&o.headgate, "headgate", "", "path of the headgate binary")
 	flag.DurationVar(&o.writing, "for", 15*time.Second, "how long to write")
 	flag.IntVar(&o.kills, "kills", 2, "times the gateway is killed meanwhile")
+	flag.DurationVar(&o.deaths, "deaths", 8*time.Second, "about how long a worker of the KCL lives")
 	flag.Parse()
 	if *full {
-		o.writing, o.kills = 10*time.Minute, 12
+		o.writing, o.kills, o.deaths = 3*time.Hour, 60, time.Minute
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -79,16 +82,27 @@ func reshard(ctx context.Context, g *gateway, o options) (*figures, error) {
 	if err := create(ctx, k, "orders", 2); err != nil {
 		return nil, err
 	}
+	program, err := worker()
+	if err != nil {
+		return nil, err
+	}
 	f := &figures{polled: newReading(), pushed: newReading()}
+	if program != "" {
+		f.crews = crews(program, g.api, "orders")
+	}
 	w := newWriter(k, "orders")
 	readers, stop := context.WithCancel(ctx)
 	defer stop()
-	var both errgroup.Group
-	both.Go(func() error { return poll(readers, k, "orders", f.polled) })
-	both.Go(func() error { return push(readers, k, "orders", f.pushed) })
-	var load errgroup.Group
 	writing, end := context.WithTimeout(ctx, o.writing)
 	defer end()
+	var reads errgroup.Group
+	reads.Go(func() error { return poll(readers, k, "orders", f.polled) })
+	reads.Go(func() error { return push(readers, k, "orders", f.pushed) })
+	for _, c := range f.crews {
+		reads.Go(func() error { return c.run(readers, writing, o.deaths) })
+	}
+	var load errgroup.Group
+	load.Go(func() error { return f.tell(writing, time.Minute, w) })
 	load.Go(func() error { return w.run(writing) })
 	load.Go(func() (err error) {
 		f.splits, f.merges, err = shuffle(writing, k, "orders")
@@ -98,12 +112,12 @@ func reshard(ctx context.Context, g *gateway, o options) (*figures, error) {
 	if err := load.Wait(); err != nil {
 		return nil, err
 	}
-	f.acked = w.acked
+	f.acked = w.ended()
 	late, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	for late.Err() == nil && !(f.polled.has(f.acked) && f.pushed.has(f.acked)) {
+	for late.Err() == nil && !f.whole() {
 		_ = wait(late, 100*time.Millisecond) // the loop asks late
 	}
 	stop()
-	return f, both.Wait()
+	return f, reads.Wait()
 }

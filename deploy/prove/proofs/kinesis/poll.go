@@ -40,7 +40,7 @@ func pollShard(ctx context.Context, k *kinesis.Client, stream, shard string, las
 			return nil, err
 		}
 		for _, r := range out.Records {
-			if err := into.add(r.Data); err != nil {
+			if err := into.add(shard, *r.SequenceNumber, r.Data); err != nil {
 				return nil, err
 			}
 			number := *r.SequenceNumber

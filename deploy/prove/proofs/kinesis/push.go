@@ -21,7 +21,7 @@ func push(ctx context.Context, k *kinesis.Client, stream string, into *reading) 
 		for {
 			children, over, err := subscribe(ctx, k, consumer, shard, &at, func(e *types.SubscribeToShardEvent) error {
 				for _, r := range e.Records {
-					if err := into.add(r.Data); err != nil {
+					if err := into.add(shard, *r.SequenceNumber, r.Data); err != nil {
 						return err
 					}
 				}

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,7 +20,8 @@ import (
 type writer struct {
 	k      *kinesis.Client
 	stream string
-	acked  map[string]int // by key: the numbers from 0 on
+	mu     sync.Mutex
+	acked  map[string]int // guarded by mu: by key, the numbers from 0 on
 	open   map[string]int // the key's number that has no answer yet
 }
 
@@ -48,11 +51,20 @@ func (w *writer) run(ctx context.Context) error {
 			}
 			key := *batch[i].PartitionKey
 			w.open[key]++
+			w.mu.Lock()
 			w.acked[key] = w.open[key]
+			w.mu.Unlock()
 		}
 		_ = wait(ctx, 50*time.Millisecond) // the loop asks ctx
 	}
 	return nil
+}
+
+// ended is what was acknowledged, by key.
+func (w *writer) ended() map[string]int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.acked)
 }
 
 // parse takes key and number out of a record.
