@@ -42,6 +42,9 @@ func (p *placing) place(e *shardlog.Entry, explicit string, n int) (err error) {
 		}
 		return awsapi.Invalid("1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", at)
 	}
+	if explicit == "" { // or it has been read already
+		return nil
+	}
 	e.Hash, err = explicitHash(explicit)
 	return err
 }

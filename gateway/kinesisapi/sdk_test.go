@@ -141,3 +141,21 @@ func TestSDKCredentials(t *testing.T) {
 		})
 	}
 }
+
+// TestExplicitHashKeys choose the shard in both operations.
+func TestExplicitHashKeys(t *testing.T) {
+	h := open(t, quota.Limits{Off: true})
+	c, ctx, s := h.client(once), t.Context(), aws.String("s")
+	if _, err := c.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: s, ShardCount: aws.Int32(3)}); err != nil {
+		t.Fatal(err)
+	}
+	for _, shard := range must[*kinesis.ListShardsOutput](t)(c.ListShards(ctx, &kinesis.ListShardsInput{StreamName: s})).Shards {
+		for _, hash := range []*string{shard.HashKeyRange.StartingHashKey, shard.HashKeyRange.EndingHashKey} {
+			one := must[*kinesis.PutRecordOutput](t)(c.PutRecord(ctx, &kinesis.PutRecordInput{StreamName: s, PartitionKey: aws.String("k"), ExplicitHashKey: hash, Data: []byte("x")}))
+			many := must[*kinesis.PutRecordsOutput](t)(c.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: s, Records: []types.PutRecordsRequestEntry{{PartitionKey: aws.String("k"), ExplicitHashKey: hash, Data: []byte("x")}}}))
+			if *one.ShardId != *shard.ShardId || *many.Records[0].ShardId != *shard.ShardId {
+				t.Errorf("%s went to %s and %s, want %s", *hash, *one.ShardId, *many.Records[0].ShardId, *shard.ShardId)
+			}
+		}
+	}
+}

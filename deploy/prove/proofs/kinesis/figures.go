@@ -140,13 +140,13 @@ func (f *figures) String() string {
 		text += fmt.Sprintf("%s: %d records, missing %d, repeated %d, out of order in a shard %d, of a key %d", name, r.records, r.missing(f.acked), r.repeated, early, crossed)
 		for _, c := range f.crews {
 			if c.name == name {
-				text += fmt.Sprintf("; %d workers at a time, %d killed", crewSize, c.deaths.Load())
+				text += fmt.Sprintf("; %d workers at a time, %d killed", c.size, c.deaths.Load())
 			}
 		}
 		text += "\n"
 	}
 	if f.crews == nil {
-		text += "KCL: not shown here; build deploy/peers/kcl first, its README says how\n"
+		text += "KCL: not shown here; build deploy/peers/kcl and deploy/peers/java first, their READMEs say how\n"
 	}
 	return text
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -22,15 +23,14 @@ import (
 type crew struct {
 	name   string
 	args   []string
+	size   int // workers at a time
+	slow   int // how many times longer than others' its workers live
 	read   *reading
 	deaths atomic.Int64
 }
 
-// crewSize is how many workers an application has.
-const crewSize = 2
-
-// worker is the KCL's program, "" when it has not been built.
-func worker() (string, error) {
+// peer is where a program of others lies, "" when it has not been built.
+func peer(names ...string) (string, error) {
 	dir := os.Getenv("HEADGATE_PEERS")
 	if dir == "" {
 		cache, err := os.UserCacheDir()
@@ -39,33 +39,51 @@ func worker() (string, error) {
 		}
 		dir = filepath.Join(cache, "headgate", "peers")
 	}
-	path := filepath.Join(dir, "kcl")
+	path := filepath.Join(append([]string{dir}, names...)...)
 	_, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if os.Getenv("CI") != "" {
-			return "", errors.New("the KCL's worker is not there; .ci/run builds it")
+			return "", fmt.Errorf("%s is not there; .ci/run builds it", path)
 		}
 		return "", nil
 	}
 	return path, err
 }
 
-// crews are one application that polls and one by fan-out.
-func crews(program, api, stream string) []*crew {
-	args := func(app string, more ...string) []string {
-		return append([]string{program, "--endpoint", "http://" + api, "--stream", stream, "--app", app}, more...)
+// crews are applications of those KCLs that are there: of each one that polls
+// and one by fan-out.
+func crews(api, stream string, java bool) (all []*crew, err error) {
+	add := func(name, app string, size, slow int, program ...string) {
+		args := append(program, "--endpoint", "http://"+api, "--stream", stream, "--app")
+		all = append(all, &crew{name: name + ", polling", args: append(slices.Clone(args), app+"-polling"), size: size, slow: slow, read: newReading()},
+			&crew{name: name + ", fan-out", args: append(slices.Clone(args), app+"-fan-out", "--efo"), size: size, slow: slow, read: newReading()})
 	}
-	return []*crew{
-		{name: "KCL, polling", args: args("polling-app"), read: newReading()},
-		{name: "KCL, fan-out", args: args("fan-out-app", "--efo"), read: newReading()},
+	program, err := peer("kcl")
+	if err != nil {
+		return nil, err
 	}
+	if program != "" {
+		add("vmware-go-kcl-v2", "go", 2, 1, program)
+	}
+	if !java {
+		return all, nil
+	}
+	lib, err := peer("java", "lib")
+	if err != nil {
+		return nil, err
+	}
+	if lib != "" { // what its dead leader held is free after two minutes only
+		add("KCL 3 of Java", "java", 1, 5, "java", "-Xmx256m", "-cp", lib+"/*:"+filepath.Join(lib, "..", "classes"), "Worker")
+	}
+	return all, nil
 }
 
 // run keeps the workers at work until ctx ends; until calm ends, they are
 // killed now and then.
 func (c *crew) run(ctx, calm context.Context, every time.Duration) error {
 	var all errgroup.Group
-	for i := range crewSize {
+	every *= time.Duration(c.slow)
+	for i := range c.size {
 		all.Go(func() error {
 			for n := 0; ctx.Err() == nil; n++ {
 				life, end := context.WithCancel(ctx)
@@ -96,7 +114,7 @@ func (c *crew) work(ctx context.Context, id string) error {
 		return err
 	}
 	if err := cmd.Start(); err != nil {
-		return err
+		return fmt.Errorf("%s: %w", c.name, err)
 	}
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {

@@ -24,6 +24,7 @@ type options struct {
 	writing  time.Duration
 	kills    int
 	deaths   time.Duration
+	java     bool
 }
 
 func main() {
@@ -33,9 +34,10 @@ func main() {
 	flag.DurationVar(&o.writing, "for", 15*time.Second, "how long to write")
 	flag.IntVar(&o.kills, "kills", 2, "times the gateway is killed meanwhile")
 	flag.DurationVar(&o.deaths, "deaths", 8*time.Second, "about how long a worker of the KCL lives")
+	flag.BoolVar(&o.java, "java", false, "let the KCL of Java follow too: it takes minutes to catch up with many splits")
 	flag.Parse()
 	if *full {
-		o.writing, o.kills, o.deaths = 3*time.Hour, 60, time.Minute
+		o.writing, o.kills, o.deaths, o.java = 3*time.Hour, 60, time.Minute, true
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -82,13 +84,10 @@ func reshard(ctx context.Context, g *gateway, o options) (*figures, error) {
 	if err := create(ctx, k, "orders", 2); err != nil {
 		return nil, err
 	}
-	program, err := worker()
-	if err != nil {
-		return nil, err
-	}
 	f := &figures{polled: newReading(), pushed: newReading()}
-	if program != "" {
-		f.crews = crews(program, g.api, "orders")
+	var err error
+	if f.crews, err = crews(g.api, "orders", o.java); err != nil {
+		return nil, err
 	}
 	w := newWriter(k, "orders")
 	readers, stop := context.WithCancel(ctx)
@@ -105,7 +104,7 @@ func reshard(ctx context.Context, g *gateway, o options) (*figures, error) {
 	load.Go(func() error { return f.tell(writing, time.Minute, w) })
 	load.Go(func() error { return w.run(writing) })
 	load.Go(func() (err error) {
-		f.splits, f.merges, err = shuffle(writing, k, "orders")
+		f.splits, f.merges, err = shuffle(writing, k, "orders", max(time.Second, o.writing/240))
 		return err
 	})
 	load.Go(func() error { return g.killAgain(writing, o, &f.kills) })
@@ -113,7 +112,7 @@ func reshard(ctx context.Context, g *gateway, o options) (*figures, error) {
 		return nil, err
 	}
 	f.acked = w.ended()
-	late, cancel := context.WithTimeout(ctx, patience)
+	late, cancel := context.WithTimeout(ctx, max(patience, o.writing/6))
 	defer cancel()
 	for late.Err() == nil && !f.whole() {
 		_ = wait(late, 100*time.Millisecond) // the loop asks late

@@ -13,9 +13,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
 
-// shuffle splits and merges shards of a stream until ctx ends.
-func shuffle(ctx context.Context, k *kinesis.Client, stream string) (splits, merges int, err error) {
-	for wait(ctx, 700*time.Millisecond) == nil {
+// shuffle splits or merges shards of a stream now and then, until ctx ends.
+func shuffle(ctx context.Context, k *kinesis.Client, stream string, every time.Duration) (splits, merges int, err error) {
+	for wait(ctx, every) == nil {
 		open, err := openShards(ctx, k, stream)
 		if err != nil {
 			continue // killed just now
