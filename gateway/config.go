@@ -30,9 +30,12 @@ type Config struct {
 	InsecureLAN bool    `yaml:"insecure_lan"` // plain listeners beyond loopback; status shows it
 	Profile     Profile `yaml:"profile"`      // how often the disk may be synced
 	Limits      Limits  `yaml:"limits"`       // the rates of Kinesis, a multiple of them, or none
-	Budget      Bytes   `yaml:"budget"`       // of the log on disk; zero: 80 % of the volume
-	Memory      Bytes   `yaml:"memory"`       // soft limit of the Go heap; zero: GOMEMLIMIT, else 160 MiB
-	Log         Log     `yaml:"log"`
+	// OnDemandWindow is how long a shard of an on-demand stream must be busy
+	// until it is split.
+	OnDemandWindow Duration `yaml:"on_demand_window"`
+	Budget         Bytes    `yaml:"budget"` // of the log on disk; zero: 80 % of the volume
+	Memory         Bytes    `yaml:"memory"` // soft limit of the Go heap; zero: GOMEMLIMIT, else 160 MiB
+	Log            Log      `yaml:"log"`
 
 	Streams    []StreamConfig   `yaml:"streams"` // made at the first start, never changed afterwards
 	Routes     []RouteConfig    `yaml:"routes"`  // from MQTT topic to stream and key; the first match wins
@@ -96,6 +99,9 @@ func Defaults() Config {
 		Spool:   SpoolConfig{Grace: Duration(5 * time.Second), Budget: 1 << 30, Full: spoolRefuse},
 		Profile: ProfileDefault,
 		Limits:  1,
+
+		OnDemandWindow: Duration(time.Minute),
+
 		Log:     Log{Level: "info", Format: "text"},
 		Streams: []StreamConfig{{Name: "telemetry", Shards: shardlog.DefaultShards, Retention: Duration(shardlog.DefaultRetention)}},
 	}

@@ -55,6 +55,7 @@ func Settings() []Setting {
 		{"open", "development: loopback without credentials", true, parsed(func(c *Config) *bool { return &c.Open }, parseBool)},
 		{"insecure-lan", "allow plain listeners beyond loopback (shown in status)", true, parsed(func(c *Config) *bool { return &c.InsecureLAN }, parseBool)},
 		{"limits", "kinesis, off, or a multiple such as 2x", false, parsed(func(c *Config) *Limits { return &c.Limits }, ParseLimits)},
+		{"on-demand-window", "how long a shard of an on-demand stream must be busy until it is split (default 1m)", false, parsed(func(c *Config) *Duration { return &c.OnDemandWindow }, ParseDuration)},
 		{"profile", "how often the disk may be synced: default (40 times a second), flash (4) or ssd (whenever writers pause)", false, parsed(func(c *Config) *Profile { return &c.Profile }, ParseProfile)},
 		{"budget", "bytes the log may take on disk, 20GiB (default: 80 % of the volume)", false, parsed(func(c *Config) *Bytes { return &c.Budget }, ParseBytes)},
 		{"memory", "soft limit of memory (default: GOMEMLIMIT, else 160MiB)", false, parsed(func(c *Config) *Bytes { return &c.Memory }, ParseBytes)},

@@ -161,7 +161,7 @@ func (g *Gateway) doors() []work {
 	for _, d := range g.deliveries.fixed {
 		all = append(all, func(ctx context.Context) error { return g.group.Lead(ctx, d.Run) })
 	}
-	duties := []work{g.deliveries.run, g.deliveries.functions.run, g.cameras.fetch}
+	duties := []work{g.deliveries.run, g.deliveries.functions.run, g.cameras.fetch, g.scaling().Run}
 	if g.site != nil {
 		duties = append(duties, g.followUplink)
 	}

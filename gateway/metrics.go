@@ -96,6 +96,7 @@ func (c collector) doors(m sample, s Status) {
 		"SubscribeToShardEvent.Success": k.Events} {
 		m.counter("headgate_kinesis_total", "what the Kinesis API moved, under CloudWatch's names", float64(v), "metric", name)
 	}
+	m.counter("headgate_kinesis_scalings_total", "splits and merges of on-demand streams", float64(k.Scalings))
 	m.gauge("headgate_kinesis_subscriptions", "subscriptions of consumers under way", float64(k.Subscriptions))
 	f := s.API.Firehose
 	for name, v := range map[string]int64{"IncomingRecords": f.Records, "IncomingBytes": f.Bytes, "ThrottledRecords": f.Throttled} {

@@ -4,7 +4,7 @@ import "sync/atomic"
 
 // traffic counts what passes through.
 type traffic struct {
-	recordsIn, bytesIn, recordsOut, bytesOut, writesThrottled, readsThrottled, events atomic.Int64
+	recordsIn, bytesIn, recordsOut, bytesOut, writesThrottled, readsThrottled, events, scalings atomic.Int64
 }
 
 // Stats is what an API has moved since the start. Bytes are data and keys.
@@ -16,6 +16,7 @@ type Stats struct {
 	ReadsThrottled       int64 // calls
 	Subscriptions        int64 // under way
 	Events               int64 // sent to subscriptions
+	Scalings             int64 // splits and merges of on-demand streams
 }
 
 // Stats answers what the API has moved.
@@ -24,5 +25,5 @@ func (a *API) Stats() Stats {
 	return Stats{RecordsIn: t.recordsIn.Load(), BytesIn: t.bytesIn.Load(),
 		RecordsOut: t.recordsOut.Load(), BytesOut: t.bytesOut.Load(),
 		WritesThrottled: t.writesThrottled.Load(), ReadsThrottled: t.readsThrottled.Load(),
-		Subscriptions: int64(a.subscriptions.count()), Events: t.events.Load()}
+		Subscriptions: int64(a.subscriptions.count()), Events: t.events.Load(), Scalings: t.scalings.Load()}
 }

@@ -21,6 +21,7 @@ type lane struct {
 	quota          quota.Write
 	epoch          uint64 // of the pool, when the counts were begun
 	records, bytes int    // that wait in the pool, about
+	load           Load   // since this gateway leads
 }
 
 // routeOf is the route of a stream's snapshot. The caller holds mu.
@@ -67,7 +68,8 @@ func (r *route) lane(id shardlog.ShardID, limits quota.Limits) *lane {
 }
 
 // note counts an entry into the lane's run; it answers whether that is full.
-func (w *lane) note(epoch uint64, bytes int) bool {
+func (w *lane) note(epoch uint64, bytes int, hash shardlog.Hash) bool {
+	w.load.note(bytes, hash)
 	if w.epoch != epoch {
 		w.epoch, w.records, w.bytes = epoch, 0, 0
 	}
@@ -99,7 +101,7 @@ func (l *Log) charge(p *put, s shardlog.Stream) {
 		}
 		w := r.lane(id, l.c.Limits)
 		if p.drained {
-			l.pool.full = w.note(l.pool.epoch, cost(e)) || l.pool.full
+			l.pool.full = w.note(l.pool.epoch, cost(e), p.hashes[i]) || l.pool.full
 			continue
 		}
 		if err := w.quota.Take(p.joined, 1, e.Size()); err != nil {
@@ -109,7 +111,7 @@ func (l *Log) charge(p *put, s shardlog.Stream) {
 			short[e.Key], res.Err = err, err
 			continue
 		}
-		l.pool.full = w.note(l.pool.epoch, cost(e)) || l.pool.full
+		l.pool.full = w.note(l.pool.epoch, cost(e), p.hashes[i]) || l.pool.full
 	}
 }
 
@@ -168,7 +170,7 @@ func (l *Log) chargeWhole(p *put, s shardlog.Stream) {
 		return
 	}
 	for i := range p.entries {
-		full := r.lanes[p.results[i].Shard.Number].note(l.pool.epoch, cost(&p.entries[i]))
+		full := r.lanes[p.results[i].Shard.Number].note(l.pool.epoch, cost(&p.entries[i]), p.hashes[i])
 		l.pool.full = full || l.pool.full
 	}
 }

@@ -24,6 +24,7 @@ type options struct {
 	writing  time.Duration
 	kills    int
 	deaths   time.Duration
+	reshard  time.Duration
 	java     bool
 }
 
@@ -34,10 +35,11 @@ func main() {
 	flag.DurationVar(&o.writing, "for", 15*time.Second, "how long to write")
 	flag.IntVar(&o.kills, "kills", 2, "times the gateway is killed meanwhile")
 	flag.DurationVar(&o.deaths, "deaths", 8*time.Second, "about how long a worker of the KCL lives")
+	flag.DurationVar(&o.reshard, "reshard", time.Second, "how often shards are split or merged")
 	flag.BoolVar(&o.java, "java", false, "let the KCL of Java follow too: it takes minutes to catch up with many splits")
 	flag.Parse()
 	if *full {
-		o.writing, o.kills, o.deaths, o.java = 3*time.Hour, 60, time.Minute, true
+		o.writing, o.kills, o.deaths, o.reshard, o.java = 3*time.Hour, 60, time.Minute, 45*time.Second, true
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -104,7 +106,7 @@ func reshard(ctx context.Context, g *gateway, o options) (*figures, error) {
 	load.Go(func() error { return f.tell(writing, time.Minute, w) })
 	load.Go(func() error { return w.run(writing) })
 	load.Go(func() (err error) {
-		f.splits, f.merges, err = shuffle(writing, k, "orders", max(time.Second, o.writing/240))
+		f.splits, f.merges, err = shuffle(writing, k, "orders", o.reshard)
 		return err
 	})
 	load.Go(func() error { return g.killAgain(writing, o, &f.kills) })
