@@ -121,7 +121,9 @@ func (m *Memory) admit(p *put, s *stream) {
 		}
 		r.Shard = id
 		if r.Err = short[e.Key]; r.Err == nil {
-			if r.Err = s.shards[id.Number].write.Take(now, 1, e.Size()); r.Err != nil {
+			w := &s.shards[id.Number].write
+			w.Largest = s.LargestRecord()
+			if r.Err = w.Take(now, 1, e.Size()); r.Err != nil {
 				short[e.Key] = r.Err
 			}
 		}
