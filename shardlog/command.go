@@ -3,8 +3,8 @@ package shardlog
 import "time"
 
 // Command is a change that the gateways of a site agree on. It is a sealed
-// sum: Append, CreateStream, DeleteStream, SetRetention, SplitShard, MergeShards,
-// Trim, Mutate, Concede.
+// sum: Append, CreateStream, DeleteStream, SetRetention, SetRecordSize,
+// SplitShard, MergeShards, Trim, Mutate, Concede.
 // Every command carries the leader's time; Apply reads no clock.
 type Command interface{ command() }
 
@@ -73,6 +73,13 @@ type SetRetention struct {
 	Retention time.Duration
 }
 
+// SetRecordSize changes how large a record of a stream may be.
+type SetRecordSize struct {
+	At   time.Time
+	Name StreamName
+	KiB  int // data and key
+}
+
 // SplitShard closes an open shard and opens two in its place, the second from
 // Start on.
 type SplitShard struct {
@@ -116,15 +123,16 @@ type Concede struct {
 	Mutations []Mutation
 }
 
-func (Append) command()       {}
-func (CreateStream) command() {}
-func (DeleteStream) command() {}
-func (SetRetention) command() {}
-func (SplitShard) command()   {}
-func (MergeShards) command()  {}
-func (Trim) command()         {}
-func (Mutate) command()       {}
-func (Concede) command()      {}
+func (Append) command()        {}
+func (CreateStream) command()  {}
+func (DeleteStream) command()  {}
+func (SetRetention) command()  {}
+func (SetRecordSize) command() {}
+func (SplitShard) command()    {}
+func (MergeShards) command()   {}
+func (Trim) command()          {}
+func (Mutate) command()        {}
+func (Concede) command()       {}
 
 // Outcome is what Apply answers for one command. With Err nil it happened.
 type Outcome struct {

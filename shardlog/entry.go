@@ -20,13 +20,14 @@ type Entry struct {
 // Size is what quotas and limits count: data and key, in bytes.
 func (e Entry) Size() int { return len(e.Data) + len(e.Key) }
 
-// Check answers Invalid when no stream takes the entry.
-func (e *Entry) Check() error {
+// Check answers Invalid when a stream whose largest record has that many bytes
+// does not take the entry.
+func (e *Entry) Check(largest int) error {
 	if n := len(e.Key); n == 0 && e.Hash == nil || n > MaxPartitionKey && utf8.RuneCountInString(e.Key) > MaxPartitionKey {
 		return Errorf(Invalid, "put", "partition key of %d bytes, 1 to %d characters are allowed", n, MaxPartitionKey)
 	}
-	if e.Size() > MaxRecordBytes {
-		return Errorf(Invalid, "put", "record of %d bytes, %d are allowed", e.Size(), MaxRecordBytes)
+	if e.Size() > largest {
+		return Errorf(Invalid, "put", "record of %d bytes, %d are allowed", e.Size(), largest)
 	}
 	if len(e.Meta) > MaxMeta {
 		return Errorf(Invalid, "put", "%d bytes beside the data, %d are allowed", len(e.Meta), MaxMeta)

@@ -73,6 +73,8 @@ type Control interface {
 	CreateStream(ctx context.Context, spec StreamSpec) error
 	DeleteStream(ctx context.Context, name StreamName) error
 	SetRetention(ctx context.Context, name StreamName, retention time.Duration) error
+	// SetRecordSize changes how large a record may be; what is stored stays.
+	SetRecordSize(ctx context.Context, name StreamName, kib int) error
 	// SplitShard closes an open shard and opens two in its place, the second
 	// from start on, which must leave room for both; Moved: it is closed.
 	SplitShard(ctx context.Context, shard ShardID, start Hash) error

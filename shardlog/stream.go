@@ -21,7 +21,16 @@ type Stream struct {
 	Class     Class
 	Created   time.Time // second precision
 	Retention time.Duration
+	RecordKiB int     // its largest record, data and key; zero: DefaultRecordKiB, as of a stream made before it could be chosen
 	Shards    []Shard // by number; open and closed, none that has expired
+}
+
+// LargestRecord is how many bytes, data and key, a record of the stream may have.
+func (s *Stream) LargestRecord() int {
+	if s.RecordKiB == 0 {
+		return DefaultRecordKiB << 10
+	}
+	return s.RecordKiB << 10
 }
 
 // Shard is a snapshot of one shard.
@@ -76,4 +85,13 @@ type StreamSpec struct {
 	Shards    int           // zero: DefaultShards
 	Retention time.Duration // zero: DefaultRetention
 	Class     Class         // zero: Telemetry
+	RecordKiB int           // the largest record; zero: DefaultRecordKiB
+}
+
+// CheckRecordKiB answers Invalid when no stream may have that for its largest record.
+func CheckRecordKiB(kib int) error {
+	if kib < DefaultRecordKiB || kib > MaxRecordKiB {
+		return Errorf(Invalid, "set record size", "%d KiB, %d to %d are allowed", kib, DefaultRecordKiB, MaxRecordKiB)
+	}
+	return nil
 }

@@ -36,6 +36,8 @@ const (
 	wireConcede
 	wireSplitShard
 	wireMergeShards
+	wireSetRecordSize
+	wireCreateSized // CreateStream with a record size of its own, behind the rest
 )
 
 // BlockRef is a block inside the wire form, and where it belongs.
@@ -196,12 +198,7 @@ func (w *wireWriter) command(c Command) {
 		w.uint(uint64(len(c.Blocks)))
 		w.mutations(c.Mutations)
 	case CreateStream:
-		w.byte(wireCreateStream)
-		w.time(c.At)
-		w.text(string(c.Spec.Name))
-		w.uint(uint64(c.Spec.Shards))
-		w.span(c.Spec.Retention)
-		w.byte(byte(c.Spec.Class))
+		w.createStream(c)
 	case DeleteStream:
 		w.byte(wireDeleteStream)
 		w.time(c.At)
@@ -211,6 +208,11 @@ func (w *wireWriter) command(c Command) {
 		w.time(c.At)
 		w.text(string(c.Name))
 		w.span(c.Retention)
+	case SetRecordSize:
+		w.byte(wireSetRecordSize)
+		w.time(c.At)
+		w.text(string(c.Name))
+		w.uint(uint64(c.KiB))
 	case SplitShard:
 		w.byte(wireSplitShard)
 		w.time(c.At)
@@ -238,6 +240,22 @@ func (w *wireWriter) command(c Command) {
 		w.time(c.At)
 		w.gaps(c.Gaps)
 		w.mutations(c.Mutations)
+	}
+}
+
+func (w *wireWriter) createStream(c CreateStream) {
+	tag := byte(wireCreateStream)
+	if c.Spec.RecordKiB != 0 {
+		tag = wireCreateSized
+	}
+	w.byte(tag)
+	w.time(c.At)
+	w.text(string(c.Spec.Name))
+	w.uint(uint64(c.Spec.Shards))
+	w.span(c.Spec.Retention)
+	w.byte(byte(c.Spec.Class))
+	if tag == wireCreateSized {
+		w.uint(uint64(c.Spec.RecordKiB))
 	}
 }
 
@@ -374,15 +392,17 @@ func (r *wireReader) time() time.Time {
 }
 
 func (r *wireReader) command(blocks *[]BlockRef) Command {
-	switch r.byte() {
+	switch tag := r.byte(); tag {
 	case wireAppend:
 		return r.append(blocks)
-	case wireCreateStream:
-		return CreateStream{r.time(), StreamSpec{StreamName(r.text()), int(r.small()), time.Duration(r.int()), Class(r.byte())}}
+	case wireCreateStream, wireCreateSized:
+		return r.createStream(tag)
 	case wireDeleteStream:
 		return DeleteStream{r.time(), StreamName(r.text())}
 	case wireSetRetention:
 		return SetRetention{r.time(), StreamName(r.text()), time.Duration(r.int())}
+	case wireSetRecordSize:
+		return SetRecordSize{r.time(), StreamName(r.text()), int(r.small())}
 	case wireSplitShard:
 		return SplitShard{r.time(), r.shard(), Hash{Hi: r.fixed(), Lo: r.fixed()}}
 	case wireMergeShards:
@@ -396,6 +416,14 @@ func (r *wireReader) command(blocks *[]BlockRef) Command {
 	}
 	r.fail()
 	return nil
+}
+
+func (r *wireReader) createStream(tag byte) CreateStream {
+	c := CreateStream{At: r.time(), Spec: StreamSpec{Name: StreamName(r.text()), Shards: int(r.small()), Retention: time.Duration(r.int()), Class: Class(r.byte())}}
+	if tag == wireCreateSized {
+		c.Spec.RecordKiB = int(r.small())
+	}
+	return c
 }
 
 func (r *wireReader) shard() ShardID { return ShardID{Stream: StreamID(r.small()), Number: r.small()} }

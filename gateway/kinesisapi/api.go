@@ -117,6 +117,7 @@ func (a *API) Service() awsapi.Service {
 			"DisableEnhancedMonitoring":              {Input: disableEnhancedMonitoringInput(), Do: a.disableEnhancedMonitoring},
 			"StartStreamEncryption":                  {Input: startStreamEncryptionInput(), Do: a.startStreamEncryption},
 			"StopStreamEncryption":                   {Input: startStreamEncryptionInput(), Do: a.stopStreamEncryption},
+			"UpdateMaxRecordSize":                    {Input: updateMaxRecordSizeInput(), Do: a.updateMaxRecordSize},
 			"UpdateStreamMode":                       {Input: updateStreamModeInput(), Do: a.updateStreamMode},
 			"UpdateStreamWarmThroughput":             {Input: updateStreamWarmThroughputInput(), Do: a.updateStreamWarmThroughput},
 			"UpdateStreamRecordDistributionStrategy": {Input: updateStreamRecordDistributionStrategyInput(), Do: a.updateStreamRecordDistributionStrategy},

@@ -1,6 +1,9 @@
 package kinesisapi
 
-import "headgate/gateway/awsapi"
+import (
+	"headgate/gateway/awsapi"
+	"headgate/shardlog"
+)
 
 // The members that several operations share, with the constraints of the API
 // reference.
@@ -39,6 +42,10 @@ func explicitHashKey() awsapi.Field {
 
 func data() awsapi.Field {
 	return awsapi.Field{Name: "Data", Type: awsapi.Blob, Rules: []awsapi.Rule{awsapi.NotNull(), awsapi.Longest(maxData)}}
+}
+
+func recordSize() awsapi.Field {
+	return integer("MaxRecordSizeInKiB", awsapi.Least(shardlog.DefaultRecordKiB), awsapi.Most(shardlog.MaxRecordKiB))
 }
 
 func sequenceNumber(name string) awsapi.Field {

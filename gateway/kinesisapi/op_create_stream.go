@@ -19,7 +19,7 @@ func createStreamInput() []awsapi.Field {
 		required(streamName()),
 		streamMode(),
 		newTags(),
-		integer("MaxRecordSizeInKiB", awsapi.Least(1024), awsapi.Most(10240)),
+		recordSize(),
 		warmThroughput(),
 		strategy(),
 	}
@@ -31,10 +31,7 @@ func (a *API) createStream(ctx context.Context, c *awsapi.Call) error {
 	if err := changeable(name); err != nil {
 		return err
 	}
-	if err := unkept(in); err != nil {
-		return err
-	}
-	spec := shardlog.StreamSpec{Name: name, Shards: in.Int("ShardCount", 0)}
+	spec := shardlog.StreamSpec{Name: name, Shards: in.Int("ShardCount", 0), RecordKiB: in.Int("MaxRecordSizeInKiB", 0)}
 	var set settings
 	var err error
 	if set.Tags, err = (tags{}).with(in.Map("Tags")); err != nil {
@@ -83,12 +80,4 @@ func (a *API) capacity(ctx context.Context, in awsapi.Input, spec *shardlog.Stre
 		}
 	}
 	return set.checkAuto()
-}
-
-// unkept refuses what was asked for and would not be done.
-func unkept(in awsapi.Input) error {
-	if in.Int("MaxRecordSizeInKiB", 1024) != 1024 {
-		return awsapi.Fail(invalidArgument, "MaxRecordSizeInKiB is 1024 on this gateway.")
-	}
-	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"headgate/gateway/awsapi"
-	"headgate/shardlog"
 )
 
 // DescribeStreamSummary describes a stream without its shards.
@@ -42,7 +41,7 @@ func (a *API) describeStreamSummary(ctx context.Context, c *awsapi.Call) error {
 	out.Int("OpenShardCount", int64(open))
 	out.Int("ConsumerCount", int64(len(a.consumersOf(ctx, stream.ID))))
 	out.Int("ChannelCount", int64(len(channels)))
-	out.Int("MaxRecordSizeInKiB", shardlog.MaxRecordBytes>>10)
+	out.Int("MaxRecordSizeInKiB", int64(stream.LargestRecord()>>10))
 	if set.Mode == onDemand {
 		putWarm(out, stream, set)
 		putStrategy(out, set)

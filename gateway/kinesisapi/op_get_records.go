@@ -51,7 +51,7 @@ func (a *API) getRecords(ctx context.Context, c *awsapi.Call) error {
 	if c.In.Bool("DryRun") {
 		return dryRun()
 	}
-	page, bytes, err := a.readPage(ctx, c, it)
+	page, bytes, err := a.readPage(ctx, c, it, stream.LargestRecord())
 	if err != nil {
 		return &about{stream.Name, err}
 	}
@@ -74,9 +74,10 @@ func (a *API) getRecords(ctx context.Context, c *awsapi.Call) error {
 const recordOverhead = 180
 
 // readPage reads as much as there is memory for, and answers the bytes of
-// data and keys in it. A page is held twice: as records, and as their JSON form.
-func (a *API) readPage(ctx context.Context, c *awsapi.Call, it iterator) (shardlog.Page, int, error) {
-	most, err := room(ctx, c)
+// data and keys in it. A page is held twice: as records, and as their JSON
+// form. It has one record at least, of which largest is the size.
+func (a *API) readPage(ctx context.Context, c *awsapi.Call, it iterator, largest int) (shardlog.Page, int, error) {
+	most, err := room(ctx, c, largest)
 	if err != nil {
 		return shardlog.Page{}, 0, err
 	}
@@ -89,14 +90,19 @@ func (a *API) readPage(ctx context.Context, c *awsapi.Call, it iterator) (shardl
 	for i := range page.Records {
 		bytes += page.Records[i].Size()
 	}
+	if bytes > most { // a record from when the stream took larger ones
+		if err := c.Hold(ctx, pageMemory(bytes)-pageMemory(most)); err != nil {
+			return page, 0, err
+		}
+	}
 	c.Release(max(0, pageMemory(most)-pageMemory(bytes)))
 	return page, bytes, nil
 }
 
 // room holds memory for a page: for the largest that there is room for now, or
 // for the smallest after standing in line.
-func room(ctx context.Context, c *awsapi.Call) (bytes int, err error) {
-	const smallest = shardlog.MaxReadBytes / 8
+func room(ctx context.Context, c *awsapi.Call, largest int) (bytes int, err error) {
+	smallest := max(shardlog.MaxReadBytes/8, min(largest, shardlog.MaxReadBytes))
 	for bytes = shardlog.MaxReadBytes; bytes >= smallest; bytes /= 2 {
 		if c.TryHold(pageMemory(bytes)) {
 			return bytes, nil

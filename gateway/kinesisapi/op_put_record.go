@@ -25,13 +25,12 @@ func putRecordInput() []awsapi.Field {
 func (a *API) putRecord(ctx context.Context, c *awsapi.Call) error {
 	in := c.In
 	entry := shardlog.Entry{Key: in.Text("PartitionKey"), Data: in.Blob("Data")}
-	if entry.Size() > shardlog.MaxRecordBytes {
-		return awsapi.Invalid("1 validation error detected: Value at 'data' failed to satisfy constraint: "+
-			"Member must have length less than or equal to %d", shardlog.MaxRecordBytes)
-	}
 	stream, err := a.find(in)
 	if err != nil {
 		return err
+	}
+	if most := stream.LargestRecord(); entry.Size() > most {
+		return tooLarge("data", most)
 	}
 	if err := changeable(stream.Name); err != nil {
 		return err
@@ -66,6 +65,14 @@ func (a *API) putRecord(ctx context.Context, c *awsapi.Call) error {
 	putEncryption(&c.Out, placing.set)
 	c.Out.Close()
 	return nil
+}
+
+// tooLarge refuses a record that is larger than its stream takes; one that is
+// larger than any takes has been refused by the model before the stream was
+// looked for.
+func tooLarge(at string, most int) error {
+	return awsapi.Invalid("1 validation error detected: Value at '%s' failed to satisfy constraint: "+
+		"Member must have length less than or equal to %d", at, most)
 }
 
 func (a *API) checkOrdering(text string, name shardlog.StreamName) error {

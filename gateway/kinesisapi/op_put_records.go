@@ -2,6 +2,7 @@ package kinesisapi
 
 import (
 	"context"
+	"fmt"
 
 	"headgate/gateway/awsapi"
 	"headgate/shardlog"
@@ -88,11 +89,7 @@ func readPutRequest(in awsapi.Input) *putRequest {
 func (a *API) checkPut(ctx context.Context, p *putRequest) (stream shardlog.Stream, set settings, err error) {
 	total := 0
 	for i := range p.entries {
-		size := p.entries[i].Size()
-		if total += size; size > shardlog.MaxRecordBytes {
-			return stream, set, awsapi.Invalid("1 validation error detected: Value at 'records.%d.member.data' failed to satisfy constraint: "+
-				"Member must have length less than or equal to %d", i+1, shardlog.MaxRecordBytes)
-		}
+		total += p.entries[i].Size()
 	}
 	if total > maxPutBytes {
 		return stream, set, awsapi.Fail(invalidArgument, "Records size exceeds %d MB limit", maxPutBytes>>20)
@@ -104,6 +101,12 @@ func (a *API) checkPut(ctx context.Context, p *putRequest) (stream shardlog.Stre
 	stream, ok := a.catalog.Stream(name)
 	if !ok {
 		return stream, set, noStream(name)
+	}
+	most := stream.LargestRecord()
+	for i := range p.entries {
+		if p.entries[i].Size() > most {
+			return stream, set, tooLarge(fmt.Sprintf("records.%d.member.data", i+1), most)
+		}
 	}
 	if err := changeable(name); err != nil {
 		return stream, set, err

@@ -145,11 +145,26 @@ func (p *pusher) step(ctx context.Context) (page shardlog.Page, err error) {
 	if err != nil {
 		return page, &about{p.name, err}
 	}
+	if more := largeEvent(page.Records); more > 0 {
+		if err := p.call.Hold(ctx, more); err != nil {
+			return page, err
+		}
+		defer p.call.Release(more)
+	}
 	p.next = page.Next.Next
 	if len(page.Records) > 0 || page.End || time.Since(p.sent) >= signOfLife {
 		err = p.send(page)
 	}
 	return page, err
+}
+
+// largeEvent is the memory that a record larger than an event takes besides
+// eventMemory. It makes an event of its own.
+func largeEvent(records []shardlog.Record) int64 {
+	if len(records) != 1 {
+		return 0
+	}
+	return max(0, int64(records[0].Size()-eventBytes)) * eventMemory / eventBytes
 }
 
 // wait returns when there is something to read, or a sign of life is due.

@@ -40,6 +40,7 @@ func TestEveryOperation(t *testing.T) {
 	step(c.DisableEnhancedMonitoring(ctx, &kinesis.DisableEnhancedMonitoringInput{StreamARN: byARN, ShardLevelMetrics: []types.MetricsName{"ALL"}}))
 	step(c.StartStreamEncryption(ctx, &kinesis.StartStreamEncryptionInput{StreamARN: byARN, EncryptionType: types.EncryptionTypeKms, KeyId: aws.String("alias/k")}))
 	step(c.StopStreamEncryption(ctx, &kinesis.StopStreamEncryptionInput{StreamARN: byARN, EncryptionType: types.EncryptionTypeKms, KeyId: aws.String("alias/k")}))
+	step(c.UpdateMaxRecordSize(ctx, &kinesis.UpdateMaxRecordSizeInput{StreamARN: byARN, MaxRecordSizeInKiB: aws.Int32(2048)}))
 	step(c.UpdateStreamMode(ctx, &kinesis.UpdateStreamModeInput{StreamARN: byARN, StreamModeDetails: &types.StreamModeDetails{StreamMode: types.StreamModeOnDemand}}))
 	step(c.UpdateAccountSettings(ctx, &kinesis.UpdateAccountSettingsInput{MinimumThroughputBillingCommitment: &types.MinimumThroughputBillingCommitmentInput{Status: "ENABLED"}}))
 	step(c.DescribeAccountSettings(ctx, &kinesis.DescribeAccountSettingsInput{}))

@@ -299,7 +299,7 @@ func (r *Recorder) batch() (entries []shardlog.Entry, parts int) {
 // Entries cuts a part into the entries that hold it, all of one key.
 func Entries(key string, part []byte) []shardlog.Entry {
 	var all []shardlog.Entry
-	room := shardlog.MaxRecordBytes - len(key)
+	room := shardlog.DefaultRecordBytes - len(key)
 	for len(part) > room {
 		all = append(all, shardlog.Entry{Key: key, Data: part[:room]})
 		part = part[room:]

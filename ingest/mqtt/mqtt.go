@@ -33,7 +33,7 @@ type Config struct {
 	Log *slog.Logger // nil: silent
 
 	MaxConnections int           // zero: 16,384
-	MaxPayload     int           // bytes of payload and partition key; zero: shardlog.MaxRecordBytes
+	MaxPayload     int           // bytes of payload and partition key; zero: shardlog.DefaultRecordBytes
 	Window         int           // messages of one connection that wait for the log, 1 to 65,535; zero: 1,024
 	WindowBytes    int           // the same in bytes; zero: 512 KiB
 	PendingBytes   int           // the same over all connections; zero: 64 MiB
@@ -98,7 +98,7 @@ func (c *Config) Validate() error {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	fill(&c.MaxConnections, 16<<10)
-	fill(&c.MaxPayload, shardlog.MaxRecordBytes)
+	fill(&c.MaxPayload, shardlog.DefaultRecordBytes)
 	fill(&c.Window, 1024)
 	fill(&c.WindowBytes, 512<<10)
 	fill(&c.PendingBytes, 64<<20)

@@ -130,7 +130,7 @@ func TestMalformedPacketsEndTheirConnectionOnly(t *testing.T) {
 func TestAPayloadOverTheLimitIsRefusedAndCounted(t *testing.T) {
 	m := shardlogtest.NewMemory()
 	s, _ := door(t, m, m, nil)
-	large := strings.Repeat("x", shardlog.MaxRecordBytes+1)
+	large := strings.Repeat("x", shardlog.DefaultRecordBytes+1)
 	d := connect(t, s, "old", false)
 	d.publish(1, 1, false, large)
 	d.hungUp()

@@ -30,7 +30,7 @@ func TestRefusals(t *testing.T) {
 		{"reserved topics", publish(1, 2, "$any", "x"), 0x87, "denied"},
 		{"a refused route", publish(1, 1, "secret", "x"), 0x87, "denied"},
 		{"a long topic", publish(1, 1, strings.Repeat("t", 513), "x"), 0x90, "topic"},
-		{"a large payload", publish(1, 1, "a", strings.Repeat("x", shardlog.MaxRecordBytes)), 0x99, "payload"},
+		{"a large payload", publish(1, 1, "a", strings.Repeat("x", shardlog.DefaultRecordBytes)), 0x99, "payload"},
 		{"large properties", user(publish(1, 1, "a", "x"), 9000), 0x99, "payload"},
 		{"a full disk", publish(1, 1, "full", "x"), 0x97, "full"},
 		{"a full disk, QoS 2", publish(1, 2, "full", "x"), 0x97, "full"},

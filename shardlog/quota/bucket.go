@@ -5,22 +5,26 @@ import (
 	"time"
 )
 
-// bucket holds what may be spent: at most what one second brings.
+// bucket holds what may be spent.
 type bucket struct {
-	rate    float64 // a second, and the most it holds
+	rate    float64 // a second
+	most    float64 // that it holds
 	balance float64 // negative while in debt
 }
+
+// full is a bucket that holds what one second brings.
+func full(rate float64) bucket { return bucket{rate: rate, most: rate, balance: rate} }
 
 // grain hides the rounding of float64: a wait that a bucket asked for is
 // always enough.
 const grain = 1e-6
 
 func (b *bucket) refill(elapsed time.Duration) {
-	b.balance = min(b.rate, b.balance+b.rate*elapsed.Seconds())
+	b.balance = min(b.most, b.balance+b.rate*elapsed.Seconds())
 }
 
 // wait is how long until the balance is up to the amount, which is at most
-// the rate; zero when it is.
+// what it holds; zero when it is.
 func (b *bucket) wait(amount float64) time.Duration {
 	short := amount - b.balance
 	if short <= grain {

@@ -136,3 +136,23 @@ func TestValidate(t *testing.T) {
 		t.Errorf("%v, want Invalid", err)
 	}
 }
+
+func TestATankOfOneLargeRecord(t *testing.T) {
+	w := quota.Write{Largest: 10 * mib}
+	wants(t, w.Take(noon, 1, 10*mib), 0)
+	wants(t, w.Take(noon, 1, mib/2), time.Second/2)
+	wants(t, w.Take(noon, 1, 10*mib), time.Second)
+	at := noon.Add(time.Second)
+	wants(t, w.Take(at, 1, 10*mib), 0) // as debt of nine seconds
+	wants(t, w.Take(at, 1, mib), 10*time.Second)
+	at = at.Add(time.Hour)
+	for range 10 {
+		wants(t, w.Take(at, 1, mib), 0)
+	}
+	wants(t, w.Take(at, 1, mib), time.Second)
+
+	w.Largest = mib // the stream takes less by now: what is too much is gone
+	at = at.Add(time.Hour)
+	wants(t, w.Take(at, 1, mib), 0)
+	wants(t, w.Take(at, 1, mib), time.Second)
+}

@@ -53,9 +53,8 @@ func (r *Read) Charge(now time.Time, bytes int) {
 
 func (r *Read) refill(now time.Time) {
 	if !r.watch.started() {
-		r.calls.rate = or(r.Limits.ReadsOut, shardlog.ShardReadsOut)
-		r.bytes.rate = or(r.Limits.BytesOut, shardlog.ShardBytesOut)
-		r.calls.balance, r.bytes.balance = r.calls.rate, r.bytes.rate
+		r.calls = full(or(r.Limits.ReadsOut, shardlog.ShardReadsOut))
+		r.bytes = full(or(r.Limits.BytesOut, shardlog.ShardBytesOut))
 	}
 	elapsed := r.watch.lap(now)
 	r.calls.refill(elapsed)

@@ -24,6 +24,7 @@ func TestLog(t *testing.T, open func(t *testing.T) Log) {
 		{"put with mutations", putMutationClauses},
 		{"read", readClauses},
 		{"wait", waitClauses},
+		{"large records", largeClauses},
 		{"control", controlClauses},
 		{"reshard", reshardClauses},
 		{"states", stateClauses},

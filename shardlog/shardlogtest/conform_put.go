@@ -139,7 +139,7 @@ func putBorrows(b *bench) {
 
 func putKeepsBytes(b *bench) {
 	s := b.stream(1)
-	large := bytes.Repeat([]byte("0123456789abcdef"), shardlog.MaxRecordBytes/16)
+	large := bytes.Repeat([]byte("0123456789abcdef"), shardlog.DefaultRecordBytes/16)
 	sent := []shardlog.Entry{
 		{Key: "no data"},
 		{Key: "meta", Data: []byte("d"), Meta: []byte("devices/meta/up")},
@@ -147,7 +147,7 @@ func putKeepsBytes(b *bench) {
 		{Key: strings.Repeat("é", shardlog.MaxPartitionKey), Data: []byte("longest key")},
 	}
 	b.put(s.Name, sent...)
-	sent = append(sent, shardlog.Entry{Key: "largest", Data: large[:shardlog.MaxRecordBytes-7]})
+	sent = append(sent, shardlog.Entry{Key: "largest", Data: large[:shardlog.DefaultRecordBytes-7]})
 	b.patientPut(s.Name, sent[4])
 	records := b.all(s.Shards[0].ID)
 	if len(records) != len(sent) {
@@ -191,7 +191,7 @@ func putInvalid(b *bench) {
 	bad := []shardlog.Entry{
 		{Data: []byte("no key")},
 		{Key: strings.Repeat("k", shardlog.MaxPartitionKey+1)},
-		{Key: "too large", Data: make([]byte, shardlog.MaxRecordBytes)},
+		{Key: "too large", Data: make([]byte, shardlog.DefaultRecordBytes)},
 	}
 	for _, e := range bad {
 		good := shardlog.Entry{Key: "good", Data: []byte("good")}

@@ -27,7 +27,7 @@ func (m *Memory) CreateStream(ctx context.Context, spec shardlog.StreamSpec) err
 	m.lastID++
 	now := m.tick()
 	s := &stream{Stream: shardlog.Stream{
-		ID: m.lastID, Name: spec.Name, Class: spec.Class, Created: now.Truncate(time.Second), Retention: spec.Retention,
+		ID: m.lastID, Name: spec.Name, Class: spec.Class, Created: now.Truncate(time.Second), Retention: spec.Retention, RecordKiB: spec.RecordKiB,
 	}}
 	for _, r := range keyspace.Even(spec.Shards) {
 		m.addShard(s, r, uint64(now.Unix()))
@@ -56,6 +56,11 @@ func complete(spec shardlog.StreamSpec) (shardlog.StreamSpec, error) {
 	}
 	if spec.Shards > shardlog.MaxShardsByStream {
 		return spec, shardlog.Errorf(shardlog.LimitExceeded, "create stream", "%d shards", spec.Shards)
+	}
+	if spec.RecordKiB != 0 {
+		if err := shardlog.CheckRecordKiB(spec.RecordKiB); err != nil {
+			return spec, err
+		}
 	}
 	return spec, checkRetention("create stream", spec.Retention)
 }
@@ -121,5 +126,24 @@ func (m *Memory) SetRetention(ctx context.Context, name shardlog.StreamName, ret
 	m.index++
 	m.expire(s)
 	s.Retention = retention
+	return nil
+}
+
+// SetRecordSize is part of the contract Control.
+func (m *Memory) SetRecordSize(ctx context.Context, name shardlog.StreamName, kib int) error {
+	if err := m.begin(ctx, "set record size"); err != nil {
+		return err
+	}
+	if err := shardlog.CheckRecordKiB(kib); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s, ok := m.streams[name]
+	if !ok {
+		return &shardlog.Error{Kind: shardlog.NotFound, Op: "set record size", Stream: name}
+	}
+	m.index++
+	s.RecordKiB = kib
 	return nil
 }

@@ -21,7 +21,7 @@ type put struct {
 }
 
 // Put is the contract Writer. An entry without a key, with a key of more than
-// 256 characters or larger than MaxRecordBytes is answered Invalid; in a Put
+// 256 characters or larger than the stream takes is answered Invalid; in a Put
 // with mutations it makes the whole Put Invalid.
 func (m *Memory) Put(ctx context.Context, name shardlog.StreamName, entries []shardlog.Entry, with ...shardlog.Mutation) ([]shardlog.Result, error) {
 	if err := m.begin(ctx, "put"); err != nil {
@@ -106,7 +106,7 @@ func (m *Memory) admit(p *put, s *stream) {
 	now := m.tick()
 	for i, e := range p.entries {
 		r := &p.results[i]
-		if r.Err = checkEntry(e); r.Err != nil {
+		if r.Err = checkEntry(e, s.LargestRecord()); r.Err != nil {
 			continue
 		}
 		hash := e.Hash
@@ -121,18 +121,20 @@ func (m *Memory) admit(p *put, s *stream) {
 		}
 		r.Shard = id
 		if r.Err = short[e.Key]; r.Err == nil {
-			if r.Err = s.shards[id.Number].write.Take(now, 1, e.Size()); r.Err != nil {
+			w := &s.shards[id.Number].write
+			w.Largest = s.LargestRecord()
+			if r.Err = w.Take(now, 1, e.Size()); r.Err != nil {
 				short[e.Key] = r.Err
 			}
 		}
 	}
 }
 
-func checkEntry(e shardlog.Entry) error {
+func checkEntry(e shardlog.Entry, largest int) error {
 	if n := utf8.RuneCountInString(e.Key); n == 0 && e.Hash == nil || n > shardlog.MaxPartitionKey {
 		return shardlog.Errorf(shardlog.Invalid, "put", "partition key of %d characters", n)
 	}
-	if e.Size() > shardlog.MaxRecordBytes {
+	if e.Size() > largest {
 		return shardlog.Errorf(shardlog.Invalid, "put", "record of %d bytes", e.Size())
 	}
 	return nil

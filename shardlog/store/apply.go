@@ -56,6 +56,8 @@ func (a *applying) command(c shardlog.Command) shardlog.Outcome {
 		return a.deleteStream(c)
 	case shardlog.SetRetention:
 		return a.setRetention(c)
+	case shardlog.SetRecordSize:
+		return a.setRecordSize(c)
 	case shardlog.SplitShard:
 		return a.splitShard(c)
 	case shardlog.MergeShards:

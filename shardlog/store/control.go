@@ -22,6 +22,7 @@ func (a *applying) createStream(c shardlog.CreateStream) shardlog.Outcome {
 		Class:     c.Spec.Class,
 		Created:   c.At.Truncate(time.Second),
 		Retention: c.Spec.Retention,
+		RecordKiB: c.Spec.RecordKiB,
 	}}
 	for i, r := range keyspace.Even(c.Spec.Shards) {
 		st.Shards = append(st.Shards, shardlog.Shard{
@@ -78,6 +79,17 @@ func (a *applying) setRetention(c shardlog.SetRetention) shardlog.Outcome {
 		return shardlog.Outcome{Err: &shardlog.Error{Kind: shardlog.NotFound, Op: "set retention", Stream: c.Name}}
 	}
 	st.Retention = c.Retention
+	a.st.dirty.streams[st.ID] = struct{}{}
+	a.flushNow()
+	return shardlog.Outcome{}
+}
+
+func (a *applying) setRecordSize(c shardlog.SetRecordSize) shardlog.Outcome {
+	st := a.st.byName[c.Name]
+	if st == nil {
+		return shardlog.Outcome{Err: &shardlog.Error{Kind: shardlog.NotFound, Op: "set record size", Stream: c.Name}}
+	}
+	st.RecordKiB = c.KiB
 	a.st.dirty.streams[st.ID] = struct{}{}
 	a.flushNow()
 	return shardlog.Outcome{}

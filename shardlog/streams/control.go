@@ -43,6 +43,11 @@ func complete(spec *shardlog.StreamSpec) error {
 	if spec.Class > shardlog.Own {
 		return shardlog.Errorf(shardlog.Invalid, "create stream", "class %d", spec.Class)
 	}
+	if spec.RecordKiB != 0 {
+		if err := shardlog.CheckRecordKiB(spec.RecordKiB); err != nil {
+			return err
+		}
+	}
 	return checkRetention(spec.Retention)
 }
 
@@ -78,6 +83,14 @@ func (l *Log) SetRetention(ctx context.Context, name shardlog.StreamName, retent
 	}
 	wake(l.trim)
 	return nil
+}
+
+// SetRecordSize changes how large a record may be; see shardlog.Control.
+func (l *Log) SetRecordSize(ctx context.Context, name shardlog.StreamName, kib int) error {
+	if err := shardlog.CheckRecordKiB(kib); err != nil {
+		return err
+	}
+	return l.control(ctx, shardlog.SetRecordSize{At: l.clock.Stamp().At, Name: name, KiB: kib})
 }
 
 // SplitShard opens two shards in the place of one; see shardlog.Control.

@@ -66,12 +66,16 @@ func (l *Log) Put(ctx context.Context, name shardlog.StreamName, entries []shard
 
 // receive checks a Put and holds it back until there is room.
 func (l *Log) receive(ctx context.Context, p *put) (shardlog.Stream, error) {
-	if err := p.prepare(); err != nil {
-		return shardlog.Stream{}, err
-	}
 	s, ok := l.c.Catalog.Stream(p.name)
 	if !ok {
 		return s, &shardlog.Error{Kind: shardlog.NotFound, Op: "put", Stream: p.name}
+	}
+	largest := s.LargestRecord()
+	if p.drained {
+		largest = shardlog.MaxRecordBytes // it has been acknowledged, whatever the stream takes by now
+	}
+	if err := p.prepare(largest); err != nil {
+		return s, err
 	}
 	return s, l.waitForRoom(ctx, p.name)
 }
@@ -80,14 +84,15 @@ func unavailable(op string, name shardlog.StreamName, err error) error {
 	return &shardlog.Error{Kind: shardlog.Unavailable, Op: op, Stream: name, Err: err}
 }
 
-// prepare does what needs no lock: checks and hashes.
-func (p *put) prepare() error {
+// prepare does what needs no lock: it checks the entries against the largest
+// that is taken, and hashes.
+func (p *put) prepare(largest int) error {
 	p.results = make([]shardlog.Result, len(p.entries))
 	p.hashes = make([]shardlog.Hash, len(p.entries))
 	for i := range p.entries {
 		e := &p.entries[i]
 		p.bytes += cost(e)
-		if err := e.Check(); err != nil {
+		if err := e.Check(largest); err != nil {
 			if len(p.with) > 0 {
 				return err
 			}

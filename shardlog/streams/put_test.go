@@ -185,7 +185,7 @@ func TestLargePutsAreCut(t *testing.T) {
 		for i := range all {
 			all[i] = shardlog.Entry{Key: "k", Data: noise(i, 100<<10)}
 		}
-		all = append(all, shardlog.Entry{Key: "k", Data: noise(99, shardlog.MaxRecordBytes-1)})
+		all = append(all, shardlog.Entry{Key: "k", Data: noise(99, shardlog.DefaultRecordBytes-1)})
 		results, err := l.Put(t.Context(), "a", all)
 		check(t, m, all, results, err)
 		if m.largest > shardlog.MaxCommandBytes+1<<10 {
@@ -209,7 +209,7 @@ func TestBadEntriesAreRefusedAlone(t *testing.T) {
 	inBubble(t, 0, nil, func(t *testing.T, m *machine, l *streams.Log) {
 		all := []shardlog.Entry{
 			{Key: "good", Data: []byte("1")}, {Key: "", Data: []byte("2")}, {Key: strings.Repeat("é", 256)}, {Key: strings.Repeat("é", 257)},
-			{Key: "k", Data: make([]byte, shardlog.MaxRecordBytes)}, {Key: "k", Meta: make([]byte, 1<<20)}, {Key: "good", Data: []byte("3")},
+			{Key: "k", Data: make([]byte, shardlog.DefaultRecordBytes)}, {Key: "k", Meta: make([]byte, 1<<20)}, {Key: "good", Data: []byte("3")},
 		}
 		results, err := l.Put(t.Context(), "a", all)
 		if err != nil {

@@ -58,12 +58,13 @@ func (l *Log) dropRoutes() {
 	}
 }
 
-func (r *route) lane(id shardlog.ShardID, limits quota.Limits) *lane {
+func (r *route) lane(id shardlog.ShardID, limits quota.Limits, largest int) *lane {
 	w := r.lanes[id.Number]
 	if w == nil {
 		w = &lane{quota: quota.Write{Shard: id, Limits: limits}}
 		r.lanes[id.Number] = w
 	}
+	w.quota.Largest = largest
 	return w
 }
 
@@ -99,7 +100,7 @@ func (l *Log) charge(p *put, s shardlog.Stream) {
 			res.Err = err
 			continue
 		}
-		w := r.lane(id, l.c.Limits)
+		w := r.lane(id, l.c.Limits, s.LargestRecord())
 		if p.drained {
 			l.pool.full = w.note(l.pool.epoch, cost(e), p.hashes[i]) || l.pool.full
 			continue
@@ -143,7 +144,7 @@ func (l *Log) chargeWhole(p *put, s shardlog.Stream) {
 			return
 		}
 		p.results[i].Shard = id
-		w := r.lane(id, l.c.Limits)
+		w := r.lane(id, l.c.Limits, s.LargestRecord())
 		n, seen := place[w]
 		if !seen {
 			n = len(sums)

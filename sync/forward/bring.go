@@ -100,7 +100,7 @@ func judge(entries []shardlog.Entry, results []shardlog.Result, patient bool) (a
 		}
 		switch shardlog.KindOf(r.Err) {
 		case shardlog.Invalid:
-			if entries[i].Check() == nil { // else whoever put it has been told
+			if entries[i].Check(shardlog.MaxRecordBytes) == nil { // else whoever put it has been told
 				refused = append(refused, entries[i])
 			}
 		case shardlog.NotFound:

@@ -108,7 +108,7 @@ func (p *parcel) spool(ctx context.Context) (taken shardlog.Taken, back bool, er
 	if !ok {
 		return taken, false, &shardlog.Error{Kind: shardlog.NotFound, Op: "put", Stream: p.n.Stream}
 	}
-	results, good, err := sift(p.n.Entries, len(p.n.With) > 0, p.origin != nil)
+	results, good, err := sift(p.n.Entries, s.LargestRecord(), len(p.n.With) > 0, p.origin != nil)
 	if err == nil {
 		err = shardlog.CheckMutations(p.n.With)
 	}
@@ -127,11 +127,11 @@ func (p *parcel) spool(ctx context.Context) (taken shardlog.Taken, back bool, er
 
 // sift leaves out the entries that the log would refuse. Those of a Put with a
 // number stay, since their places in it are known already.
-func sift(entries []shardlog.Entry, whole, numbered bool) ([]shardlog.Result, []shardlog.Entry, error) {
+func sift(entries []shardlog.Entry, largest int, whole, numbered bool) ([]shardlog.Result, []shardlog.Entry, error) {
 	results := make([]shardlog.Result, len(entries))
 	var good []shardlog.Entry
 	for i := range entries {
-		err := entries[i].Check()
+		err := entries[i].Check(largest)
 		switch {
 		case err != nil && whole:
 			return nil, nil, err

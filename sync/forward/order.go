@@ -20,12 +20,13 @@ const (
 	opConcede
 	opSplit
 	opMerge
+	opRecordSize
 )
 
 // order is a change of streams or state that the leader makes.
 type order struct {
 	op      op
-	spec    shardlog.StreamSpec // opCreate; opDelete and opRetention use its Name, opRetention its Retention
+	spec    shardlog.StreamSpec // opCreate; others use its Name, opRetention its Retention, opRecordSize its RecordKiB
 	changes []shardlog.Mutation // opMutate, opConcede
 	gaps    []shardlog.Gap      // opConcede
 	shards  [2]shardlog.ShardID // opSplit: the first; opMerge
@@ -34,7 +35,7 @@ type order struct {
 }
 
 func (o order) name() string {
-	return [...]string{"order", "create stream", "delete stream", "set retention", "mutate", "concede", "split shard", "merge shards"}[o.op]
+	return [...]string{"order", "create stream", "delete stream", "set retention", "mutate", "concede", "split shard", "merge shards", "set record size"}[o.op]
 }
 
 // follow does what the order asks for, here.
@@ -47,6 +48,8 @@ func (f *Carrier) follow(ctx context.Context, o order) error {
 		return l.DeleteStream(ctx, o.spec.Name)
 	case opRetention:
 		return l.SetRetention(ctx, o.spec.Name, o.spec.Retention)
+	case opRecordSize:
+		return l.SetRecordSize(ctx, o.spec.Name, o.spec.RecordKiB)
 	case opSplit:
 		return l.SplitShard(ctx, o.shards[0], o.start)
 	case opMerge:
@@ -148,6 +151,11 @@ func (c control) DeleteStream(ctx context.Context, name shardlog.StreamName) err
 // SetRetention is shardlog.Control's.
 func (c control) SetRetention(ctx context.Context, name shardlog.StreamName, retention time.Duration) error {
 	return c.f.command(ctx, order{op: opRetention, spec: shardlog.StreamSpec{Name: name, Retention: retention}})
+}
+
+// SetRecordSize is shardlog.Control's.
+func (c control) SetRecordSize(ctx context.Context, name shardlog.StreamName, kib int) error {
+	return c.f.command(ctx, order{op: opRecordSize, spec: shardlog.StreamSpec{Name: name, RecordKiB: kib}})
 }
 
 // SplitShard is shardlog.Control's.

@@ -90,6 +90,10 @@ func (r *real) CreateStream(ctx context.Context, s shardlog.StreamSpec) error {
 func (r *real) DeleteStream(ctx context.Context, n shardlog.StreamName) error {
 	return r.log.DeleteStream(ctx, n)
 }
+func (r *real) SetRecordSize(ctx context.Context, n shardlog.StreamName, kib int) error {
+	return r.log.SetRecordSize(ctx, n, kib)
+}
+
 func (r *real) SetRetention(ctx context.Context, n shardlog.StreamName, d time.Duration) error {
 	return r.log.SetRetention(ctx, n, d)
 }

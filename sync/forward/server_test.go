@@ -115,7 +115,7 @@ func TestALargePutTravelsAlone(t *testing.T) {
 		defer b.stop()
 		var entries []shardlog.Entry
 		for i := range 15 {
-			entries = append(entries, shardlog.Entry{Key: fmt.Sprint("k", i), Data: make([]byte, shardlog.MaxRecordBytes-10)})
+			entries = append(entries, shardlog.Entry{Key: fmt.Sprint("k", i), Data: make([]byte, shardlog.DefaultRecordBytes-10)})
 		}
 		if results, err := b.put(t, false, entries); err != nil || results[14].Err != nil {
 			t.Fatal(err)

@@ -288,6 +288,10 @@ func (d door) CreateStream(ctx context.Context, s shardlog.StreamSpec) error {
 func (d door) DeleteStream(ctx context.Context, n shardlog.StreamName) error {
 	return d.Control.DeleteStream(ctx, n)
 }
+func (d door) SetRecordSize(ctx context.Context, n shardlog.StreamName, kib int) error {
+	return d.Control.SetRecordSize(ctx, n, kib)
+}
+
 func (d door) SetRetention(ctx context.Context, n shardlog.StreamName, r time.Duration) error {
 	return d.Control.SetRetention(ctx, n, r)
 }

@@ -16,6 +16,12 @@ func encodeOrder(term uint64, o order) []byte {
 		w.int(int64(o.spec.Shards))
 		w.int(int64(o.spec.Retention))
 		w.byte(byte(o.spec.Class))
+		if o.spec.RecordKiB != 0 { // else as a release before it could be chosen reads it
+			w.int(int64(o.spec.RecordKiB))
+		}
+	case opRecordSize:
+		w.text(string(o.spec.Name))
+		w.int(int64(o.spec.RecordKiB))
 	case opSplit, opMerge:
 		for _, s := range o.shards {
 			w.uint(uint64(s.Stream))
@@ -57,6 +63,12 @@ func decodeOrder(b []byte) (term uint64, o order, err error) {
 		o.spec.Shards = int(r.int())
 		o.spec.Retention = time.Duration(r.int())
 		o.spec.Class = shardlog.Class(r.byte())
+		if len(r.b) > 0 {
+			o.spec.RecordKiB = int(r.int())
+		}
+	case opRecordSize:
+		o.spec.Name = shardlog.StreamName(r.text())
+		o.spec.RecordKiB = int(r.int())
 	case opSplit, opMerge:
 		for i := range o.shards {
 			o.shards[i] = shardlog.ShardID{Stream: shardlog.StreamID(r.small()), Number: r.small()}

@@ -8,11 +8,29 @@ import "github.com/hashicorp/raft"
 // has waited before it tries a follower again may send it no entries and yet
 // the newest commit index; a follower with an entry of a lost leader at that
 // place would apply it.
-type bounded struct{ *raft.NetworkTransport }
+//
+// And it sends entries in as many messages as their size asks for.
+type bounded struct {
+	*raft.NetworkTransport
+	logs *logStore
+}
 
-// AppendEntries sends entries, or none.
+// AppendEntries sends entries, or none. When a message is refused, those after
+// it are not sent: the leader looks where to go on, as it does anyway.
 func (b bounded) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
-	safe := *args
-	safe.LeaderCommitIndex = min(args.LeaderCommitIndex, args.PrevLogEntry+uint64(len(args.Entries)))
-	return b.NetworkTransport.AppendEntries(id, target, &safe, resp)
+	safe, rest := *args, args.Entries
+	for {
+		var err error
+		if safe.Entries, rest, err = b.logs.part(rest); err != nil {
+			return err
+		}
+		safe.LeaderCommitIndex = min(args.LeaderCommitIndex, safe.PrevLogEntry+uint64(len(safe.Entries)))
+		err = b.NetworkTransport.AppendEntries(id, target, &safe, resp)
+		if err != nil || !resp.Success || len(rest) == 0 {
+			return err
+		}
+		last := safe.Entries[len(safe.Entries)-1]
+		safe.PrevLogEntry, safe.PrevLogTerm = last.Index, last.Term
+		*resp = raft.AppendEntriesResponse{}
+	}
 }

@@ -17,7 +17,7 @@ func TestAFollowerHearsOfNoCommitThatItCannotCheck(t *testing.T) {
 		t.Cleanup(func() { n.CloseStreams(); n.Close() })
 		return n
 	}
-	leader, follower := bounded{tcp()}, tcp()
+	leader, follower := bounded{tcp(), nil}, tcp()
 	entry := &raft.Log{Index: 4, Term: 3}
 	for _, c := range []struct {
 		sent raft.AppendEntriesRequest

@@ -22,6 +22,7 @@ type fsm struct {
 	fail    func(error)
 	broken  func() bool
 	ripe    chan struct{} // of capacity 1: a snapshot is due
+	logs    *logStore     // has what was left out of an entry
 
 	mu     sync.Mutex
 	weight uint64 // guarded by mu: applied or replayed since the start
@@ -36,6 +37,10 @@ type mark struct{ index, weight uint64 }
 func (f *fsm) Apply(log *raft.Log) any {
 	if f.broken() {
 		return shardlog.Errorf(shardlog.Unknown, "apply", "the group has failed")
+	}
+	log, err := f.logs.full(log)
+	if err != nil {
+		return f.failed(fmt.Errorf("apply: %w", err))
 	}
 	if hollow(log) {
 		return f.applyHollow(log)

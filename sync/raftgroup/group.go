@@ -74,7 +74,7 @@ const (
 	peersHeartbeat   = time.Second
 	snapshotBytes    = 16 << 20
 	replaceAfter     = 5 * time.Minute
-	maxAppendEntries = 8 // entries are up to a MiB each
+	maxAppendEntries = 8 // a MiB each; larger ones are read one by one, see large.go
 )
 
 // Group is one gateway's part in the consensus of its site. Its methods may
@@ -121,7 +121,7 @@ func Open(c Config) (*Group, error) {
 	g.logs.renew = g.puller.renew
 	ripe := make(chan struct{}, 1)
 	g.logs.ripe = ripe
-	g.fsm = &fsm{machine: c.Machine, every: c.SnapshotBytes, fail: g.fail, broken: g.broken, ripe: ripe}
+	g.fsm = &fsm{machine: c.Machine, every: c.SnapshotBytes, fail: g.fail, broken: g.broken, ripe: ripe, logs: g.logs}
 	if c.Link != nil {
 		g.door = &door{link: c.Link}
 		g.puller.hangUp = g.door.hangUp

@@ -156,7 +156,8 @@ func (a peerAddr) String() string { return string(a) }
 
 type tracked struct {
 	net.Conn
-	layer *streamLayer
+	layer    *streamLayer
+	patience time.Duration // of a call; owned by who calls
 }
 
 func (t *tracked) Close() error {

@@ -11,7 +11,7 @@ import (
 )
 
 // The entries that followers ask for are nearly always the newest: a few are
-// kept, so that replication does not read the disk.
+// kept, the newest however large, so that replication does not read the disk.
 const (
 	recentEntries = 16
 	recentBytes   = 4 << 20
@@ -62,6 +62,9 @@ func (l *logStore) GetLog(index uint64, out *raft.Log) error {
 		return raft.ErrLogNotFound
 	}
 	*out = raft.Log{Index: e.Index, Term: e.Term, Type: raft.LogType(e.Type), Data: e.Data, Extensions: e.Extensions, AppendedAt: e.At}
+	if len(e.Data) > largeEntry {
+		*out = lightened(*out)
+	}
 	return nil
 }
 
@@ -140,7 +143,7 @@ func (l *logStore) StoreLogs(logs []*raft.Log) error {
 	}
 	entries := make([]shardlog.JournalEntry, len(logs))
 	for i, g := range logs {
-		if hollow(g) {
+		if hollow(g) || light(g) {
 			return l.refuse("entry %d is hollow", g.Index)
 		}
 		entries[i] = shardlog.JournalEntry{
@@ -238,7 +241,7 @@ func (l *logStore) remember(logs []*raft.Log) {
 		l.held += len(log.Data)
 	}
 	drop := 0
-	for drop < len(l.recent) && (len(l.recent)-drop > recentEntries || l.held > recentBytes) {
+	for drop < len(l.recent)-1 && (len(l.recent)-drop > recentEntries || l.held > recentBytes) {
 		l.held -= len(l.recent[drop].Data)
 		drop++
 	}

@@ -166,7 +166,7 @@ func (g *Group) transport(c *raft.Config) raft.Transport {
 		MsgpackUseNewTimeFormat: true,
 	})
 	t.TimeoutScale = 1 // a snapshot is a few bytes, but the work behind it is not
-	return bounded{t}
+	return bounded{t, g.logs}
 }
 
 func closeTransport(t raft.Transport) {

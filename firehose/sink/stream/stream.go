@@ -116,7 +116,7 @@ func (w *writing) add(ctx context.Context, r firehose.Record, frame []byte) erro
 	if n := len(frame); n > 0 && frame[n-1] == '\n' {
 		frame = frame[:n-1]
 	}
-	if len(frame)+len(r.Key) > shardlog.MaxRecordBytes {
+	if len(frame)+len(r.Key) > shardlog.DefaultRecordBytes {
 		head, err := beheaded(frame)
 		if err != nil {
 			return err

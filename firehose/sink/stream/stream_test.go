@@ -105,7 +105,7 @@ func (described) Frame(dst []byte, r firehose.Record) ([]byte, error) {
 
 // An error record that is larger than a record may be becomes two.
 func TestDataThatIsTooLargeFollows(t *testing.T) {
-	s, data := open(t), strings.Repeat("x", shardlog.MaxRecordBytes-100)
+	s, data := open(t), strings.Repeat("x", shardlog.DefaultRecordBytes-100)
 	b := sinktest.Replaced(sinktest.Documents(described{encoder(t)}, "x", 2, 100), 1, data)
 	for range 2 {
 		if r := s.Sink(t).Deliver(t.Context(), b); !r.Done() {
