@@ -63,6 +63,7 @@ type API struct {
 	traffic  traffic
 
 	subscriptions subscriptions
+	events        events
 }
 
 // New makes an API.
