@@ -51,6 +51,9 @@ func (c *Call) TryHold(n int64) bool {
 
 // Hold is TryHold, but waits in line for room, a few seconds at most.
 func (c *Call) Hold(ctx context.Context, n int64) *Error {
+	if c.TryHold(n) {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
 	held, err := c.memory.take(ctx, n)

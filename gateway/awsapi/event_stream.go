@@ -17,13 +17,7 @@ const EventStream = "application/vnd.amazon.eventstream"
 //
 // A header is a name (length u8), the type 7 (a string) and a value (length
 // u16). Numbers are big endian, sums CRC-32 (AWS event stream encoding).
-type EventStreams struct {
-	flow *Flow
-	buf  []byte
-}
-
-// maxKeptFrame bounds what a stream keeps of its largest frame while it waits.
-const maxKeptFrame = 16 << 10
+type EventStreams struct{ flow *Flow }
 
 // Events begins an answer of events with the one that clients wait for first.
 func (f *Flow) Events() (*EventStreams, error) {
@@ -31,12 +25,22 @@ func (f *Flow) Events() (*EventStreams, error) {
 	if err := f.Begin(EventStream); err != nil {
 		return nil, err
 	}
-	return e, e.send([]byte("{}"), ":message-type", "event", ":event-type", "initial-response", ":content-type", "application/json")
+	return e, e.Send(AppendEvent(nil, []byte("{}"), ":message-type", "event", ":event-type", "initial-response", ":content-type", "application/json"))
 }
 
-// Send sends one event; payload is its JSON.
-func (e *EventStreams) Send(kind string, payload *Reply) error {
-	return e.send(payload.buf, ":message-type", "event", ":event-type", kind, ":content-type", "application/json")
+// EventFrame is one event, to be sent to as many as want it; payload is its JSON.
+func EventFrame(kind string, payload *Reply) []byte {
+	const around = 160 // what stands around a payload
+	return AppendEvent(make([]byte, 0, len(payload.buf)+around), payload.buf,
+		":message-type", "event", ":event-type", kind, ":content-type", "application/json")
+}
+
+// Send sends one event. Its bytes are not changed, nor used after that.
+func (e *EventStreams) Send(frame []byte) error {
+	if _, err := e.flow.Write(frame); err != nil {
+		return err
+	}
+	return e.flow.Flush()
 }
 
 // Fail sends an error of the API's, after which no more may be sent.
@@ -45,19 +49,7 @@ func (e *EventStreams) Fail(err *Error) error {
 	body.Open("")
 	body.Text("message", err.Message)
 	body.Close()
-	return e.send(body.buf, ":message-type", "exception", ":exception-type", err.Code, ":content-type", "application/json")
-}
-
-func (e *EventStreams) send(payload []byte, headers ...string) error {
-	e.buf = AppendEvent(e.buf[:0], payload, headers...)
-	_, err := e.flow.Write(e.buf)
-	if cap(e.buf) > maxKeptFrame {
-		e.buf = nil
-	}
-	if err != nil {
-		return err
-	}
-	return e.flow.Flush()
+	return e.Send(AppendEvent(nil, body.buf, ":message-type", "exception", ":exception-type", err.Code, ":content-type", "application/json"))
 }
 
 // AppendEvent writes one frame; headers are names and values in turn.

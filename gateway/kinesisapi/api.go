@@ -66,6 +66,7 @@ type API struct {
 	turn atomic.Uint32 // of AUTO streams: which shard begins the next call
 
 	subscriptions subscriptions
+	events        events
 }
 
 // New makes an API.

@@ -122,11 +122,11 @@ func (p *pusher) run(ctx context.Context) error {
 		if err := pauseUntil(ctx, p.free); err != nil {
 			return err
 		}
-		page, err := p.step(ctx)
-		if err != nil || page.End {
+		e, err := p.step(ctx)
+		if err != nil || e.end {
 			return err
 		}
-		if page.Tip && len(page.Records) == 0 {
+		if e.tip {
 			if err := p.wait(ctx); err != nil {
 				return err
 			}
@@ -134,28 +134,37 @@ func (p *pusher) run(ctx context.Context) error {
 	}
 }
 
-// step reads one page and sends it. It holds memory only meanwhile: those who
-// wait for records, which is most of five minutes, take none from the others.
-func (p *pusher) step(ctx context.Context) (page shardlog.Page, err error) {
-	if err := p.call.Hold(ctx, eventMemory); err != nil {
-		return page, err
+// step sends the event that begins where the one before ended. It holds memory
+// only meanwhile: those who wait for records, which is most of five minutes,
+// take none from the others.
+func (p *pusher) step(ctx context.Context) (*event, error) {
+	e, memory := p.api.events.find(place{p.shard.ID, p.next}, time.Now()), int64(eventMemory)
+	if e != nil {
+		memory = int64(len(e.frame))
 	}
-	defer p.call.Release(eventMemory)
-	page, err = p.api.reader.Read(ctx, p.shard.ID, shardlog.Cursor{Next: p.next}, shardlog.Budget{Records: eventRecords, Bytes: eventBytes})
-	if err != nil {
-		return page, &about{p.name, err}
+	if err := p.call.Hold(ctx, memory); err != nil {
+		return nil, err
 	}
-	if more := largeEvent(page.Records); more > 0 {
-		if err := p.call.Hold(ctx, more); err != nil {
-			return page, err
+	defer p.call.Release(memory)
+	if e == nil {
+		page, err := p.api.reader.Read(ctx, p.shard.ID, shardlog.Cursor{Next: p.next}, shardlog.Budget{Records: eventRecords, Bytes: eventBytes})
+		if err != nil {
+			return nil, &about{p.name, err}
 		}
-		defer p.call.Release(more)
+		if more := largeEvent(page.Records); more > 0 {
+			if err := p.call.Hold(ctx, more); err != nil {
+				return nil, err
+			}
+			defer p.call.Release(more)
+		}
+		e = p.event(page)
+		p.api.events.keep(e)
 	}
-	p.next = page.Next.Next
-	if len(page.Records) > 0 || page.End || time.Since(p.sent) >= signOfLife {
-		err = p.send(page)
+	p.next = e.next
+	if e.frame == nil {
+		return e, nil
 	}
-	return page, err
+	return e, p.send(e)
 }
 
 // largeEvent is the memory that a record larger than an event takes besides
@@ -180,14 +189,19 @@ func (p *pusher) wait(ctx context.Context) error {
 	}
 }
 
-func (p *pusher) send(page shardlog.Page) error {
-	stream, _ := p.api.catalog.StreamByID(p.shard.ID.Stream)
-	bytes := 0
+// event makes an event of a page. An empty one says something only when a
+// sign of life is due.
+func (p *pusher) event(page shardlog.Page) *event {
+	now := time.Now()
+	e := &event{next: page.Next.Next, tip: page.Tip, end: page.End, records: len(page.Records), from: place{p.shard.ID, p.next}, made: now}
+	if e.records == 0 && !e.end && now.Sub(p.sent) < signOfLife {
+		return e
+	}
 	for i := range page.Records {
-		bytes += page.Records[i].Size()
+		e.bytes += page.Records[i].Size()
 	}
 	out := &awsapi.Reply{}
-	out.Grow(bytes*4/3 + len(page.Records)*recordOverhead + 512)
+	out.Grow(e.bytes*4/3 + e.records*recordOverhead + 512)
 	out.Open("")
 	putRecords(out, p.shard, page.Records)
 	if !page.End {
@@ -195,15 +209,12 @@ func (p *pusher) send(page shardlog.Page) error {
 	}
 	out.Int("MillisBehindLatest", page.Behind.Milliseconds())
 	if page.End {
+		stream, _ := p.api.catalog.StreamByID(p.shard.ID.Stream)
 		putChildren(out, stream, p.shard.ID.Number)
 	}
 	out.Close()
-	p.sent = time.Now()
-	p.free = later(p.free, p.sent).Add(p.api.rates.pushTime(bytes))
-	p.api.traffic.recordsOut.Add(int64(len(page.Records)))
-	p.api.traffic.bytesOut.Add(int64(bytes))
-	p.api.traffic.events.Add(1)
-	return p.events.Send("SubscribeToShardEvent", out)
+	e.frame = awsapi.EventFrame("SubscribeToShardEvent", out)
+	return e
 }
 
 // position is the number behind which a later subscription goes on.
@@ -211,10 +222,19 @@ func (p *pusher) position(page shardlog.Page) shardlog.SequenceNumber {
 	if n := len(page.Records); n > 0 {
 		return p.shard.Number(page.Records[n-1].Seq, page.Records[n-1].Arrived)
 	}
-	if p.next <= 1 {
-		return p.shard.First()
+	if next := page.Next.Next; next > 1 {
+		return p.shard.Number(next-1, p.api.now())
 	}
-	return p.shard.Number(p.next-1, p.api.now())
+	return p.shard.First()
+}
+
+func (p *pusher) send(e *event) error {
+	p.sent = time.Now()
+	p.free = later(p.free, p.sent).Add(p.api.rates.pushTime(e.bytes))
+	p.api.traffic.recordsOut.Add(int64(e.records))
+	p.api.traffic.bytesOut.Add(int64(e.bytes))
+	p.api.traffic.events.Add(1)
+	return p.events.Send(e.frame)
 }
 
 func later(a, b time.Time) time.Time {

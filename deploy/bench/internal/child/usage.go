@@ -10,7 +10,7 @@ import (
 
 // Usage is what a process has taken since it began, as the kernel counts it.
 type Usage struct {
-	CPU    time.Duration // user and system
+	CPU    time.Duration // user and system, children that ended included
 	RSS    uint64        // bytes, now
 	Peak   uint64        // bytes of RSS, the most so far
 	Device uint64        // bytes that were sent to the storage layer (write_bytes)
@@ -30,10 +30,10 @@ func Measure(pid int) (Usage, error) {
 	// The name stands in parentheses and may hold anything; behind it are
 	// the fields from the third on.
 	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-	if len(fields) < 13 {
+	if len(fields) < 15 {
 		return u, fmt.Errorf("measure process: /proc/%d/stat has %d fields", pid, len(fields))
 	}
-	for _, f := range fields[11:13] {
+	for _, f := range fields[11:15] {
 		ticks, err := strconv.ParseUint(f, 10, 64)
 		if err != nil {
 			return u, fmt.Errorf("measure process: %w", err)
