@@ -3,10 +3,12 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -61,6 +63,10 @@ func TestPowerCutsLoseNothingAcknowledged(t *testing.T) {
 
 const storySteps = 260
 
+// largeStep is the bytes of a large record: to the test's memtable of 256 KiB
+// what 12 MiB are to one of 8, so that Pebble takes its batch as a table.
+const largeStep = 400 << 10
+
 // step is the story's n-th command. Every step is one synced journal entry.
 func (w *writer) step(seed uint64, n int) {
 	if n == 0 {
@@ -87,6 +93,9 @@ func (w *writer) step(seed uint64, n int) {
 }
 
 func (w *writer) records(seed uint64, n int) []string {
+	if n%50 == 25 {
+		return []string{fmt.Sprint(n, " ", strings.Repeat(noise(n), largeStep/600)), fmt.Sprint(n, " beside it")}
+	}
 	var all []string
 	for i := range 1 + (n+int(seed))%4 {
 		all = append(all, fmt.Sprint(n, "/", i, " ", noise(n*7 + i)[:200+n%400]))
@@ -189,7 +198,7 @@ func (w *writer) tellAll() string {
 				w.t.Fatal(err)
 			}
 			for _, r := range p.Records {
-				text += fmt.Sprintf(" %d@%d=%.12q", r.Seq, r.Arrived.Unix(), r.Data)
+				text += fmt.Sprintf(" %d@%d=%.12q of %d %08x", r.Seq, r.Arrived.Unix(), r.Data, len(r.Data), crc32.ChecksumIEEE(r.Data))
 			}
 			text += fmt.Sprint(p.Gaps)
 			if at = p.Next; p.Tip {

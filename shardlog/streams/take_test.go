@@ -235,3 +235,21 @@ func TestWhoJoinedAPutIsToldOnlyWhatIsStored(t *testing.T) {
 		check(t, m, all, again.Results, err)
 	})
 }
+
+// What a spool has acknowledged is stored, though the stream takes less by now.
+func TestDrainedEntriesMayBeLarger(t *testing.T) {
+	s := openSite(t, nil)
+	createA(t, s, 1)
+	n := bundle(1, shardlog.Entry{Key: "k", Data: noise(1, shardlog.MaxRecordBytes-1)})
+	for _, drained := range []bool{false, true} {
+		n.Drained = drained
+		n.ID.Number++
+		taken, err := s.Take(context.Background(), n)
+		for err != nil && shardlog.KindOf(err) == shardlog.Unavailable { // Run has just begun
+			taken, err = s.Take(context.Background(), n)
+		}
+		if err != nil || (taken.Results[0].Err == nil) != drained {
+			t.Errorf("drained %v: %v, %v", drained, taken.Results, err)
+		}
+	}
+}

@@ -14,8 +14,12 @@ const (
 	TipPath     = "/v1/tip"
 )
 
-// callTimeout is how long a leader may take over one message.
-const callTimeout = 10 * time.Second
+// callTimeout is how long a leader may take over one message, besides what a
+// slow link needs to carry it. Whether the leader is there is found out sooner.
+const (
+	callTimeout = 10 * time.Second
+	slowLink    = 32 << 10 // bytes a second
+)
 
 // call is one call in flight.
 type call struct {
@@ -72,7 +76,7 @@ func (f *Carrier) deliverLetters(ctx context.Context, batch []*letter) {
 // ask calls the leader, and notes whether it answered. Kinds: Unavailable when
 // nothing was done, else Unknown.
 func (f *Carrier) ask(ctx context.Context, to sight, path string, body []byte) (*decoder, error) {
-	inner, stop := context.WithTimeout(ctx, callTimeout)
+	inner, stop := context.WithTimeout(ctx, callTimeout+time.Duration(len(body))*time.Second/slowLink)
 	defer stop()
 	return f.run(inner, &call{to: to, stop: stop}, path, body)
 }

@@ -16,6 +16,7 @@ import (
 const (
 	drainWidth = 32      // bundles on their way out of the spool
 	readBytes  = 1 << 20 // of rows read at once
+	drainBytes = 8 << 20 // of rows that were read and not dropped yet, unless one alone is larger
 )
 
 // drain brings what the spool holds to the leader, whenever there is one and
@@ -93,7 +94,7 @@ func (f *Carrier) drainRows(ctx context.Context, next, last uint64) error {
 	}
 	f.draining.Store(true)
 	defer f.draining.Store(false)
-	w := &window{f: f, after: map[uint64]*errand{}, seed: maphash.MakeSeed(), total: f.before()}
+	w := &window{f: f, room: make(chan struct{}, 1), after: map[uint64]*errand{}, seed: maphash.MakeSeed(), total: f.before()}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(drainWidth)
 	for next <= last && ctx.Err() == nil {
@@ -107,7 +108,7 @@ func (f *Carrier) drainRows(ctx context.Context, next, last uint64) error {
 			break
 		}
 		for _, r := range found {
-			if r.Number > last || ctx.Err() != nil {
+			if r.Number > last || !w.waitForRoom(ctx) {
 				break
 			}
 			for _, e := range w.open(next, r) {
@@ -129,14 +130,18 @@ type window struct {
 	after map[uint64]*errand // owned by the reader: the last errand with a key or cell
 	total uint64             // owned by the reader: records of all rows read, as the last one has it
 
-	mu   sync.Mutex
-	rows []*transit // guarded by mu, in order
+	room chan struct{} // rows have been dropped
+
+	mu    sync.Mutex
+	rows  []*transit // guarded by mu, in order
+	bytes int        // guarded by mu: of those rows
 }
 
 // transit is a row on its way out.
 type transit struct {
 	number uint64
 	row    row
+	bytes  int // of its entries
 	left   int // guarded by window.mu: errands that are not done
 }
 
@@ -161,8 +166,11 @@ func (w *window) open(next uint64, found Row) []*errand {
 	}
 	w.total = max(w.total, r.total)
 	t := &transit{number: found.Number, row: r, left: len(r.items)}
+	for i := range r.items {
+		t.bytes += weigh(r.items[i].entries)
+	}
 	w.mu.Lock()
-	w.rows = append(w.rows, t)
+	w.rows, w.bytes = append(w.rows, t), w.bytes+t.bytes
 	w.mu.Unlock()
 	var errands []*errand
 	for _, it := range r.items {
@@ -174,6 +182,24 @@ func (w *window) open(next uint64, found Row) []*errand {
 		w.finish()
 	}
 	return errands
+}
+
+// waitForRoom holds the reader back while what it has read is much; false when
+// ctx has ended. Rows leave in order, and each goes on without those behind it.
+func (w *window) waitForRoom(ctx context.Context) bool {
+	for ctx.Err() == nil {
+		w.mu.Lock()
+		full := w.bytes >= drainBytes
+		w.mu.Unlock()
+		if !full {
+			return true
+		}
+		select {
+		case <-w.room:
+		case <-ctx.Done():
+		}
+	}
+	return false
 }
 
 // line puts an errand behind those that share something with it.
@@ -217,7 +243,7 @@ func (w *window) run(ctx context.Context, e *errand) error {
 	if err := w.bring(ctx, e); err != nil {
 		return err
 	}
-	e.before = nil
+	e.before, e.entries, e.with = nil, nil, nil // after still knows the errand
 	close(e.done)
 	w.mu.Lock()
 	e.of.left--
@@ -239,14 +265,18 @@ func (w *window) finish() {
 	}
 	if err := w.f.c.Spool.Drop(w.rows[n-1].number); err != nil {
 		w.f.c.Log.Warn("drop drained rows", "error", err)
+		w.bytes = 0 // nobody may wait for what does not leave
+		signal(w.room)
 		return // they are drained again, and found to be stored
 	}
 	for _, t := range w.rows[:n] {
 		w.f.counts.drained.Add(t.row.records())
 		w.f.passed(t.number, t.row)
 		w.f.spent(t.row)
+		w.bytes -= t.bytes
 	}
 	w.rows = w.rows[n:]
+	signal(w.room)
 }
 
 // settled is the number below which nothing of the errand's origin is left.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -187,6 +188,39 @@ func TestAPutInDoubtIsSpooledUnderItsNumber(t *testing.T) {
 		b.drained(t)
 		if all := s.stored("s"); len(all["k"]) != 1 || len(all["n"]) != 1 {
 			t.Fatalf("%q", all)
+		}
+	})
+}
+
+// Records of 10 MiB, more than a session reads at once, among small ones.
+func TestLargeRecordsAreSpooled(t *testing.T) {
+	bubble(t, func(t *testing.T, s *site, a *gateway) {
+		b := s.start("bb", newDisk(), nil)
+		defer b.stop()
+		if err := a.door(false).SetRecordSize(t.Context(), "s", shardlog.MaxRecordKiB); err != nil {
+			t.Fatal(err)
+		}
+		b.isolate(t)
+		var sent []int
+		for i := range 6 {
+			size := []int{shardlog.MaxRecordBytes - 1, 10}[i%2]
+			if results, err := b.put(t, true, []shardlog.Entry{{Key: "k", Data: make([]byte, size)}}); err != nil || results[0].Err != nil {
+				t.Fatal(results, err)
+			}
+			sent = append(sent, size)
+		}
+		results, err := b.put(t, true, []shardlog.Entry{{Key: "k", Data: make([]byte, shardlog.MaxRecordBytes)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wants(t, results[0].Err, shardlog.Invalid)
+		b.drained(t)
+		var got []int
+		for _, r := range s.log.Records("s") {
+			got = append(got, len(r.Data))
+		}
+		if !slices.Equal(got, sent) {
+			t.Errorf("sizes %v, want %v", got, sent)
 		}
 	})
 }

@@ -18,6 +18,7 @@ import (
 type wire struct {
 	mu      sync.Mutex
 	cut     bool
+	up      *uplink // nil: as fast as it goes
 	open    map[net.Conn]struct{}
 	address string
 }
@@ -49,7 +50,18 @@ func (w *wire) keep(c net.Conn) net.Conn {
 		return nil
 	}
 	w.open[c] = struct{}{}
+	if w.up != nil {
+		return slowed{c, w.up}
+	}
 	return c
+}
+
+// slow puts the gateway behind an uplink, over new connections.
+func (w *wire) slow(up *uplink) {
+	w.sever(false)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.up = up
 }
 
 func (w *wire) dial(ctx context.Context, address string) (net.Conn, error) {
