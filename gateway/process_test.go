@@ -30,14 +30,15 @@ type process struct {
 }
 
 // serve starts the real binary and returns once it takes records.
-func serve(t *testing.T, data string) *process {
+func serve(t *testing.T, data string, flags ...string) *process {
 	t.Helper()
 	folder, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return begin(t, exec.Command(filepath.Join(folder, "headgate"), "serve", "-o", "json", "--data", data,
-		"--api", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--console", "127.0.0.1:0", "--log-level", "warn"))
+	args := []string{"serve", "-o", "json", "--data", data,
+		"--api", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--console", "127.0.0.1:0", "--log-level", "warn"}
+	return begin(t, exec.Command(filepath.Join(folder, "headgate"), append(args, flags...)...))
 }
 
 // begin starts `headgate serve -o json` and returns once it takes records.
