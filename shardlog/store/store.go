@@ -19,7 +19,7 @@ import (
 // Options say how a store lives on its disk. The zero value suits a small board.
 type Options struct {
 	Disk     *Disk            // nil: the machine's
-	Memtable uint64           // bytes, zero: 8 MiB; a command stays well under half of it
+	Memtable uint64           // bytes, zero: 8 MiB; a command stays well under half of it, unless one record alone is larger
 	Cache    int64            // bytes of Pebble's cache, zero: 4 MiB
 	Decoded  int              // bytes of decoded blocks kept for readers, zero: 8 MiB
 	Now      func() time.Time // only to tell readers how far behind they are; nil: time.Now
