@@ -13,10 +13,26 @@ import (
 
 // uplink lets a gateway's connections send so many bytes a second together.
 type uplink struct {
-	rate int
-
 	mu   sync.Mutex
+	rate int       // guarded by mu; zero: as fast as it goes
 	free time.Time // guarded by mu: when what was sent is through
+}
+
+func (u *uplink) slow(rate int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.rate = rate
+}
+
+// send waits until so many bytes may go.
+func (u *uplink) send(bytes int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.rate == 0 {
+		return
+	}
+	u.free = later(u.free, time.Now()).Add(time.Duration(bytes) * time.Second / time.Duration(u.rate))
+	<-time.After(time.Until(u.free))
 }
 
 // slowed is a connection behind an uplink. What it takes at once is a queue
@@ -29,10 +45,7 @@ type slowed struct {
 func (c slowed) Write(b []byte) (n int, err error) {
 	for len(b) > 0 && err == nil {
 		piece := b[:min(len(b), 64<<10)]
-		c.up.mu.Lock()
-		c.up.free = later(c.up.free, time.Now()).Add(time.Duration(len(piece)) * time.Second / time.Duration(c.up.rate))
-		<-time.After(time.Until(c.up.free))
-		c.up.mu.Unlock()
+		c.up.send(len(piece))
 		var m int
 		m, err = c.Conn.Write(piece)
 		n, b = n+m, b[len(piece):]
@@ -55,13 +68,18 @@ func TestALargeEntryCostsNoElection(t *testing.T) {
 	s := newColony(t, grounds["store"])
 	s.heartbeat = time.Second
 	keep := func(c *raftgroup.Config) { c.SnapshotBytes = 1 << 30 }
-	a := s.add()
+	up := func(m *member) *member { m.wire.up = new(uplink); return m }
+	a := up(s.add())
 	s.start(a, keep, func(c *raftgroup.Config) { c.Join = false })
 	s.lead(a)
-	b, c := s.join(keep), s.join(keep)
+	b, c := up(s.add()), up(s.add())
+	for _, m := range []*member{b, c} {
+		s.start(m, keep)
+		s.admit(m)
+	}
 	s.voters(a, b, c)
 	for _, m := range []*member{a, b, c} {
-		m.wire.slow(&uplink{rate: 1 << 20})
+		m.wire.up.slow(1 << 20)
 	}
 	leader := s.leader()
 	term := leader.Stats().Term
@@ -82,7 +100,7 @@ func TestALargeEntryCostsNoElection(t *testing.T) {
 	}
 
 	for _, m := range all {
-		m.wire.slow(nil)
+		m.wire.up.slow(0)
 	}
 	away := b
 	if leader == b {

@@ -56,14 +56,6 @@ func (w *wire) keep(c net.Conn) net.Conn {
 	return c
 }
 
-// slow puts the gateway behind an uplink, over new connections.
-func (w *wire) slow(up *uplink) {
-	w.sever(false)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.up = up
-}
-
 func (w *wire) dial(ctx context.Context, address string) (net.Conn, error) {
 	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
