@@ -92,7 +92,7 @@ func (g *Gateway) duties() []work {
 	lead := func(duty work) work {
 		return func(ctx context.Context) error { return g.group.Lead(ctx, duty) }
 	}
-	all := []work{lead(g.streams.Run), lead(g.streams.Retain), g.rates.run(g.store), g.cameras.run}
+	all := []work{g.audit.run, lead(g.streams.Run), lead(g.streams.Retain), g.rates.run(g.store), g.cameras.run}
 	if g.site != nil {
 		return append(all, g.makeStreams) // by way of the leader
 	}
