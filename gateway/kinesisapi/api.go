@@ -64,6 +64,7 @@ type API struct {
 
 	subscriptions subscriptions
 	events        events
+	pace          pace
 }
 
 // New makes an API.
