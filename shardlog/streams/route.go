@@ -14,6 +14,7 @@ type route struct {
 	newest uint32 // number of the last shard when the ring was made: splits and merges add some
 	ring   keyspace.Ring
 	lanes  map[uint32]*lane
+	watch  bool // its loads are asked for
 }
 
 // lane is one shard on the way in.
@@ -21,7 +22,7 @@ type lane struct {
 	quota          quota.Write
 	epoch          uint64 // of the pool, when the counts were begun
 	records, bytes int    // that wait in the pool, about
-	load           Load   // since this gateway leads
+	load           *load  // nil: nobody asks
 }
 
 // routeOf is the route of a stream's snapshot. The caller holds mu.
@@ -62,6 +63,9 @@ func (r *route) lane(id shardlog.ShardID, limits quota.Limits, largest int) *lan
 	w := r.lanes[id.Number]
 	if w == nil {
 		w = &lane{quota: quota.Write{Shard: id, Limits: limits}}
+		if r.watch {
+			w.load = &load{}
+		}
 		r.lanes[id.Number] = w
 	}
 	w.quota.Largest = largest
@@ -69,8 +73,7 @@ func (r *route) lane(id shardlog.ShardID, limits quota.Limits, largest int) *lan
 }
 
 // note counts an entry into the lane's run; it answers whether that is full.
-func (w *lane) note(epoch uint64, bytes int, hash shardlog.Hash) bool {
-	w.load.note(bytes, hash)
+func (w *lane) note(epoch uint64, bytes int) bool {
 	if w.epoch != epoch {
 		w.epoch, w.records, w.bytes = epoch, 0, 0
 	}
@@ -102,7 +105,7 @@ func (l *Log) charge(p *put, s shardlog.Stream) {
 		}
 		w := r.lane(id, l.c.Limits, s.LargestRecord())
 		if p.drained {
-			l.pool.full = w.note(l.pool.epoch, cost(e), p.hashes[i]) || l.pool.full
+			l.pool.full = w.note(l.pool.epoch, cost(e)) || l.pool.full
 			continue
 		}
 		if err := w.quota.Take(p.joined, 1, e.Size()); err != nil {
@@ -112,7 +115,8 @@ func (l *Log) charge(p *put, s shardlog.Stream) {
 			short[e.Key], res.Err = err, err
 			continue
 		}
-		l.pool.full = w.note(l.pool.epoch, cost(e), p.hashes[i]) || l.pool.full
+		w.load.note(p.hashes[i], e.Size())
+		l.pool.full = w.note(l.pool.epoch, cost(e)) || l.pool.full
 	}
 }
 
@@ -171,8 +175,11 @@ func (l *Log) chargeWhole(p *put, s shardlog.Stream) {
 		return
 	}
 	for i := range p.entries {
-		full := r.lanes[p.results[i].Shard.Number].note(l.pool.epoch, cost(&p.entries[i]), p.hashes[i])
-		l.pool.full = full || l.pool.full
+		w := r.lanes[p.results[i].Shard.Number]
+		if !p.drained {
+			w.load.note(p.hashes[i], p.entries[i].Size())
+		}
+		l.pool.full = w.note(l.pool.epoch, cost(&p.entries[i])) || l.pool.full
 	}
 }
 
