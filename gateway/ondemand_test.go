@@ -3,6 +3,8 @@ package gateway_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -52,6 +54,7 @@ func TestOnDemandScales(t *testing.T) {
 			t.Errorf("%s: %d sent, %d read: %.200s", key, n, len(got[key]), strings.Join(got[key], " "))
 		}
 	}
+	metricsTell(t, g, sent)
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -151,3 +154,36 @@ func readKeys(t *testing.T, k *kinesis.Client) map[string][]string {
 	}
 	return got
 }
+
+// metricsTell looks for the stream's and its shards' metrics.
+func metricsTell(t *testing.T, g *gateway.Gateway, sent map[string]int) {
+	t.Helper()
+	answer, err := http.Get("http://" + g.Addresses().Console + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := 0
+	for _, n := range sent {
+		total += n
+	}
+	for _, want := range []string{
+		fmt.Sprintf("aws_kinesis_incoming_records_sum{stream_name=\"s\"} %v\n", gauge(total)),
+		fmt.Sprintf("aws_kinesis_put_records_successful_records_sum{stream_name=\"s\"} %v\n", gauge(total)),
+		fmt.Sprintf("aws_kinesis_get_records_records_sum{stream_name=\"s\"} %v\n", gauge(total)),
+		"aws_kinesis_put_records_latency_sum{stream_name=\"s\"} ",
+		"aws_kinesis_incoming_bytes_sum{shard_id=\"shardId-000000000000\",stream_name=\"s\"} ",
+		"aws_kinesis_outgoing_records_sum{shard_id=\"shardId-000000000000\",stream_name=\"s\"} ",
+	} {
+		if !strings.Contains(string(body), want) {
+			t.Errorf("/metrics does not have %s", want)
+		}
+	}
+}
+
+// gauge is a number as Prometheus prints it.
+func gauge(n int) float64 { return float64(n) }

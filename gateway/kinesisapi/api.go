@@ -62,6 +62,7 @@ type API struct {
 	rates    *rates
 	calls    *calls
 	traffic  traffic
+	meters   meters
 
 	turn atomic.Uint32 // of AUTO streams: which shard begins the next call
 
