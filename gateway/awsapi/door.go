@@ -116,7 +116,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := d.calls.get()
 	defer d.calls.put(c)
 	c.request, c.memory, c.Now, c.RequestID = r, d.memory, d.now(), identify(w.Header(), r)
-	c.use(formatJSON, typeJSON) // until checkForm knows better
+	c.use(firstFormat(r))
 	defer d.under.Add(-1)
 	if d.under.Add(1) > d.maxCalls {
 		d.refused.Add(1)
@@ -160,7 +160,7 @@ func (d *Door) serve(w http.ResponseWriter, c *Call, route *route) {
 }
 
 func (d *Door) do(ctx context.Context, c *Call, route *route) *Error {
-	if route.op.Fast == nil || c.format != formatJSON || !route.op.Fast(c) {
+	if route.op.Fast == nil || !route.op.Fast(c) {
 		if err := c.read(route); err != nil {
 			return err
 		}
