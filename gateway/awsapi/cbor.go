@@ -47,8 +47,11 @@ const (
 	noLength   = 31 // pieces or items up to an end
 )
 
+// NewCBOR begins to read a body.
+func NewCBOR(body []byte) CBOR { return CBOR{rest: body} }
+
 // CBOR is the call's body as CBOR; false when it is JSON.
-func (c *Call) CBOR() (CBOR, bool) { return CBOR{rest: c.Body}, c.format == formatCBOR }
+func (c *Call) CBOR() (CBOR, bool) { return NewCBOR(c.Body), c.format == formatCBOR }
 
 // Done reports whether nothing is left.
 func (r *CBOR) Done() bool { return len(r.rest) == 0 }

@@ -25,7 +25,13 @@ func Read(body []byte, fields []Field) (Input, *Error) {
 	return check(data, ok, fields)
 }
 
-// check makes an Input of a body's tree of values; ok is whether there is one.
+// ReadCBOR is Read for a body in CBOR. Blobs lie in the body.
+func ReadCBOR(body []byte, fields []Field) (Input, *Error) {
+	data, ok := decodeCBOR(body)
+	return check(data, ok, fields)
+}
+
+// check makes an Input of what was decoded, if it was.
 func check(data map[string]any, ok bool, fields []Field) (Input, *Error) {
 	if !ok {
 		return nil, serialization("")

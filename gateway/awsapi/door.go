@@ -170,12 +170,11 @@ func (d *Door) do(ctx context.Context, c *Call, route *route) *Error {
 
 // read takes the body apart as the operation's input says.
 func (c *Call) read(route *route) (err *Error) {
+	read := Read
 	if c.format == formatCBOR {
-		data, ok := decodeCBOR(c.Body)
-		c.In, err = check(data, ok, route.op.Input)
-	} else {
-		c.In, err = Read(c.Body, route.op.Input)
+		read = ReadCBOR
 	}
+	c.In, err = read(c.Body, route.op.Input)
 	if err != nil && err.Code == validation && route.service.Invalid != "" {
 		err.Code = route.service.Invalid
 	}
