@@ -34,8 +34,12 @@ type Config struct {
 	// Memory bounds the bytes of bodies and answers of all requests under
 	// way. Zero: 64 MiB.
 	Memory int64
-	// Calls bounds the requests under way; more are told to try again. Zero: 2048.
+	// Calls bounds the requests under way; more are told to try again. Those
+	// that name no key of ours may be an eighth of them. Zero: 2048.
 	Calls int64
+	// Flows bounds the answers that go on, such as subscriptions, which are
+	// idle most of the time and no calls under way meanwhile. Zero: 16384.
+	Flows int64
 	// Log gets the faults of ours in full. Nil: slog.Default.
 	Log *slog.Logger
 }
@@ -54,17 +58,21 @@ func (c *Config) Validate() error {
 // Door answers the requests of all AWS-shaped services on one address. It is
 // an http.Handler, safe for concurrent use, and starts nothing by itself.
 type Door struct {
-	open     bool
-	verifier verifier
-	routes   map[string]*route // by X-Amz-Target
-	paths    map[string]*route // by the path of the request
-	now      func() time.Time
-	memory   *memory
-	maxCalls int64
-	under    atomic.Int64 // requests under way
-	refused  atomic.Int64
-	calls    calls
-	log      *slog.Logger
+	open      bool
+	verifier  verifier
+	routes    map[string]*route // by X-Amz-Target
+	paths     map[string]*route // by the path of the request
+	now       func() time.Time
+	memory    *memory
+	strangers *memory // for the bodies of those who name no key of ours
+	maxCalls  int64
+	maxFlows  int64
+	under     atomic.Int64 // requests under way, without flows
+	strange   atomic.Int64 // those of them that name no key of ours
+	flows     atomic.Int64
+	refused   atomic.Int64
+	calls     calls
+	log       *slog.Logger
 }
 
 // route is one operation of one service.
@@ -81,7 +89,7 @@ func New(c Config) (*Door, error) {
 		return nil, err
 	}
 	d := &Door{open: c.Open, verifier: verifier{keys: c.Keys, trusted: c.ClockTrusted}, routes: make(map[string]*route), paths: make(map[string]*route),
-		now: c.Now, maxCalls: c.Calls, log: c.Log}
+		now: c.Now, maxCalls: c.Calls, maxFlows: c.Flows, log: c.Log}
 	if d.now == nil {
 		d.now = time.Now
 	}
@@ -94,10 +102,13 @@ func New(c Config) (*Door, error) {
 	if d.maxCalls == 0 {
 		d.maxCalls = 2048
 	}
+	if d.maxFlows == 0 {
+		d.maxFlows = 16384
+	}
 	if c.Memory == 0 {
 		c.Memory = 64 << 20
 	}
-	d.memory = newMemory(c.Memory)
+	d.memory, d.strangers = newMemory(c.Memory), newMemory(strangersMemory)
 	for i := range c.Services {
 		for name, op := range c.Services[i].Ops {
 			one := &route{service: &c.Services[i], name: name, op: op}
@@ -117,8 +128,8 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer d.calls.put(c)
 	c.request, c.memory, c.Now, c.RequestID = r, d.memory, d.now(), identify(w.Header(), r)
 	c.use(firstFormat(r))
-	defer d.under.Add(-1)
-	if d.under.Add(1) > d.maxCalls {
+	defer c.count(nil)
+	if c.count(&d.under) > d.maxCalls {
 		d.refused.Add(1)
 		c.fail(w, Busy("Too many requests are under way. Please try again."))
 		return

@@ -69,6 +69,11 @@ func claimed(r *http.Request) string {
 
 // flow runs an operation that answers as it goes.
 func (d *Door) flow(w http.ResponseWriter, c *Call, route *route) {
+	if c.count(&d.flows) > d.maxFlows {
+		d.refused.Add(1)
+		c.fail(w, Busy("Too many answers that go on, such as subscriptions, are under way. Please try again."))
+		return
+	}
 	f := &Flow{w: w, control: http.NewResponseController(w)}
 	if route.op.Upload {
 		_ = f.control.EnableFullDuplex() // HTTP/2 always has it
@@ -79,6 +84,7 @@ func (d *Door) flow(w http.ResponseWriter, c *Call, route *route) {
 		c.fail(w, err)
 		return
 	} else {
+		c.shed()
 		_ = f.control.SetReadDeadline(time.Time{}) // it would end the context of an answer that takes long
 	}
 	err := d.explain(c, route, route.op.Flow(c.request.Context(), c, f))
@@ -100,6 +106,7 @@ type Flow struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	began   bool
+	until   time.Time // the deadline of writes, as last set
 }
 
 // Idle is how long an upload may bring nothing, and how long a client may not
@@ -110,15 +117,25 @@ const Idle = time.Minute
 func (f *Flow) Begin(content string) error {
 	f.began = true
 	f.w.Header()["Content-Type"] = []string{content}
-	_ = f.control.SetWriteDeadline(time.Now().Add(Idle)) // the writer that has none will do
+	f.allow()
 	f.w.WriteHeader(http.StatusOK)
 	return f.control.Flush()
 }
 
 // Write sends bytes. They may wait in a buffer until Flush.
 func (f *Flow) Write(b []byte) (int, error) {
-	_ = f.control.SetWriteDeadline(time.Now().Add(Idle)) // as above
+	f.allow()
 	return f.w.Write(b)
+}
+
+// allow gives the next write its time. A deadline that is almost as far off
+// stays: over HTTP/2 setting one wakes the goroutine that serves a thousand
+// streams.
+func (f *Flow) allow() {
+	if now := time.Now(); f.until.Sub(now) < Idle*3/4 {
+		f.until = now.Add(Idle)
+		_ = f.control.SetWriteDeadline(f.until) // the writer that has none will do
+	}
 }
 
 // Flush sends what waits.
