@@ -32,7 +32,7 @@ func TestASubscriptionKeepsItsRate(t *testing.T) {
 	}
 	defer s.Close()
 	began := time.Now()
-	take(t, s.Events(), s.Err, 30)
+	take(t, s.Events(), 30)
 	if took := time.Since(began); took < 1500*time.Millisecond {
 		t.Errorf("3 MB came in %v at 1 MiB/s", took)
 	}
@@ -47,7 +47,7 @@ func TestKinesisOwnLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	records, _ := take(t, s.Events(), s.Err, 3)
+	records, _ := take(t, s.Events(), 3)
 	inOrder(t, records, 0)
 }
 
