@@ -21,21 +21,7 @@ import (
 // java is a command of the Java peers.
 func java(ctx context.Context, t *testing.T, class string, args ...string) *exec.Cmd {
 	t.Helper()
-	dir := os.Getenv("HEADGATE_PEERS")
-	if dir == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		dir = filepath.Join(cache, "headgate", "peers")
-	}
-	dir = filepath.Join(dir, "java")
-	if _, err := os.Stat(filepath.Join(dir, "classes")); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("the Java peers are not there: %v", err)
-		}
-		t.Skip("the Java peers are not there; deploy/peers/java/README.md says how they are built")
-	}
+	dir := filepath.Dir(peer(t, "deploy/peers/java/README.md", "java", "classes"))
 	cmd := exec.CommandContext(ctx, "java", append([]string{"-Xmx256m", "-cp", dir + "/lib/*:" + dir + "/classes", class}, args...)...)
 	cmd.Env = append(os.Environ(), "AWS_EC2_METADATA_DISABLED=true", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=y")
 	return cmd

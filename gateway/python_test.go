@@ -15,21 +15,7 @@ import (
 // python is a command of the Python peers.
 func python(t *testing.T, name string, args ...string) *exec.Cmd {
 	t.Helper()
-	dir := os.Getenv("HEADGATE_PEERS")
-	if dir == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		dir = filepath.Join(cache, "headgate", "peers")
-	}
-	dir = filepath.Join(dir, "boto3")
-	if _, err := os.Stat(filepath.Join(dir, "bin", "aws")); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("boto3 is not there: %v", err)
-		}
-		t.Skip("boto3 is not there; deploy/peers/boto3/README.md says how it is fetched")
-	}
+	dir := filepath.Dir(filepath.Dir(peer(t, "deploy/peers/boto3/README.md", "boto3", "bin", "aws")))
 	if name == "python" {
 		args = append([]string{filepath.Join(dir, "walk.py")}, args...)
 	}

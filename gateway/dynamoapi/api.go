@@ -2,7 +2,7 @@
 // keep their leases and checkpoints in (the KCL in all its versions,
 // vmware-go-kcl, Redpanda Connect and others): one file per operation. It is
 // no database: tables and items are small replicated state, an item at most
-// 64 KB and a table at most 10,000 items. It does not know how that state is
+// 64 KB, and a table at most 10,000 items and 4 MiB. It does not know how that state is
 // replicated, nor how requests travel (package awsapi).
 package dynamoapi
 
@@ -84,6 +84,9 @@ func (a *API) Service() awsapi.Service {
 // and not awsapi's fields.
 func operation[I, O any](do func(ctx context.Context, c *awsapi.Call, in *I) (O, error)) awsapi.Operation {
 	return awsapi.Operation{Do: func(ctx context.Context, c *awsapi.Call) error {
+		if deeper(c.Body, maxNesting) {
+			return awsapi.Invalid("Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit")
+		}
 		in := new(I)
 		if err := json.Unmarshal(c.Body, in); err != nil {
 			var known *awsapi.Error
@@ -103,4 +106,30 @@ func operation[I, O any](do func(ctx context.Context, c *awsapi.Call, in *I) (O,
 		c.Out.JSON(text)
 		return nil
 	}}
+}
+
+// maxNesting is how many brackets of a request may stand open at once: 32
+// levels of attributes, three brackets each, and what is around them. Values
+// are taken apart level by level, each from its text.
+const maxNesting = 110
+
+// deeper reports whether more brackets than most stand open anywhere in JSON.
+func deeper(text []byte, most int) bool {
+	open, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if open++; open > most {
+				return true
+			}
+		case c == '}' || c == ']':
+			open--
+		}
+	}
+	return false
 }

@@ -33,8 +33,8 @@ type found struct {
 const maxAnswer = 1 << 20
 
 // candidates are a table's items that its index has, in the order of their keys.
-func (a *API) candidates(ctx context.Context, t *table, schema []keyElement, backwards bool) ([]item, error) {
-	items, err := a.all(ctx, t)
+func (a *API) candidates(ctx context.Context, c *awsapi.Call, t *table, schema []keyElement, backwards bool) ([]item, error) {
+	items, err := a.all(ctx, c, t)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"headgate/gateway/awsapi"
@@ -12,11 +13,14 @@ import (
 
 func itemPrefix(table string) string { return "item/" + table + "/" }
 
+// prefixOf is the table's of an item's place.
+func prefixOf(at string) string { return at[:strings.LastIndexByte(at, '/')+1] }
+
 // itemKey is where an item of that key lies: hash and range in hex, so that
 // whatever they hold names one place.
 func (t *table) itemKey(key item) (string, error) {
 	hash, ranged := hashAndRange(t.Schema)
-	at := itemPrefix(t.Name)
+	at := itemPrefix(t.ID)
 	for i, name := range []string{hash, ranged} {
 		if name == "" {
 			continue
@@ -70,9 +74,13 @@ func (a *API) read(ctx context.Context, at string) (item, shardlog.Version, erro
 	return it, v, nil
 }
 
-// all are a table's items.
-func (a *API) all(ctx context.Context, t *table) (items []item, err error) {
-	for _, text := range a.states.List(ctx, space, itemPrefix(t.Name)) {
+// all are a table's items. They count against the memory of the call.
+func (a *API) all(ctx context.Context, c *awsapi.Call, t *table) (items []item, err error) {
+	const decoded = 8 // times the size of its text is what an item takes, about
+	for _, text := range a.states.List(ctx, space, itemPrefix(t.ID)) {
+		if err := c.Hold(ctx, decoded*int64(len(text))); err != nil {
+			return nil, err
+		}
 		var it item
 		if err := json.Unmarshal(text, &it); err != nil {
 			return nil, shardlog.Errorf(shardlog.Corrupt, "read item", "%w", err)
@@ -154,6 +162,9 @@ func (a *API) apply(ctx context.Context, changes ...change) ([]outcome, int, err
 			}
 			continue
 		}
+		if err := a.room(ctx, mutations, made); err != nil {
+			return nil, -1, err
+		}
 		err := a.states.Mutate(ctx, mutations...)
 		if again, err := a.again(ctx, err, try); !again {
 			return made, -1, err
@@ -178,12 +189,37 @@ func mutation(at string, it item, version shardlog.Version) (shardlog.Mutation, 
 	return m, nil
 }
 
-// room refuses a new item of a full table.
-func (a *API) room(ctx context.Context, t *table) error {
-	n := 0
-	for range a.states.List(ctx, space, itemPrefix(t.Name)) {
-		if n++; n >= maxItems {
-			return awsapi.Fail("ItemCollectionSizeLimitExceededException", "Table %s has %d items, which is the most this gateway keeps.", t.Name, maxItems)
+// growth is what changes add to a table.
+type growth struct{ items, bytes int }
+
+// room refuses changes that a table has no room for. Those that make nothing
+// larger, as renewing a lease hardly ever does, are not looked at.
+func (a *API) room(ctx context.Context, mutations []shardlog.Mutation, made []outcome) error {
+	grown := map[string]growth{}
+	for i, m := range mutations {
+		before := 0
+		if made[i].old != nil {
+			text, err := json.Marshal(made[i].old)
+			if err != nil {
+				return err
+			}
+			before = len(text)
+		}
+		if more := len(m.Value) - before; more > 0 {
+			g := grown[prefixOf(m.Key)]
+			if g.bytes += more; before == 0 {
+				g.items++
+			}
+			grown[prefixOf(m.Key)] = g
+		}
+	}
+	for prefix, g := range grown {
+		for _, text := range a.states.List(ctx, space, prefix) {
+			g.items++
+			g.bytes += len(text)
+		}
+		if g.items > maxItems || g.bytes > maxBytes {
+			return awsapi.Fail("ItemCollectionSizeLimitExceededException", "A table has %d items and %d bytes at most on this gateway.", maxItems, maxBytes)
 		}
 	}
 	return nil

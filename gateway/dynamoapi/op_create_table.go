@@ -2,7 +2,9 @@ package dynamoapi
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
+	"fmt"
 
 	"headgate/gateway/awsapi"
 	"headgate/shardlog"
@@ -32,7 +34,7 @@ func (a *API) createTable(ctx context.Context, c *awsapi.Call, in *createTableIn
 	if err != nil {
 		return out, err
 	}
-	t := table{Name: name, Schema: in.KeySchema, Definitions: in.AttributeDefinitions, Indexes: in.GlobalSecondaryIndexes, Local: in.LocalSecondaryIndexes,
+	t := table{Name: name, ID: newID(), Schema: in.KeySchema, Definitions: in.AttributeDefinitions, Indexes: in.GlobalSecondaryIndexes, Local: in.LocalSecondaryIndexes,
 		Billing: in.BillingMode, Created: a.now().Unix(), Tags: in.Tags, Protected: in.DeletionProtectionEnabled}
 	if in.ProvisionedThroughput != nil {
 		t.Throughput = *in.ProvisionedThroughput
@@ -60,6 +62,14 @@ func (a *API) createTable(ctx context.Context, c *awsapi.Call, in *createTableIn
 	}
 	out.TableDescription = a.describe(ctx, t, c.Caller.Region, "ACTIVE")
 	return out, nil
+}
+
+// newID is a random UUID.
+func newID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // check refuses keys that no item could have.

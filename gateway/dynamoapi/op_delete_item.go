@@ -24,7 +24,7 @@ func (a *API) deleteItem(ctx context.Context, _ *awsapi.Call, in *deleteItemInpu
 	if err != nil {
 		return written{}, err
 	}
-	made, err := a.write(ctx, &t, at, &in.conditional, func(item) (item, error) { return nil, nil })
+	made, err := a.write(ctx, at, &in.conditional, func(item) (item, error) { return nil, nil })
 	if err != nil || in.ReturnValues != "ALL_OLD" {
 		return written{}, err
 	}

@@ -34,7 +34,7 @@ func (a *API) deleteTable(ctx context.Context, c *awsapi.Call, in *named) (out t
 func (a *API) clear(ctx context.Context, t *table) error {
 	const some = 100
 	var rows []shardlog.Mutation
-	for key := range a.states.List(ctx, space, itemPrefix(t.Name)) {
+	for key := range a.states.List(ctx, space, itemPrefix(t.ID)) {
 		if rows = append(rows, shardlog.Mutation{Space: space, Key: key}); len(rows) == some {
 			if err := a.states.Mutate(ctx, rows...); err != nil {
 				return err

@@ -24,7 +24,7 @@ func (a *API) putItem(ctx context.Context, _ *awsapi.Call, in *putItemInput) (wr
 	if err != nil {
 		return written{}, err
 	}
-	made, err := a.write(ctx, &t, at, &in.conditional, func(item) (item, error) { return in.Item, nil })
+	made, err := a.write(ctx, at, &in.conditional, func(item) (item, error) { return in.Item, nil })
 	if err != nil || in.ReturnValues != "ALL_OLD" {
 		return written{}, err
 	}

@@ -20,7 +20,7 @@ type queryInput struct {
 	ScanIndexForward       *bool
 }
 
-func (a *API) query(ctx context.Context, _ *awsapi.Call, in *queryInput) (out found, err error) {
+func (a *API) query(ctx context.Context, c *awsapi.Call, in *queryInput) (out found, err error) {
 	t, _, err := a.table(ctx, in.TableName)
 	if err != nil {
 		return out, err
@@ -43,7 +43,7 @@ func (a *API) query(ctx context.Context, _ *awsapi.Call, in *queryInput) (out fo
 		return out, err
 	}
 	backwards := in.ScanIndexForward != nil && !*in.ScanIndexForward
-	items, err := a.candidates(ctx, &t, schema, backwards)
+	items, err := a.candidates(ctx, c, &t, schema, backwards)
 	if err != nil {
 		return out, err
 	}

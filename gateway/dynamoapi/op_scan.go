@@ -19,7 +19,7 @@ type scanInput struct {
 	Segment, TotalSegments *int
 }
 
-func (a *API) scan(ctx context.Context, _ *awsapi.Call, in *scanInput) (out found, err error) {
+func (a *API) scan(ctx context.Context, c *awsapi.Call, in *scanInput) (out found, err error) {
 	t, _, err := a.table(ctx, in.TableName)
 	if err != nil {
 		return out, err
@@ -32,7 +32,7 @@ func (a *API) scan(ctx context.Context, _ *awsapi.Call, in *scanInput) (out foun
 	if err != nil {
 		return out, err
 	}
-	items, err := a.candidates(ctx, &t, schema, false)
+	items, err := a.candidates(ctx, c, &t, schema, false)
 	if err != nil {
 		return out, err
 	}

@@ -31,7 +31,7 @@ func (a *API) updateItem(ctx context.Context, _ *awsapi.Call, in *updateItemInpu
 	if err != nil {
 		return written{}, err
 	}
-	made, err := a.write(ctx, &t, at, &in.conditional, edit)
+	made, err := a.write(ctx, at, &in.conditional, edit)
 	return in.returns(made), err
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -243,5 +244,47 @@ func TestRefusals(t *testing.T) {
 	}
 	if l, err := c.ListTables(ctx, &dynamodb.ListTablesInput{}); err != nil || len(l.TableNames) != 0 {
 		t.Errorf("%v %v", l, err)
+	}
+}
+
+// TestATableIsBounded in its bytes, whichever operation makes it larger, and
+// in how deep its attributes nest.
+func TestATableIsBounded(t *testing.T) {
+	c, ctx, app := leases(t, false), t.Context(), aws.String("app")
+	big := s(strings.Repeat("x", 60_000))
+	item := func(i int) row { return row{"leaseKey": s(fmt.Sprint(i)), "data": big} }
+	full := 0
+	for ; full < 100; full++ {
+		if _, err := c.PutItem(ctx, &dynamodb.PutItemInput{TableName: app, Item: item(full)}); err != nil {
+			wants(t, err, "ItemCollectionSizeLimitExceededException")
+			break
+		}
+	}
+	if full != 69 {
+		t.Errorf("%d items of 60 KB in 4 MiB", full)
+	}
+	_, err := c.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{{Put: &types.Put{TableName: app, Item: item(full)}}}})
+	wants(t, err, "ItemCollectionSizeLimitExceededException")
+	// What makes nothing larger goes on.
+	if _, err := c.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: app, Key: key("0"), UpdateExpression: aws.String("REMOVE nothing")}); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: app, Key: key("0")}); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.PutItem(ctx, &dynamodb.PutItemInput{TableName: app, Item: item(0)}); err != nil {
+		t.Error(err)
+	}
+	nested := func(levels int) types.AttributeValue {
+		v := s("bottom")
+		for range levels {
+			v = &types.AttributeValueMemberL{Value: []types.AttributeValue{v}}
+		}
+		return v
+	}
+	_, err = c.PutItem(ctx, &dynamodb.PutItemInput{TableName: app, Item: row{"leaseKey": s("1"), "deep": nested(60)}})
+	wants(t, err, "ValidationException")
+	if _, err := c.PutItem(ctx, &dynamodb.PutItemInput{TableName: app, Item: row{"leaseKey": s("1"), "deep": nested(32)}}); err != nil {
+		t.Error(err)
 	}
 }

@@ -15,7 +15,8 @@ const space shardlog.Space = "dynamo"
 // Bounds of what is kept.
 const (
 	maxTables = 64
-	maxItems  = 10_000 // of a table
+	maxItems  = 10_000  // of a table
+	maxBytes  = 4 << 20 // of a table's items
 )
 
 // keyElement, definition, throughput and index are parts of a table's
@@ -39,6 +40,7 @@ type tag struct{ Key, Value string }
 // table is what is kept of one.
 type table struct {
 	Name        string
+	ID          string // of this table, and no other of its name: its items lie under it
 	Schema      []keyElement
 	Definitions []definition
 	Indexes     []index `json:",omitempty"`
@@ -168,7 +170,7 @@ type description struct {
 
 // describe describes a table with what is in it.
 func (a *API) describe(ctx context.Context, t table, region, status string) description {
-	d := description{TableName: t.Name, TableArn: t.arn(region), TableId: "00000000-0000-4000-8000-000000000000", TableStatus: status, CreationDateTime: t.Created, KeySchema: t.Schema,
+	d := description{TableName: t.Name, TableArn: t.arn(region), TableId: t.ID, TableStatus: status, CreationDateTime: t.Created, KeySchema: t.Schema,
 		AttributeDefinitions: t.Definitions, ProvisionedThroughput: t.Throughput, DeletionProtectionEnabled: t.Protected}
 	if t.Billing == payPerRequest {
 		d.BillingModeSummary = &struct{ BillingMode string }{t.Billing}
@@ -181,7 +183,7 @@ func (a *API) describe(ctx context.Context, t table, region, status string) desc
 		d.GlobalSecondaryIndexes = append(d.GlobalSecondaryIndexes, one)
 	}
 	d.LocalSecondaryIndexes = t.Local
-	for _, text := range a.states.List(ctx, space, itemPrefix(t.Name)) {
+	for _, text := range a.states.List(ctx, space, itemPrefix(t.ID)) {
 		d.ItemCount++
 		d.TableSizeBytes += int64(len(text))
 	}

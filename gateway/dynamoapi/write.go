@@ -34,9 +34,8 @@ type written struct {
 	Attributes item `json:",omitempty"`
 }
 
-// write makes one change if its condition holds. attributes are those an
-// update names, for ReturnValues.
-func (a *API) write(ctx context.Context, t *table, at string, c *conditional, next func(old item) (item, error)) (outcome, error) {
+// write makes one change if its condition holds.
+func (a *API) write(ctx context.Context, at string, c *conditional, next func(old item) (item, error)) (outcome, error) {
 	holds, err := c.condition()
 	if err != nil {
 		return outcome{}, err
@@ -45,11 +44,7 @@ func (a *API) write(ctx context.Context, t *table, at string, c *conditional, ne
 		if !holds(old) {
 			return nil, failedCondition()
 		}
-		it, err := next(old)
-		if err == nil && old == nil && it != nil {
-			err = a.room(ctx, t)
-		}
-		return it, err
+		return next(old)
 	}})
 	var known *awsapi.Error
 	if len(made) == 0 {

@@ -69,8 +69,7 @@ func (r *route) lane(id shardlog.ShardID, limits quota.Limits, largest int) *lan
 }
 
 // note counts an entry into the lane's run; it answers whether that is full.
-func (w *lane) note(epoch uint64, bytes int, hash shardlog.Hash) bool {
-	w.load.note(bytes, hash)
+func (w *lane) note(epoch uint64, bytes int) bool {
 	if w.epoch != epoch {
 		w.epoch, w.records, w.bytes = epoch, 0, 0
 	}
@@ -102,7 +101,7 @@ func (l *Log) charge(p *put, s shardlog.Stream) {
 		}
 		w := r.lane(id, l.c.Limits, s.LargestRecord())
 		if p.drained {
-			l.pool.full = w.note(l.pool.epoch, cost(e), p.hashes[i]) || l.pool.full
+			l.pool.full = w.note(l.pool.epoch, cost(e)) || l.pool.full
 			continue
 		}
 		if err := w.quota.Take(p.joined, 1, e.Size()); err != nil {
@@ -112,7 +111,8 @@ func (l *Log) charge(p *put, s shardlog.Stream) {
 			short[e.Key], res.Err = err, err
 			continue
 		}
-		l.pool.full = w.note(l.pool.epoch, cost(e), p.hashes[i]) || l.pool.full
+		w.load.note(e.Size(), p.hashes[i])
+		l.pool.full = w.note(l.pool.epoch, cost(e)) || l.pool.full
 	}
 }
 
@@ -171,7 +171,11 @@ func (l *Log) chargeWhole(p *put, s shardlog.Stream) {
 		return
 	}
 	for i := range p.entries {
-		full := r.lanes[p.results[i].Shard.Number].note(l.pool.epoch, cost(&p.entries[i]), p.hashes[i])
+		w := r.lanes[p.results[i].Shard.Number]
+		if !p.drained {
+			w.load.note(p.entries[i].Size(), p.hashes[i])
+		}
+		full := w.note(l.pool.epoch, cost(&p.entries[i]))
 		l.pool.full = full || l.pool.full
 	}
 }
