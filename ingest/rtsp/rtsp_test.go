@@ -186,14 +186,15 @@ func TestCameras(t *testing.T) {
 			_, port := gstreamer(t, 0, one.pipeline)
 			r := newRig(t, port)
 			r.UDP = one.udp
-			r.fetch(t, 6*time.Second)
+			const seconds = 12 // the camera tells its time once in five, a busy machine later
+			r.fetch(t, seconds*time.Second)
 			r.finish()
 			counts, stats := r.judge(t), r.recorder.Stats()
 			t.Log(counts, r.Stats(), stats)
 			if read := uint64(counts[one.video] + counts[one.audio]); read > stats.Frames || read+10 < stats.Frames || stats.Lost > 0 {
 				t.Errorf("ffprobe reads %d frames of %+v", read, stats)
 			}
-			if one.video != "" && counts[one.video] < 5*25 || counts[one.audio] < 5*one.perSecond/2 {
+			if one.video != "" && counts[one.video] < seconds*5/6*25 || counts[one.audio] < seconds*5/6*one.perSecond/2 {
 				t.Errorf("%v", counts)
 			}
 			spans := r.spans(t)
