@@ -24,6 +24,7 @@ type admin struct {
 	control    shardlog.Control
 	gaps       shardlog.Gaps
 	keys       *access.Keys
+	audit      *audit
 	site       siteAdmin
 	deliveries deliveryAdmin
 	cameras    cameraAdmin
@@ -76,7 +77,8 @@ func (a *admin) handler() http.Handler {
 	handle("PUT /cameras/{camera}/telemetry", a.accompanyCamera)
 	mux.Handle("GET /cameras/{camera}/", a.footage)
 	handle("GET /verify", a.verifyBlocks)
-	handle("PUT /keys", a.reloadKeys)
+	handle("GET /keys", a.listKeys)
+	handle("POST /keys", a.changeKeys)
 	handle("PUT /log-level", a.setLevel)
 	handle("POST /site/invitations", a.invite)
 	handle("DELETE /site/members/{id}", a.removePeer)

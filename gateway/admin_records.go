@@ -117,6 +117,9 @@ var errEnough = errors.New("enough")
 // tailRecords streams records as lines. Its query: from (ParseStart), shard,
 // key, limit, follow.
 func (a *admin) tailRecords(w http.ResponseWriter, r *http.Request) (any, error) {
+	if r.PathValue("stream") == string(AuditStream) {
+		a.audit.store(r.Context()) // what was told a moment ago is shown as well
+	}
 	stream, err := a.stream(r)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"headgate/gateway/access"
 	"headgate/shardlog"
 )
 
@@ -14,7 +15,7 @@ type siteAdmin interface {
 	invite(ctx context.Context) (Invitation, error)
 	removePeer(ctx context.Context, q removal) error
 	simulateOutage(ctx context.Context, o Outage, yield func(OutageStep) error) error
-	shareKeys(ctx context.Context) error
+	changeKeys(ctx context.Context, c access.Change) (access.Made, error)
 	trustClock()
 	shiftClock(by time.Duration, synced *bool)
 	alone() bool

@@ -26,6 +26,8 @@ type Config struct {
 	Replace     Duration    `yaml:"replace"`      // how long a gateway that votes may be away before another takes its place
 	Spool       SpoolConfig `yaml:"spool"`        // what is kept while there is no quorum
 
+	Seal *Secret `yaml:"seal"` // what secrets of keys are sealed with on disk; the same at all gateways of a site; none: one of their own
+
 	Open        bool    `yaml:"open"`         // development: loopback without credentials
 	InsecureLAN bool    `yaml:"insecure_lan"` // plain listeners beyond loopback; status shows it
 	Profile     Profile `yaml:"profile"`      // how often the disk may be synced

@@ -35,6 +35,8 @@ func (c *Config) checkValues() error {
 	switch {
 	case c.Data == "":
 		return Fault{"data", "name the folder that holds the log"}
+	case c.Seal != nil && c.Seal.check() != "":
+		return Fault{"seal", c.Seal.check()}
 	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level):
 		return Fault{"log.level", fmt.Sprintf("%q is no level: write debug, info, warn or error", c.Log.Level)}
 	case !slices.Contains([]string{"text", "json"}, c.Log.Format):

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -63,6 +62,9 @@ type Gateway struct {
 	door       *awsapi.Door
 	keys       *access.Keys
 	firstKey   *access.KeyPair
+	seals      access.Seals
+	agreeing   sync.Mutex // held while the keys of the site are agreed on
+	audit      *audit
 	deliveries *deliveries
 	rates      rates
 	ticketKey  [32]byte // seals viewers' cookies
@@ -228,12 +230,14 @@ func (g *Gateway) wireLog(incarnation uint64) (err error) {
 	return nil
 }
 
-func (g *Gateway) wireAPI(limits quota.Limits) error {
-	keys, first, err := access.OpenKeys(filepath.Join(g.config.Data, keysFile))
-	if err != nil {
+func (g *Gateway) wireAPI(limits quota.Limits) (err error) {
+	if err := g.openKeys(); err != nil {
 		return err
 	}
-	g.keys, g.firstKey = keys, first
+	g.audit = &audit{gateway: g.name(), writer: g.writer, control: g.control, catalog: g.store, user: g.userOf, now: g.now, log: g.log, alike: map[likeness]*AuditLine{}}
+	if g.site != nil { // what is done while the peers are away is told as well
+		g.audit.writer = g.site.carrier.Writer(true)
+	}
 	c := kinesisapi.Config{Writer: g.writer, Reader: g.store, Catalog: g.store, Control: g.control, States: g.states, Channels: kinesisChannels{g.deliveries}, Limits: limits, Now: g.now}
 	if g.site != nil {
 		c.Tip, c.Allowance = g.tip, peerAllowance
@@ -254,7 +258,8 @@ func (g *Gateway) wireAPI(limits quota.Limits) error {
 		return err
 	}
 	g.door, err = awsapi.New(awsapi.Config{
-		Services: []awsapi.Service{g.kinesis.Service(), g.firehose.Service(), g.video.Service(), leases.Service()}, Keys: keys, Open: g.config.Open, ClockTrusted: g.clockTrusted, Log: g.log,
+		Services: []awsapi.Service{g.kinesis.Service(), g.firehose.Service(), g.video.Service(), leases.Service()}, Keys: g.keys, Open: g.config.Open, ClockTrusted: g.clockTrusted,
+		Authorize: g.authorize, Audit: g.audit.tell, Log: g.log,
 	})
 	return err
 }

@@ -92,7 +92,7 @@ func (g *Gateway) duties() []work {
 	lead := func(duty work) work {
 		return func(ctx context.Context) error { return g.group.Lead(ctx, duty) }
 	}
-	all := []work{lead(g.streams.Run), lead(g.streams.Retain), g.rates.run(g.store), g.cameras.run}
+	all := []work{g.audit.run, lead(g.streams.Run), lead(g.streams.Retain), g.rates.run(g.store), g.cameras.run}
 	if g.site != nil {
 		return append(all, g.makeStreams) // by way of the leader
 	}
@@ -137,8 +137,8 @@ func (g *Gateway) makeStream(ctx context.Context, s shardlog.StreamSpec) {
 // doors are what the outside reaches, and what reaches out.
 func (g *Gateway) doors() []work {
 	all := []work{g.serve(g.listener(0), (&admin{
-		writer: g.writer, reader: g.store, catalog: g.store, control: g.control, gaps: g.store, keys: g.keys, site: g, deliveries: g.deliveries, cameras: g.cameras, footage: g.ownPlayer().Handler(),
-		status: g.Status, verify: g.verifyTo, level: g.level, now: time.Now,
+		writer: g.writer, reader: g.store, catalog: g.store, control: g.control, gaps: g.store, keys: g.keys, audit: g.audit, site: g, deliveries: g.deliveries,
+		cameras: g.cameras, footage: g.ownPlayer().Handler(), status: g.Status, verify: g.verifyTo, level: g.level, now: time.Now,
 	}).server(), 0)}
 	if g.config.API != off {
 		all = append(all, g.settled(g.serve(g.listener(1), g.apiServer(), leaveTime)))

@@ -89,6 +89,9 @@ func (c collector) doors(m sample, s Status) {
 		m.counter("headgate_api_faults_total", "calls that failed by ours", float64(o.Faults), "service", service, "operation", name)
 		m.counter("headgate_api_throttled_total", "calls over a rate", float64(o.Throttled), "service", service, "operation", name)
 	}
+	for service, n := range s.API.Denied {
+		m.counter("headgate_api_denied_total", "calls that were denied for want of permission", float64(n), "service", service)
+	}
 	m.counter("headgate_api_refused_total", "requests refused before any operation", float64(s.API.Door.Refused))
 	k := s.API.Kinesis
 	for name, v := range map[string]int64{"IncomingRecords": k.RecordsIn, "IncomingBytes": k.BytesIn, "GetRecords.Records": k.RecordsOut,

@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"headgate/gateway/access"
 	"headgate/gateway/awsapi"
 	"headgate/gateway/firehoseapi"
 	"headgate/gateway/kinesisapi"
@@ -93,6 +94,7 @@ type APIStatus struct {
 	Door     awsapi.Stats      `json:"door"`
 	Kinesis  kinesisapi.Stats  `json:"kinesis"`
 	Firehose firehoseapi.Stats `json:"firehose"`
+	Denied   map[string]int64  `json:"denied"` // calls for want of permission, by service
 }
 
 // Status is how the gateway is doing now.
@@ -101,7 +103,7 @@ func (g *Gateway) Status() Status {
 		ID: fmt.Sprintf("%016x", g.id), Version: Version(), Since: g.began.UTC().Truncate(time.Second), Data: g.config.Data,
 		Addresses: g.addresses, Health: g.health(), Clock: g.clockStatus(), Log: g.logStatus(), Disk: g.diskStatus(),
 		Streams: g.streamStatus(), Site: g.siteStatus(), Deliveries: g.deliveryStatus(), Uplink: g.deliveries.link.Status(),
-		API: APIStatus{Door: g.door.Stats(), Kinesis: g.kinesis.Stats(), Firehose: g.firehose.Stats()},
+		API: APIStatus{Door: g.door.Stats(), Kinesis: g.kinesis.Stats(), Firehose: g.firehose.Stats(), Denied: g.denied()},
 	}
 	s.Cameras = g.cameras.status(s.Streams)
 	if g.webrtc != nil {
@@ -200,6 +202,10 @@ func (g *Gateway) warnings(s Status) []string {
 	add(s.Log.Gaps > 0, "%d times records were given up: see headgate gaps", s.Log.Gaps)
 	add(s.Disk.Full != "", "writers are refused: %s", s.Disk.Full)
 	add(s.Clock.Mark != "synced", "the clock is %s: records are stamped by uptime since the last known moment", s.Clock.Mark)
+	for _, key := range g.keys.List() {
+		add(key.State == access.Sealed, "key %s cannot be opened here: another seal sealed it (see seal in the configuration)", key.ID)
+	}
+	add(g.keys.Skipped() > 0, "%d lines of the key file are not understood", g.keys.Skipped())
 	add(g.config.Open, "open: nobody is asked for credentials (loopback only)")
 	add(g.config.InsecureLAN, "insecure_lan: plain listeners beyond loopback")
 	if site := s.Site; site != nil {

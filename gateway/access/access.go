@@ -1,9 +1,9 @@
-// Package access knows who may use the gateway: the key pairs of the AWS APIs,
-// kept in one file that only its owner may read, and the papers of a site, by
-// which its gateways know each other and let newcomers in: a certificate
-// authority of the site's own, certificates that renew themselves, and one-time
-// join codes. It does not know how a request is signed, what a key may do, nor
-// how papers travel.
+// Package access knows who may use the gateway: the access keys of the AWS
+// APIs with their policies, kept in one file that only its owner may read, and
+// the papers of a site, by which its gateways know each other and let newcomers
+// in: a certificate authority of the site's own, certificates that renew
+// themselves, and one-time join codes. It does not know how a request is
+// signed, what operations there are, nor how papers and keys travel.
 package access
 
 import (
@@ -13,7 +13,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"headgate/shardlog"
 )
@@ -31,96 +34,200 @@ func (p KeyPair) String() string { return p.ID + ":***" }
 // GoString is the pair without its secret.
 func (p KeyPair) GoString() string { return "access.KeyPair{" + p.String() + "}" }
 
-// Keys are the key pairs that the gateway accepts. They are safe for
-// concurrent use; they change only when Reload reads the file again.
+// Keys are the access keys that the gateway accepts: what its file held when
+// it was read last. They are safe for concurrent use.
 type Keys struct {
-	path string
+	path  string
+	seals Seals
+	now   func() time.Time
 
-	mu    sync.RWMutex // guards pairs
-	pairs pairs
+	mu      sync.RWMutex // guards the rest
+	all     map[string]holder
+	skipped int
+	owed    bool
 }
 
-// OpenKeys reads the key file at path. When there is none, or none of its
-// lines is a key pair, it makes the file with one generated pair, which it
-// answers as first: the only time that its secret leaves this package other
-// than to check a signature. A file that was useless is kept beside the new
-// one under the name path + ".broken".
+// holder is a key as requests are judged by it. It does not change.
+type holder struct {
+	key    Key
+	secret string
+	policy *Policy // nil: it may do everything
+	ends   time.Time
+}
+
+// OpenKeys reads the key file at path; now is the time by which keys end. When
+// there is no file, or none of its lines is a key, it makes the file with one
+// generated pair, which it answers as first: the only time that its secret
+// leaves this package other than to check a signature. A file that was useless
+// is kept beside the new one under the name path + ".broken".
 //
-// A file that others may read is made the owner's alone.
-func OpenKeys(path string) (keys *Keys, first *KeyPair, err error) {
-	unlock, err := lock(path)
+// A file that others may read is made the owner's alone; secrets that lie open
+// in it are sealed.
+func OpenKeys(path string, seals Seals, now func() time.Time) (keys *Keys, first *KeyPair, err error) {
+	keys, skipped := &Keys{path: path, seals: seals, now: now}, 0
+	err = change(path, func(text []byte) ([]byte, error) {
+		d := parseDocument(text)
+		skipped = d.skipped
+		if d.count() == 0 {
+			if text != nil { // there is a file
+				if err := os.Rename(path, path+".broken"); err != nil {
+					return nil, fmt.Errorf("set useless keys aside: %w", err)
+				}
+			}
+			d = parseDocument([]byte(fileHead))
+			pair := generate()
+			first = &pair
+			d.set(pair.ID, record{Secret: pair.Secret, Created: now().UTC().Truncate(time.Second), Owed: true})
+		}
+		d.seal(seals)
+		return d.text(), nil
+	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("open keys: %w", err)
 	}
-	defer unlock()
-	text, err := readKeys(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("open keys: %w", err)
-	}
-	there := err == nil
-	keys = &Keys{path: path, pairs: parseKeys(text)}
-	if len(keys.pairs.secrets) > 0 {
-		return keys, nil, nil
-	}
-	if there {
-		if err := os.Rename(path, path+".broken"); err != nil {
-			return nil, nil, fmt.Errorf("set useless keys aside: %w", err)
-		}
-	}
-	pair := generate()
-	if err := writeFile(path, appendPair([]byte(fileHead), pair)); err != nil {
-		return nil, nil, fmt.Errorf("write first key: %w", err)
-	}
-	keys.pairs.secrets[pair.ID] = pair.Secret
-	return keys, &pair, nil
+	err = keys.Reload()
+	keys.skipped = skipped
+	return keys, first, err
 }
 
-// Reload reads the key file again, for pairs that were added or revoked. When
-// it cannot be read or holds no pair, what was accepted stays accepted.
+// Reload reads the key file again, for what was changed in it. When it cannot
+// be read or holds no key, what was accepted stays accepted.
 func (k *Keys) Reload() error {
 	text, err := readKeys(k.path)
 	if err != nil {
 		return fmt.Errorf("reload keys: %w", err)
 	}
-	next := parseKeys(text)
-	if len(next.secrets) == 0 {
-		return shardlog.Errorf(shardlog.Corrupt, "reload keys", "%s holds no key pair", k.path)
+	d := parseDocument(text)
+	if d.count() == 0 {
+		return shardlog.Errorf(shardlog.Corrupt, "reload keys", "%s holds no key", k.path)
+	}
+	now, next := k.now(), make(map[string]holder, d.count())
+	for l := range d.keys {
+		h := holder{key: l.shown(now), policy: l.policy, ends: l.key.Ends, secret: l.key.Secret}
+		if h.secret == "" {
+			var ok bool
+			if h.secret, _, ok = k.seals.open(l.id, l.key.Sealed); !ok {
+				h.key.State = Sealed
+			}
+		}
+		next[l.id] = h
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.pairs = next
+	k.all, k.skipped, k.owed = next, d.skipped, slices.ContainsFunc(d.lines, func(l line) bool { return l.key.Owed })
 	return nil
 }
 
-// Secret is the secret of the access key with that id; false when there is
-// none. An id is no secret: AWS itself tells an unknown id from a wrong
-// signature. Compare what is made of the secret in constant time.
+func (k *Keys) find(id string) (holder, bool) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	h, ok := k.all[id]
+	if !ok || h.key.State == Disabled || h.key.State == Sealed || !h.ends.IsZero() && !k.now().Before(h.ends) {
+		return holder{}, false
+	}
+	return h, true
+}
+
+// Secret is the secret of the access key with that id; false when there is no
+// such key, or it is not accepted now. An id is no secret: AWS itself tells an
+// unknown id from a wrong signature. Compare what is made of the secret in
+// constant time.
 func (k *Keys) Secret(id string) (string, bool) {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	secret, ok := k.pairs.secrets[id]
-	return secret, ok
+	h, ok := k.find(id)
+	return h.secret, ok
 }
 
-// Len is the number of key pairs.
-func (k *Keys) Len() int {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	return len(k.pairs.secrets)
+// Policy is the name and the policy of the key with that id, nil when the key
+// may do everything; false when it is not accepted now.
+func (k *Keys) Policy(id string) (name string, policy *Policy, ok bool) {
+	h, ok := k.find(id)
+	return h.key.Name, h.policy, ok
 }
 
-// Skipped is the number of lines of the key file that are no key pair.
+// List is every key, by name and then by age.
+func (k *Keys) List() []Key {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	now, all := k.now(), make([]Key, 0, len(k.all))
+	for _, h := range k.all {
+		if h.key.State == Active && !h.ends.IsZero() && !now.Before(h.ends) {
+			h.key.State = Ended
+		}
+		all = append(all, h.key)
+	}
+	sortKeys(all)
+	return all
+}
+
+func sortKeys(all []Key) {
+	slices.SortFunc(all, func(a, b Key) int {
+		if n := strings.Compare(a.Name, b.Name); n != 0 {
+			return n
+		}
+		if n := a.Created.Compare(b.Created); n != 0 {
+			return n
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+}
+
+// shown is the key as its owner sees it.
+func (l *line) shown(now time.Time) Key {
+	key := Key{ID: l.id, Name: l.key.name(l.id), State: Active, Policy: l.key.Policy, Created: l.key.Created, Ends: l.key.Ends, Unagreed: l.key.Owed}
+	switch {
+	case l.key.Disabled:
+		key.State = Disabled
+	case l.key.ended(now):
+		key.State = Ended
+	}
+	return key
+}
+
+// Owed reports whether the file holds changes that the site does not know.
+func (k *Keys) Owed() bool {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.owed
+}
+
+// Skipped is the number of lines of the key file that are no key.
 func (k *Keys) Skipped() int {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	return k.pairs.skipped
+	return k.skipped
+}
+
+// List is the keys in the file at path, for when no gateway runs; none when
+// there is no file.
+func List(path string, now time.Time) ([]Key, error) {
+	text, err := readKeys(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("list keys: %w", err)
+	}
+	all := []Key{}
+	for l := range parseDocument(text).keys {
+		all = append(all, l.shown(now))
+	}
+	sortKeys(all)
+	return all, nil
 }
 
 // generate makes a pair of AWS's form: 20 capital letters and digits, 40
 // characters of secret (240 random bits).
 func generate() KeyPair {
-	id := "AKIA" + rand.Text()[:16]
+	id := generatedHead + rand.Text()[:generatedTail]
 	var secret [30]byte
 	rand.Read(secret[:]) // never fails
 	return KeyPair{ID: id, Secret: base64.StdEncoding.EncodeToString(secret[:])}
+}
+
+// What the ids of generated keys are like.
+const (
+	generatedHead = "AKIA"
+	generatedTail = 16 // characters after it
+)
+
+// isGenerated reports whether an id has the form of those that are made here.
+func isGenerated(id string) bool {
+	return len(id) == len(generatedHead)+generatedTail && strings.HasPrefix(id, generatedHead)
 }

@@ -6,13 +6,17 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"headgate/gateway/access"
 )
 
+// seals are what the tests' secrets are sealed with.
+var seals = access.Seals{access.NewSeal([]byte("of the tests"))}
+
 func TestFirstStartMakesOnePair(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys")
-	keys, first, err := access.OpenKeys(path)
+	keys, first, err := access.OpenKeys(path, seals, time.Now)
 	if err != nil || first == nil {
 		t.Fatalf("first start: pair %v, error %v", first, err)
 	}
@@ -27,7 +31,7 @@ func TestFirstStartMakesOnePair(t *testing.T) {
 		t.Errorf("file mode %v, error %v", info.Mode(), err)
 	}
 
-	again, second, err := access.OpenKeys(path)
+	again, second, err := access.OpenKeys(path, seals, time.Now)
 	if err != nil || second != nil {
 		t.Fatalf("second start: pair %v, error %v", second, err)
 	}
@@ -63,12 +67,12 @@ func TestOpenDamagedFile(t *testing.T) {
 			if err := os.WriteFile(path, []byte(c.text), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			keys, first, err := access.OpenKeys(path)
+			keys, first, err := access.OpenKeys(path, seals, time.Now)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if keys.Skipped() != c.skipped || keys.Len() != 1 {
-				t.Errorf("skipped %d, kept %d", keys.Skipped(), keys.Len())
+			if keys.Skipped() != c.skipped || len(keys.List()) != 1 {
+				t.Errorf("skipped %d, kept %d", keys.Skipped(), len(keys.List()))
 			}
 			if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
 				t.Errorf("mode %v", info.Mode())
@@ -94,7 +98,7 @@ func TestOpenRefusesHugeFile(t *testing.T) {
 	if err := os.WriteFile(path, make([]byte, 2<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := access.OpenKeys(path); err == nil {
+	if _, _, err := access.OpenKeys(path, seals, time.Now); err == nil {
 		t.Error("opened a file of 2 MiB")
 	}
 }

@@ -4,27 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
+
+	"headgate/shardlog"
 )
-
-// pairs are the pairs of a key file, and how many of its lines are none.
-type pairs struct {
-	secrets map[string]string
-	skipped int
-}
-
-// fileHead tells people who open the file what it holds.
-const fileHead = "# access key id and secret, one pair a line\n"
-
-func appendPair(text []byte, pair KeyPair) []byte {
-	if n := len(text); n > 0 && text[n-1] != '\n' {
-		text = append(text, '\n')
-	}
-	return fmt.Appendf(text, "%s %s\n", pair.ID, pair.Secret)
-}
 
 // maxKeyFile bounds what is read: some ten thousand keys.
 const maxKeyFile = 1 << 20
@@ -44,26 +30,6 @@ func readKeys(path string) ([]byte, error) {
 		}
 	}
 	return os.ReadFile(path)
-}
-
-// parseKeys reads lines "id secret"; empty lines and those that begin with #
-// say nothing. Anything else is skipped and counted: one damaged line must
-// not shut everybody out.
-func parseKeys(text []byte) pairs {
-	keys := pairs{secrets: make(map[string]string)}
-	for line := range bytes.Lines(text) {
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 || line[0] == '#' {
-			continue
-		}
-		fields := strings.Fields(string(line))
-		if len(fields) != 2 || !isKeyID(fields[0]) || !isSecret(fields[1]) {
-			keys.skipped++
-			continue
-		}
-		keys.secrets[fields[0]] = fields[1]
-	}
-	return keys
 }
 
 // isKeyID follows AWS: 16 to 128 word characters. Shorter ones that people
@@ -140,4 +106,30 @@ func syncFolder(dir string) error {
 	}
 	defer d.Close()
 	return d.Sync()
+}
+
+// change rewrites the file while no other process does; what it does not
+// understand stays as it is.
+func change(path string, edit func(text []byte) ([]byte, error)) error {
+	unlock, err := lock(path)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	old, err := readKeys(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	there := err == nil
+	text, err := edit(old)
+	if err != nil {
+		return err
+	}
+	if there && bytes.Equal(text, old) {
+		return nil
+	}
+	if len(text) > maxKeyFile {
+		return shardlog.Errorf(shardlog.LimitExceeded, "change keys", "%s would have %d bytes, %d are allowed", path, len(text), maxKeyFile)
+	}
+	return writeFile(path, text)
 }

@@ -28,6 +28,7 @@ type Call struct {
 	Out       Reply
 	Scratch   []byte // for Fast to decode into; kept from call to call
 
+	needs   []Need // what it takes permission for; nil until somebody asked
 	request *http.Request
 	format  format
 	content string // the type of what is answered

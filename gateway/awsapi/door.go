@@ -36,6 +36,13 @@ type Config struct {
 	Memory int64
 	// Calls bounds the requests under way; more are told to try again. Zero: 2048.
 	Calls int64
+	// Authorize says whether a caller may do what it asks for: nil, or why not
+	// (an *Error, or what the Service explains). Nil: whoever has a key may do
+	// everything. In open mode nobody is asked.
+	Authorize func(ctx context.Context, ask *Ask) error
+	// Audit is told of each call of the control plane, and of those of the data
+	// plane that were denied. It must not wait. Nil: nobody is told.
+	Audit func(e Event)
 	// Log gets the faults of ours in full. Nil: slog.Default.
 	Log *slog.Logger
 }
@@ -54,17 +61,19 @@ func (c *Config) Validate() error {
 // Door answers the requests of all AWS-shaped services on one address. It is
 // an http.Handler, safe for concurrent use, and starts nothing by itself.
 type Door struct {
-	open     bool
-	verifier verifier
-	routes   map[string]*route // by X-Amz-Target
-	paths    map[string]*route // by the path of the request
-	now      func() time.Time
-	memory   *memory
-	maxCalls int64
-	under    atomic.Int64 // requests under way
-	refused  atomic.Int64
-	calls    calls
-	log      *slog.Logger
+	open       bool
+	verifier   verifier
+	authorizer func(ctx context.Context, ask *Ask) error
+	audit      func(e Event)
+	routes     map[string]*route // by X-Amz-Target
+	paths      map[string]*route // by the path of the request
+	now        func() time.Time
+	memory     *memory
+	maxCalls   int64
+	under      atomic.Int64 // requests under way
+	refused    atomic.Int64
+	calls      calls
+	log        *slog.Logger
 }
 
 // route is one operation of one service.
@@ -81,7 +90,7 @@ func New(c Config) (*Door, error) {
 		return nil, err
 	}
 	d := &Door{open: c.Open, verifier: verifier{keys: c.Keys, trusted: c.ClockTrusted}, routes: make(map[string]*route), paths: make(map[string]*route),
-		now: c.Now, maxCalls: c.Calls, log: c.Log}
+		authorizer: c.Authorize, audit: c.Audit, now: c.Now, maxCalls: c.Calls, log: c.Log}
 	if d.now == nil {
 		d.now = time.Now
 	}
@@ -152,6 +161,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (d *Door) serve(w http.ResponseWriter, c *Call, route *route) {
 	err := d.do(c.request.Context(), c, route)
 	route.stats.count(err)
+	d.tell(c.request.Context(), c, route, err)
 	if err != nil {
 		c.fail(w, err)
 		return
@@ -164,6 +174,9 @@ func (d *Door) do(ctx context.Context, c *Call, route *route) *Error {
 		if err := c.read(route); err != nil {
 			return err
 		}
+	}
+	if err := d.authorize(ctx, c, route); err != nil {
+		return err
 	}
 	return d.explain(c, route, route.op.Do(ctx, c))
 }

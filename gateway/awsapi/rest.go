@@ -1,6 +1,7 @@
 package awsapi
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -69,20 +70,13 @@ func claimed(r *http.Request) string {
 
 // flow runs an operation that answers as it goes.
 func (d *Door) flow(w http.ResponseWriter, c *Call, route *route) {
-	f := &Flow{w: w, control: http.NewResponseController(w)}
-	if route.op.Upload {
-		_ = f.control.EnableFullDuplex() // HTTP/2 always has it
-		w.Header()["Connection"] = []string{"close"}
-		f.Body = newUpload(c.request, f.control)
-	} else if err := c.read(route); err != nil {
-		route.stats.count(err)
-		c.fail(w, err)
-		return
-	} else {
-		_ = f.control.SetReadDeadline(time.Time{}) // it would end the context of an answer that takes long
+	f, ctx := &Flow{w: w, control: http.NewResponseController(w)}, c.request.Context()
+	err := d.openFlow(ctx, w, c, route, f)
+	if err == nil {
+		err = d.explain(c, route, route.op.Flow(ctx, c, f))
 	}
-	err := d.explain(c, route, route.op.Flow(c.request.Context(), c, f))
 	route.stats.count(err)
+	d.tell(ctx, c, route, err)
 	switch {
 	case err == nil && !f.began:
 		c.answer(w, http.StatusOK)
@@ -91,6 +85,25 @@ func (d *Door) flow(w http.ResponseWriter, c *Call, route *route) {
 	case err != nil:
 		panic(http.ErrAbortHandler) // net/http's word for an answer that must not look whole
 	}
+}
+
+// openFlow reads what comes before the operation may begin.
+func (d *Door) openFlow(ctx context.Context, w http.ResponseWriter, c *Call, route *route, f *Flow) *Error {
+	if route.op.Upload {
+		w.Header()["Connection"] = []string{"close"}
+	} else if err := c.read(route); err != nil {
+		return err
+	}
+	if err := d.authorize(ctx, c, route); err != nil {
+		return err
+	}
+	if route.op.Upload {
+		_ = f.control.EnableFullDuplex() // HTTP/2 always has it
+		f.Body = newUpload(c.request, f.control)
+	} else {
+		_ = f.control.SetReadDeadline(time.Time{}) // it would end the context of an answer that takes long
+	}
+	return nil
 }
 
 // Flow is the body and the answer of an operation that reads and writes as it

@@ -7,7 +7,11 @@ type Service struct {
 	Target  string // before the dot of X-Amz-Target: "Kinesis_20131202"; "": asked for by path alone
 	Signing string // the service in a credential's scope: "kinesis"
 	Ops     map[string]Operation
+	Actions string // the service as policies name it; "": as Signing
 	Invalid string // the error of a request that breaks constraints; "": ValidationException
+	// Needs finds what a request takes permission for, once its body was read;
+	// of an Upload its head. Nil: each operation is about nothing in particular.
+	Needs func(ctx context.Context, c *Call) ([]Need, error)
 	// Explain makes the AWS error of an error that an operation returned and
 	// that is no *Error itself.
 	Explain func(error) *Error
@@ -30,6 +34,11 @@ type Operation struct {
 	// Flow stands in the place of Do where the answer is not JSON, or goes out
 	// while it is made. An error after f.Begin cuts the answer off.
 	Flow func(ctx context.Context, c *Call, f *Flow) error
+	// Data says that the operation is of the data plane: devices call it all the
+	// time, so the audit does not tell of each call.
+	Data bool
+	// Needs stands in the place of the Service's.
+	Needs func(ctx context.Context, c *Call) ([]Need, error)
 	// Upload leaves the body to Flow, which reads it as it comes: it is no
 	// JSON, and the signature need not cover it.
 	Upload bool

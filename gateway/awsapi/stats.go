@@ -6,7 +6,7 @@ import (
 )
 
 // counters are one operation's.
-type counters struct{ calls, errors, faults, throttled atomic.Int64 }
+type counters struct{ calls, errors, faults, throttled, denied atomic.Int64 }
 
 func (c *counters) count(err *Error) {
 	c.calls.Add(1)
@@ -14,6 +14,9 @@ func (c *counters) count(err *Error) {
 	case err == nil:
 	case err.Code == "ProvisionedThroughputExceededException" || err.Code == "LimitExceededException":
 		c.throttled.Add(1)
+	case err.Code == accessDenied:
+		c.denied.Add(1)
+		c.errors.Add(1)
 	case err.Status >= http.StatusInternalServerError:
 		c.faults.Add(1)
 	default:
@@ -28,6 +31,7 @@ type OpStats struct {
 	Errors    int64 // the client's
 	Faults    int64 // ours
 	Throttled int64
+	Denied    int64 // those of the errors that were for want of permission
 }
 
 // Stats is what a Door has seen since the start.
@@ -44,7 +48,7 @@ func (d *Door) Stats() Stats {
 		for _, route := range routes {
 			c := &route.stats
 			s.Ops[route.service.Signing+"."+route.name] = OpStats{Calls: c.calls.Load(), Errors: c.errors.Load(),
-				Faults: c.faults.Load(), Throttled: c.throttled.Load()}
+				Faults: c.faults.Load(), Throttled: c.throttled.Load(), Denied: c.denied.Load()}
 		}
 	}
 	return s

@@ -53,8 +53,9 @@ func (a *API) Service() awsapi.Service {
 	return awsapi.Service{
 		Target:  "DynamoDB_20120810",
 		Signing: "dynamodb",
+		Needs:   a.needs,
 		Explain: explain,
-		Ops: map[string]awsapi.Operation{
+		Ops: a.permit(map[string]awsapi.Operation{
 			"BatchGetItem":              operation(a.batchGetItem),
 			"BatchWriteItem":            operation(a.batchWriteItem),
 			"CreateTable":               operation(a.createTable),
@@ -75,7 +76,7 @@ func (a *API) Service() awsapi.Service {
 			"UpdateItem":                operation(a.updateItem),
 			"UpdateTable":               operation(a.updateTable),
 			"UpdateTimeToLive":          operation(a.updateTimeToLive),
-		},
+		}),
 	}
 }
 

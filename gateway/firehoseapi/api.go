@@ -76,6 +76,7 @@ func (a *API) Service() awsapi.Service {
 	return awsapi.Service{
 		Target:  "Firehose_20150804",
 		Signing: "firehose",
+		Needs:   a.needs,
 		Explain: explain,
 		Ops: map[string]awsapi.Operation{
 			"CreateDeliveryStream":          {Input: createInput(), Do: a.create},
@@ -83,8 +84,8 @@ func (a *API) Service() awsapi.Service {
 			"DescribeDeliveryStream":        {Input: describeInput(), Do: a.describe},
 			"ListDeliveryStreams":           {Input: listInput(), Do: a.list},
 			"ListTagsForDeliveryStream":     {Input: listTagsInput(), Do: a.listTags},
-			"PutRecord":                     {Input: putRecordInput(), Do: a.putRecord},
-			"PutRecordBatch":                {Input: putBatchInput(), Do: a.putBatch},
+			"PutRecord":                     {Input: putRecordInput(), Do: a.putRecord, Data: true},
+			"PutRecordBatch":                {Input: putBatchInput(), Do: a.putBatch, Data: true},
 			"StartDeliveryStreamEncryption": {Input: startEncryptionInput(), Do: a.startEncryption},
 			"StopDeliveryStreamEncryption":  {Input: stopEncryptionInput(), Do: a.stopEncryption},
 			"TagDeliveryStream":             {Input: tagInput(), Do: a.tag},

@@ -62,6 +62,7 @@ type API struct {
 	rates    *rates
 	calls    *calls
 	traffic  traffic
+	policies policies
 
 	turn atomic.Uint32 // of AUTO streams: which shard begins the next call
 
@@ -88,6 +89,7 @@ func (a *API) Service() awsapi.Service {
 	s := awsapi.Service{
 		Target:  "Kinesis_20131202",
 		Signing: "kinesis",
+		Needs:   a.needs,
 		Explain: explain,
 		Ops: map[string]awsapi.Operation{
 			"CreateStream":                           {Input: createStreamInput(), Do: a.createStream},
@@ -141,6 +143,7 @@ func (a *API) Service() awsapi.Service {
 			"UpdateChannel":   {Input: updateChannelInput(), Do: a.updateChannel},
 		})
 	}
+	a.permit(s.Ops)
 	for name, op := range s.Ops {
 		s.Ops[name] = a.counted(name, op)
 	}

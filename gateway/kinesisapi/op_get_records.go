@@ -27,9 +27,12 @@ func getRecordsInput() []awsapi.Field {
 }
 
 func (a *API) getRecords(ctx context.Context, c *awsapi.Call) error {
-	it, err := a.openIterator(ctx, c.In.Text("ShardIterator"))
-	if err != nil {
-		return err
+	it, opened := c.Parsed.(iterator) // by needsOfIterator
+	if !opened {
+		var err error
+		if it, err = a.openIterator(ctx, c.In.Text("ShardIterator")); err != nil {
+			return err
+		}
 	}
 	if text := c.In.Text("StreamARN"); text != "" {
 		if _, err := identify(it.name, text); err != nil {

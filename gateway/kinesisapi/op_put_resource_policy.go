@@ -2,18 +2,19 @@ package kinesisapi
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
+	"strings"
 
+	"headgate/gateway/access"
 	"headgate/gateway/awsapi"
+	"headgate/shardlog"
 )
 
 // PutResourcePolicy sets the policy of a stream or a consumer, in place of the
 // one before.
 //
-// InvalidArgumentException: no policy. ResourceNotFoundException.
-
-// maxPolicy is the largest policy, in bytes.
-const maxPolicy = 20 << 10
+// InvalidArgumentException: it is no policy of IAM, not about the resource, or
+// says what is not known here. ResourceNotFoundException.
 
 func putResourcePolicyInput() []awsapi.Field {
 	return []awsapi.Field{resourceARN(), required(text("Policy"))}
@@ -24,16 +25,24 @@ func (a *API) putResourcePolicy(ctx context.Context, c *awsapi.Call) error {
 	if err != nil {
 		return err
 	}
-	policy := c.In.Text("Policy")
-	var document struct{ Statement json.RawMessage }
-	switch {
-	case len(policy) > maxPolicy:
-		return awsapi.Fail(invalidArgument, "A policy has at most %d bytes.", maxPolicy)
-	case json.Unmarshal([]byte(policy), &document) != nil || document.Statement == nil:
-		return awsapi.Fail(invalidArgument, "The policy is no JSON document with statements.")
+	policy, name := c.In.Text("Policy"), arn(c.Caller.Region, r.stream.Name)
+	if r.consumer != nil {
+		name = consumerARN(c.Caller.Region, r.stream.Name, *r.consumer)
+	}
+	if _, err := access.ParseResourcePolicy(policy, name); err != nil {
+		return awsapi.Fail(invalidArgument, "The policy is not valid: %s.", reason(err))
 	}
 	return a.edit(ctx, r, func(own *own) error {
 		own.Policy = policy
 		return nil
 	})
+}
+
+// reason is what is wrong, without who found it.
+func reason(err error) string {
+	text := err.Error()
+	if e, ok := errors.AsType[*shardlog.Error](err); ok && e.Err != nil {
+		text = strings.Replace(text, e.Error(), e.Err.Error(), 1)
+	}
+	return text
 }

@@ -48,7 +48,7 @@ func TestEveryOperation(t *testing.T) {
 	step(c.UpdateStreamRecordDistributionStrategy(ctx, &kinesis.UpdateStreamRecordDistributionStrategyInput{StreamARN: byARN, RecordDistributionStrategy: types.RecordDistributionStrategyAuto}))
 	step(c.UpdateStreamMode(ctx, &kinesis.UpdateStreamModeInput{StreamARN: byARN, StreamModeDetails: &types.StreamModeDetails{StreamMode: types.StreamModeProvisioned}}))
 	step(c.UpdateMaxRecordSize(ctx, &kinesis.UpdateMaxRecordSizeInput{StreamARN: byARN, MaxRecordSizeInKiB: aws.Int32(2048)}))
-	step(c.PutResourcePolicy(ctx, &kinesis.PutResourcePolicyInput{ResourceARN: byARN, Policy: aws.String(`{"Statement":[]}`)}))
+	step(c.PutResourcePolicy(ctx, &kinesis.PutResourcePolicyInput{ResourceARN: byARN, Policy: aws.String(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}}`)}))
 	step(c.GetResourcePolicy(ctx, &kinesis.GetResourcePolicyInput{ResourceARN: byARN}))
 	step(c.DeleteResourcePolicy(ctx, &kinesis.DeleteResourcePolicyInput{ResourceARN: byARN}))
 	step(c.PutRecord(ctx, &kinesis.PutRecordInput{StreamARN: byARN, PartitionKey: s, Data: []byte("x")}))
