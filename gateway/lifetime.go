@@ -29,7 +29,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}
 	done := make(chan error, 1)
 	go func() {
-		err := nest(ctx, g.links(), g.replication(), g.carriage(), g.duties(), g.doors())
+		err := nest(ctx, g.links(), g.replication(), g.carriage(), g.duties(), g.records(), g.doors())
 		done <- errors.Join(err, g.store.Close())
 	}()
 	select {
@@ -92,12 +92,15 @@ func (g *Gateway) duties() []work {
 	lead := func(duty work) work {
 		return func(ctx context.Context) error { return g.group.Lead(ctx, duty) }
 	}
-	all := []work{g.audit.run, lead(g.streams.Run), lead(g.streams.Retain), g.rates.run(g.store), g.cameras.run}
+	all := []work{lead(g.streams.Run), lead(g.streams.Retain), g.rates.run(g.store), g.cameras.run}
 	if g.site != nil {
 		return append(all, g.makeStreams) // by way of the leader
 	}
 	return append(all, lead(g.makeStreams))
 }
+
+// records are what is written down of the doors, to the last call.
+func (g *Gateway) records() []work { return []work{g.audit.run} }
 
 // makeStreams makes the streams of the configuration that are not there, and
 // then waits for its end.
