@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"headgate/gateway/kinesisapi"
 	"headgate/shardlog"
 )
 
@@ -20,6 +21,8 @@ type StreamDetail struct {
 	Name      string        `json:"name"`
 	Created   time.Time     `json:"created"`
 	Retention string        `json:"retention"`
+	Scaled    time.Time     `json:"scaled,omitzero"`   // when shards were last split or merged
+	Scaling   string        `json:"scaling,omitempty"` // and which of the two
 	Shards    []ShardDetail `json:"shards"`
 }
 
@@ -52,6 +55,7 @@ func (a *admin) describeStream(_ http.ResponseWriter, r *http.Request) (any, err
 		return nil, err
 	}
 	detail := StreamDetail{Name: string(stream.Name), Created: stream.Created, Retention: stream.Retention.String()}
+	detail.Scaled, detail.Scaling = kinesisapi.LastScaled(stream)
 	for _, s := range stream.Shards {
 		detail.Shards = append(detail.Shards, ShardDetail{
 			ID: s.ID.String(), From: s.From.String(), To: s.To.String(), Closed: s.Closed,

@@ -266,13 +266,7 @@ func (g *Gateway) wireAPI(limits quota.Limits) (err error) {
 
 // scaling scales the on-demand streams while this gateway leads.
 func (g *Gateway) scaling() *kinesisapi.Scaling {
-	return &kinesisapi.Scaling{API: g.kinesis, Window: time.Duration(g.config.OnDemandWindow), Log: g.log, Loads: func() map[shardlog.ShardID]kinesisapi.Load {
-		all := map[shardlog.ShardID]kinesisapi.Load{}
-		for id, l := range g.streams.Loads() {
-			all[id] = kinesisapi.Load{Records: l.Records, Bytes: l.Bytes, Hashes: l.Sampled()}
-		}
-		return all
-	}}
+	return &kinesisapi.Scaling{API: g.kinesis, Window: time.Duration(g.config.OnDemandWindow), Log: g.log, Loads: g.streams.Loads}
 }
 
 // tip is the place behind the last record of a shard, as the leader knows it.

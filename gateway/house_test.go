@@ -26,8 +26,9 @@ var rooms = []struct {
 	{"shardlog/keyspace", []string{"shardlog"}},
 	{"shardlog/block", []string{"shardlog"}},
 	{"shardlog/quota", []string{"shardlog"}},
+	{"shardlog/capacity", []string{"shardlog", "shardlog/keyspace", "shardlog/quota"}}, // pure, as its neighbours are
 	{"shardlog/store", []string{"shardlog", "shardlog/block", "shardlog/keyspace"}},
-	{"shardlog/streams", []string{"shardlog", "shardlog/block", "shardlog/keyspace", "shardlog/quota"}},
+	{"shardlog/streams", []string{"shardlog", "shardlog/block", "shardlog/capacity", "shardlog/keyspace", "shardlog/quota"}},
 	{"shardlog/shardlogtest", []string{"shardlog", "shardlog/block", "shardlog/keyspace", "shardlog/quota"}},
 	{"sync/*", []string{"shardlog", "shardlog/block"}},
 	{"ingest", []string{"shardlog"}},
@@ -40,7 +41,7 @@ var rooms = []struct {
 	{"firehose/sink/*", []string{"firehose", "firehose/sink/internal/*", "shardlog", "shardlog/quota"}},
 	{"gateway/awsapi", []string{"shardlog"}},
 	{"gateway/access", []string{"shardlog"}},
-	{"gateway/*", []string{"gateway/awsapi", "gateway/access", "shardlog", "shardlog/quota", "shardlog/keyspace", "firehose", "ingest/chunk"}},
+	{"gateway/*", []string{"gateway/awsapi", "gateway/access", "shardlog", "shardlog/quota", "shardlog/keyspace", "shardlog/capacity", "firehose", "ingest/chunk"}},
 	{"gateway", []string{"shardlog*", "shardlog/*", "sync/*", "ingest", "ingest/*", "firehose", "firehose/*", "firehose/sink/*", "firehose/transform/*", "gateway/*"}},
 	{"cmd/headgate", []string{"gateway", "firmware-sim/fleet"}}, // `headgate demo` brings its own devices
 	{"cmd/firmware-sim", []string{"firmware-sim/*"}},

@@ -94,12 +94,7 @@ func (c collector) doors(m sample, s Status) {
 	}
 	m.counter("headgate_api_refused_total", "requests refused before any operation", float64(s.API.Door.Refused))
 	k := s.API.Kinesis
-	for name, v := range map[string]int64{"IncomingRecords": k.RecordsIn, "IncomingBytes": k.BytesIn, "GetRecords.Records": k.RecordsOut,
-		"GetRecords.Bytes": k.BytesOut, "WriteProvisionedThroughputExceeded": k.WritesThrottled, "ReadProvisionedThroughputExceeded": k.ReadsThrottled,
-		"SubscribeToShardEvent.Success": k.Events} {
-		m.counter("headgate_kinesis_total", "what the Kinesis API moved, under CloudWatch's names", float64(v), "metric", name)
-	}
-	m.counter("headgate_kinesis_scalings_total", "splits and merges of on-demand streams", float64(k.Scalings))
+	c.kinesis(m)
 	m.gauge("headgate_kinesis_subscriptions", "subscriptions of consumers under way", float64(k.Subscriptions))
 	f := s.API.Firehose
 	for name, v := range map[string]int64{"IncomingRecords": f.Records, "IncomingBytes": f.Bytes, "ThrottledRecords": f.Throttled} {

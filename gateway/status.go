@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -81,7 +82,10 @@ type DiskStatus struct {
 // StreamStatus is one stream.
 type StreamStatus struct {
 	Name      string        `json:"name"`
-	Shards    int           `json:"shards"` // open
+	Shards    int           `json:"shards"`            // open
+	Mode      string        `json:"mode"`              // ON_DEMAND, PROVISIONED
+	Scaled    time.Time     `json:"scaled,omitzero"`   // when shards were last split or merged
+	Scaling   string        `json:"scaling,omitempty"` // and which of the two
 	Retention time.Duration `json:"retention_ns"`
 	Records   uint64        `json:"records"` // readable
 	Stored    uint64        `json:"stored"`  // bytes on disk, pinned ones included
@@ -170,7 +174,8 @@ const maxOffline = 10 * 365 * 24 * time.Hour
 func (g *Gateway) streamStatus() []StreamStatus {
 	all := []StreamStatus{}
 	for _, s := range g.store.Streams() {
-		one := StreamStatus{Name: string(s.Name), Retention: s.Retention}
+		one := StreamStatus{Name: string(s.Name), Retention: s.Retention, Mode: g.kinesis.Mode(context.Background(), s.ID)}
+		one.Scaled, one.Scaling = kinesisapi.LastScaled(s)
 		for _, sh := range s.Shards {
 			if !sh.Closed {
 				one.Shards++

@@ -111,9 +111,13 @@ func siteText(s gateway.SiteStatus) string {
 func (a *app) streamTable(all []gateway.StreamStatus) error {
 	var rows [][]string
 	for _, s := range all {
-		rows = append(rows, []string{s.Name, fmt.Sprint(s.Shards), count(s.Records), bytesText(s.Stored), span(s.Retention), timeText(s.Newest)})
+		scaled := ""
+		if !s.Scaled.IsZero() {
+			scaled = s.Scaling + " " + timeText(s.Scaled)
+		}
+		rows = append(rows, []string{s.Name, strings.ToLower(s.Mode), fmt.Sprint(s.Shards), count(s.Records), bytesText(s.Stored), span(s.Retention), timeText(s.Newest), scaled})
 	}
-	return a.table("STREAM SHARDS RECORDS STORED RETENTION NEWEST", rows)
+	return a.table("STREAM MODE SHARDS RECORDS STORED RETENTION NEWEST SCALED", rows)
 }
 
 // uplinkText is the way out, "" while there is nothing to say of it.

@@ -63,6 +63,7 @@ type API struct {
 	calls    *calls
 	traffic  traffic
 	policies policies
+	meters   meters
 
 	turn atomic.Uint32 // of AUTO streams: which shard begins the next call
 

@@ -15,8 +15,9 @@ type event struct {
 	tip     bool         // nothing lay behind it
 	end     bool         // nothing ever will
 	records int
-	bytes   int    // of data and keys
-	frame   []byte // nil: there is nothing to say
+	bytes   int           // of data and keys
+	behind  time.Duration // as it says
+	frame   []byte        // nil: there is nothing to say
 
 	from place
 	made time.Time

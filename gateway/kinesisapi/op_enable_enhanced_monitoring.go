@@ -7,8 +7,8 @@ import (
 	"headgate/gateway/awsapi"
 )
 
-// EnableEnhancedMonitoring notes shard-level metrics; ALL is all of them. What
-// is noted is shown again: /metrics has what the gateway measures.
+// EnableEnhancedMonitoring asks for shard-level metrics; ALL is all of them. From
+// then on /metrics has them.
 //
 // ResourceNotFoundException.
 

@@ -2,6 +2,7 @@ package kinesisapi
 
 import (
 	"context"
+	"time"
 
 	"headgate/gateway/awsapi"
 	"headgate/shardlog"
@@ -26,10 +27,10 @@ func getRecordsInput() []awsapi.Field {
 	}
 }
 
-func (a *API) getRecords(ctx context.Context, c *awsapi.Call) error {
+func (a *API) getRecords(ctx context.Context, c *awsapi.Call) (err error) {
+	began := time.Now()
 	it, opened := c.Parsed.(iterator) // by needsOfIterator
 	if !opened {
-		var err error
 		if it, err = a.openIterator(ctx, c.In.Text("ShardIterator")); err != nil {
 			return err
 		}
@@ -47,18 +48,30 @@ func (a *API) getRecords(ctx context.Context, c *awsapi.Call) error {
 	if !ok {
 		return noShard(shardName(it.shard.Number), it.name)
 	}
-	if err := a.rates.admitRead(a.now(), shard.ID); err != nil {
-		a.traffic.readsThrottled.Add(1)
+	set, err := a.settingsOf(ctx, stream.ID)
+	if err != nil {
 		return &about{stream.Name, err}
 	}
-	if c.In.Bool("DryRun") {
+	if c.In.Bool("DryRun") { // it counts as a call, and is not measured
+		if err := a.rates.admitRead(a.now(), shard.ID); err != nil {
+			return &about{stream.Name, err}
+		}
 		return dryRun()
+	}
+	meter := a.meters.stream(stream.ID)
+	defer func() { meter.took(getRecordsLatency, getRecordsSuccess, began, err == nil) }()
+	if err := a.rates.admitRead(a.now(), shard.ID); err != nil {
+		a.traffic.readsThrottled.Add(1)
+		meter.add(readExceeded, 1)
+		a.meters.shard(shard.ID, set).add(readExceeded, 1)
+		return &about{stream.Name, err}
 	}
 	page, bytes, err := a.readPage(ctx, c, it, stream.LargestRecord())
 	if err != nil {
 		return &about{stream.Name, err}
 	}
 	a.rates.chargeRead(a.now(), shard.ID, bytes)
+	a.measureRead(shard.ID, set, len(page.Records), bytes, page.Behind)
 	a.traffic.recordsOut.Add(int64(len(page.Records)))
 	a.traffic.bytesOut.Add(int64(bytes))
 	next := ""

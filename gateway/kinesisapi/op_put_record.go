@@ -2,6 +2,7 @@ package kinesisapi
 
 import (
 	"context"
+	"time"
 
 	"headgate/gateway/awsapi"
 	"headgate/shardlog"
@@ -22,8 +23,8 @@ func putRecordInput() []awsapi.Field {
 	}
 }
 
-func (a *API) putRecord(ctx context.Context, c *awsapi.Call) error {
-	in := c.In
+func (a *API) putRecord(ctx context.Context, c *awsapi.Call) (err error) {
+	in, began := c.In, time.Now()
 	entry := shardlog.Entry{Key: in.Text("PartitionKey"), Data: in.Blob("Data")}
 	stream, err := a.find(in)
 	if err != nil {
@@ -48,18 +49,19 @@ func (a *API) putRecord(ctx context.Context, c *awsapi.Call) error {
 	if in.Bool("DryRun") {
 		return dryRun()
 	}
+	meter := a.meters.stream(stream.ID)
+	defer func() { meter.took(putRecordLatency, putRecordSuccess, began, err == nil) }()
 	results, err := a.writer.Put(ctx, stream.Name, []shardlog.Entry{entry})
 	if err != nil {
 		return &about{stream.Name, err}
 	}
+	_, _, bytes := a.measurePut(stream.ID, placing.set, []shardlog.Entry{entry}, results)
+	meter.add(putRecordBytes, bytes)
 	if err := results[0].Err; shardlog.KindOf(err) == shardlog.Throttled {
-		a.traffic.writesThrottled.Add(1)
 		return overRate(stream.Name, results[0].Shard)
 	} else if err != nil {
 		return &about{stream.Name, err}
 	}
-	a.traffic.recordsIn.Add(1)
-	a.traffic.bytesIn.Add(int64(entry.Size()))
 	c.Out.Open("")
 	putResult(&c.Out, results[0])
 	putEncryption(&c.Out, placing.set)

@@ -3,6 +3,7 @@ package kinesisapi
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"headgate/gateway/awsapi"
 	"headgate/shardlog"
@@ -51,6 +52,7 @@ func (p *putRequest) Reset() {
 }
 
 func (a *API) putRecords(ctx context.Context, c *awsapi.Call) error {
+	began := time.Now()
 	p, ok := c.Parsed.(*putRequest)
 	if c.In != nil || !ok {
 		p = readPutRequest(c.In)
@@ -62,11 +64,14 @@ func (a *API) putRecords(ctx context.Context, c *awsapi.Call) error {
 	if p.dryRun {
 		return dryRun()
 	}
+	meter, stored := a.meters.stream(stream.ID), 0
+	defer func() { meter.took(putRecordsLatency, putRecordsSuccess, began, stored > 0) }()
 	results, err := a.writer.Put(ctx, stream.Name, p.entries)
 	if err != nil {
 		return &about{stream.Name, err}
 	}
-	a.putResults(&c.Out, stream.Name, p.entries, results)
+	stored = a.measurePuts(meter, stream.ID, set, p.entries, results)
+	a.putResults(&c.Out, stream.Name, results)
 	putEncryption(&c.Out, set)
 	c.Out.Close()
 	return nil
@@ -128,23 +133,19 @@ func (a *API) checkPut(ctx context.Context, p *putRequest) (stream shardlog.Stre
 }
 
 // putResults writes the answer, and leaves it open.
-func (a *API) putResults(out *awsapi.Reply, stream shardlog.StreamName, entries []shardlog.Entry, results []shardlog.Result) {
+func (a *API) putResults(out *awsapi.Reply, stream shardlog.StreamName, results []shardlog.Result) {
 	const each = 130 // bytes of one result
 	out.Grow(len(results)*each + 128)
-	failed, throttled, bytes := 0, 0, 0
+	failed := 0
 	out.Open("")
 	out.List("Records")
 	for i := range results {
 		out.Open("")
 		if err := results[i].Err; err == nil {
-			bytes += entries[i].Size()
 			putResult(out, results[i])
 		} else {
 			failed++
 			code, message := refusal(stream, results[i])
-			if code == throughput {
-				throttled++
-			}
 			out.Text("ErrorCode", code)
 			out.Text("ErrorMessage", message)
 		}
@@ -152,9 +153,6 @@ func (a *API) putResults(out *awsapi.Reply, stream shardlog.StreamName, entries 
 	}
 	out.EndList()
 	out.Int("FailedRecordCount", int64(failed))
-	a.traffic.recordsIn.Add(int64(len(results) - failed))
-	a.traffic.bytesIn.Add(int64(bytes))
-	a.traffic.writesThrottled.Add(int64(throttled))
 }
 
 // refusal is why one record was not stored: one of the two codes that

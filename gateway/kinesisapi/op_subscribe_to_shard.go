@@ -61,7 +61,14 @@ func (a *API) subscribeToShard(ctx context.Context, c *awsapi.Call, f *awsapi.Fl
 	if c.In.Bool("DryRun") {
 		return dryRun()
 	}
+	set, err := a.settingsOf(ctx, stream.ID)
+	if err != nil {
+		return &about{stream.Name, err}
+	}
+	meter := a.meters.of(subject{stream: stream.ID, consumer: one.Name})
 	own, leave, ok := a.subscriptions.take(ctx, subscribed{shard.ID, one.Name}, a.now())
+	meter.add(subscribeExceeded, onlyIf(!ok))
+	meter.add(subscribeSuccess, onlyIf(ok))
 	if !ok {
 		return awsapi.Fail(resourceInUse, "Another active subscription exists for this consumer: %s", c.In.Text("ConsumerARN"))
 	}
@@ -72,7 +79,8 @@ func (a *API) subscribeToShard(ctx context.Context, c *awsapi.Call, f *awsapi.Fl
 	}
 	own, stop := context.WithTimeout(own, subscribedFor)
 	defer stop()
-	p := pusher{api: a, call: c, events: events, shard: shard, name: stream.Name, next: next}
+	p := pusher{api: a, call: c, events: events, shard: shard, name: stream.Name, next: next,
+		meter: meter, shardMeter: a.meters.shard(shard.ID, set)}
 	err = p.run(own)
 	if own.Err() != nil || ctx.Err() != nil {
 		return nil // its time is over, another took its place, or the client has gone
@@ -114,6 +122,8 @@ type pusher struct {
 	next   shardlog.Seq
 	free   time.Time // when what was sent is paid for by its rate
 	sent   time.Time // the latest event
+
+	meter, shardMeter *meter // of the consumer, of the shard
 }
 
 // run sends until ctx or the shard ends.
@@ -193,7 +203,7 @@ func (p *pusher) wait(ctx context.Context) error {
 // sign of life is due.
 func (p *pusher) event(page shardlog.Page) *event {
 	now := time.Now()
-	e := &event{next: page.Next.Next, tip: page.Tip, end: page.End, records: len(page.Records), from: place{p.shard.ID, p.next}, made: now}
+	e := &event{behind: page.Behind, next: page.Next.Next, tip: page.Tip, end: page.End, records: len(page.Records), from: place{p.shard.ID, p.next}, made: now}
 	if e.records == 0 && !e.end && now.Sub(p.sent) < signOfLife {
 		return e
 	}
@@ -234,7 +244,9 @@ func (p *pusher) send(e *event) error {
 	p.api.traffic.recordsOut.Add(int64(e.records))
 	p.api.traffic.bytesOut.Add(int64(e.bytes))
 	p.api.traffic.events.Add(1)
-	return p.events.Send(e.frame)
+	err := p.events.Send(e.frame)
+	p.measureEvent(e, err)
+	return err
 }
 
 func later(a, b time.Time) time.Time {

@@ -4,46 +4,51 @@ import (
 	"math/rand/v2"
 
 	"headgate/shardlog"
+	"headgate/shardlog/capacity"
 )
 
-// Load is what one shard has taken from writers since this gateway leads, and
-// where on the ring some of it lay: what those who split and merge shards look
-// at. What a spool brings later is not in it.
-type Load struct {
-	Records, Bytes uint64
-	hashes         [sampled]shardlog.Hash // of some of the latest records, in no order
-	kept           uint64
+// sampled is how many records of a shard are remembered between two questions
+// for its load.
+const sampled = 16
+
+// load is what a shard took since somebody asked.
+type load struct {
+	records, bytes int
+	sample         [sampled]capacity.Place
 }
 
-// One of sampleEvery records is kept, by chance: keys that take turns would
-// otherwise look like one.
-const (
-	sampled     = 64
-	sampleEvery = 16
-)
-
-func (l *Load) note(bytes int, hash shardlog.Hash) {
-	l.Records++
-	l.Bytes += uint64(bytes)
-	if l.kept == 0 || rand.Uint32N(sampleEvery) == 0 {
-		l.hashes[l.kept%sampled] = hash
-		l.kept++
+// note counts a record that was let in. Every record of the while is as likely
+// as any other to be in the sample. A nil load counts nothing.
+func (d *load) note(hash shardlog.Hash, bytes int) {
+	if d == nil {
+		return
 	}
+	at := d.records
+	if at >= sampled {
+		at = rand.IntN(d.records + 1)
+	}
+	if at < sampled {
+		d.sample[at] = capacity.Place{Hash: hash, Bytes: bytes}
+	}
+	d.records++
+	d.bytes += bytes
 }
 
-// Sampled are the hashes that were kept.
-func (l *Load) Sampled() []shardlog.Hash { return l.hashes[:min(sampled, l.kept)] }
-
-// Loads are those of the shards that were written to. They mean something
-// while this gateway leads.
-func (l *Log) Loads() map[shardlog.ShardID]Load {
+// Loads answers what the open shards of a stream took while this gateway led,
+// since the last call; the first one begins the counting. What was drained from
+// a spool is not counted, as it is not charged.
+func (l *Log) Loads(stream shardlog.Stream) []capacity.Load {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	all := map[shardlog.ShardID]Load{}
-	for stream, r := range l.routes {
-		for number, w := range r.lanes {
-			all[shardlog.ShardID{Stream: stream, Number: number}] = w.load
+	r := l.routeOf(stream)
+	r.watch = true
+	all := make([]capacity.Load, 0, len(r.lanes))
+	for number, w := range r.lanes {
+		if d := w.load; d != nil && d.records > 0 {
+			all = append(all, capacity.Load{Shard: number, Records: d.records, Bytes: d.bytes,
+				Sample: append([]capacity.Place(nil), d.sample[:min(d.records, sampled)]...)})
 		}
+		w.load = &load{}
 	}
 	return all
 }

@@ -14,6 +14,7 @@ type route struct {
 	newest uint32 // number of the last shard when the ring was made: splits and merges add some
 	ring   keyspace.Ring
 	lanes  map[uint32]*lane
+	watch  bool // its loads are asked for
 }
 
 // lane is one shard on the way in.
@@ -21,7 +22,7 @@ type lane struct {
 	quota          quota.Write
 	epoch          uint64 // of the pool, when the counts were begun
 	records, bytes int    // that wait in the pool, about
-	load           Load   // since this gateway leads
+	load           *load  // nil: nobody asks
 }
 
 // routeOf is the route of a stream's snapshot. The caller holds mu.
@@ -62,6 +63,9 @@ func (r *route) lane(id shardlog.ShardID, limits quota.Limits, largest int) *lan
 	w := r.lanes[id.Number]
 	if w == nil {
 		w = &lane{quota: quota.Write{Shard: id, Limits: limits}}
+		if r.watch {
+			w.load = &load{}
+		}
 		r.lanes[id.Number] = w
 	}
 	w.quota.Largest = largest
@@ -111,7 +115,7 @@ func (l *Log) charge(p *put, s shardlog.Stream) {
 			short[e.Key], res.Err = err, err
 			continue
 		}
-		w.load.note(e.Size(), p.hashes[i])
+		w.load.note(p.hashes[i], e.Size())
 		l.pool.full = w.note(l.pool.epoch, cost(e)) || l.pool.full
 	}
 }
@@ -173,10 +177,9 @@ func (l *Log) chargeWhole(p *put, s shardlog.Stream) {
 	for i := range p.entries {
 		w := r.lanes[p.results[i].Shard.Number]
 		if !p.drained {
-			w.load.note(p.entries[i].Size(), p.hashes[i])
+			w.load.note(p.hashes[i], p.entries[i].Size())
 		}
-		full := w.note(l.pool.epoch, cost(&p.entries[i]))
-		l.pool.full = full || l.pool.full
+		l.pool.full = w.note(l.pool.epoch, cost(&p.entries[i])) || l.pool.full
 	}
 }
 
