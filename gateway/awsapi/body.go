@@ -18,6 +18,10 @@ func unfinished(w http.ResponseWriter) *Error {
 // whose access key is not known here.
 const strangerBody = 256 << 10
 
+// strangersMemory is what all of them may take together, so that they, who will
+// be refused, keep out nobody else.
+const strangersMemory = 16 * strangerBody
+
 // maxWait is how long a request stands in line for memory.
 const maxWait = 10 * time.Second
 
@@ -31,9 +35,13 @@ func (d *Door) readBody(w http.ResponseWriter, c *Call) *Error {
 	if room < 0 {
 		room = MaxBody // it does not say: it may become as large as any
 	}
-	if room > strangerBody && !d.open {
-		if err := d.verifier.known(r); err != nil {
+	if err := d.stranger(c); err != nil {
+		if room > strangerBody {
 			return err
+		}
+		c.memory = d.strangers
+		if c.countAlso(&d.strange) > max(1, d.maxCalls/8) {
+			return Busy("Too many requests are under way. Please try again.")
 		}
 	}
 	if err := c.Hold(r.Context(), room); err != nil {
@@ -43,6 +51,15 @@ func (d *Door) readBody(w http.ResponseWriter, c *Call) *Error {
 		return c.readKnown(w, int(r.ContentLength))
 	}
 	return c.readUnknown(w)
+}
+
+// stranger answers an error when the request names no access key of ours. It
+// will be refused, but is to be told why in AWS's order.
+func (d *Door) stranger(c *Call) *Error {
+	if d.open {
+		return nil
+	}
+	return d.verifier.known(c.request)
 }
 
 func (c *Call) readKnown(w http.ResponseWriter, n int) *Error {

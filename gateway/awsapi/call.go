@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,6 +35,7 @@ type Call struct {
 	content string // the type of what is answered
 	memory  *memory
 	held    int64
+	counted []*atomic.Int64 // in which of the door's counts the call is
 }
 
 // maxKeptBuffer bounds what an idle gateway keeps of the largest requests it saw.
@@ -72,6 +74,32 @@ func (c *Call) Release(n int64) {
 	c.memory.give(n)
 }
 
+// count moves the call from the counts it is in to another, nil for none, and
+// answers how many are in that now.
+func (c *Call) count(in *atomic.Int64) int64 {
+	for _, before := range c.counted {
+		before.Add(-1)
+	}
+	c.counted = c.counted[:0]
+	if in == nil {
+		return 0
+	}
+	return c.countAlso(in)
+}
+
+// countAlso is count, but leaves the call where it is, too.
+func (c *Call) countAlso(in *atomic.Int64) int64 {
+	c.counted = append(c.counted, in)
+	return in.Add(1)
+}
+
+// shed drops the buffers and the memory of a call that goes on for minutes.
+// Blobs of In that lie in the body keep it.
+func (c *Call) shed() {
+	c.Release(c.held)
+	c.Body, c.Scratch, c.Parsed, c.Out = nil, nil, nil, Reply{cbor: c.Out.cbor}
+}
+
 // calls keeps calls with their buffers.
 type calls struct{ pool sync.Pool }
 
@@ -88,7 +116,7 @@ func (p *calls) put(c *Call) {
 	if cap(c.Body)+cap(c.Scratch)+cap(c.Out.buf) > 3*maxKeptBuffer {
 		return
 	}
-	*c = Call{Body: c.Body[:0], Scratch: c.Scratch[:0], Out: Reply{buf: c.Out.buf[:0]}}
+	*c = Call{Body: c.Body[:0], Scratch: c.Scratch[:0], Out: Reply{buf: c.Out.buf[:0]}, counted: c.counted[:0]}
 	if keep, ok := parsed.(interface{ Reset() }); ok {
 		keep.Reset()
 		c.Parsed = parsed

@@ -25,7 +25,13 @@ func Read(body []byte, fields []Field) (Input, *Error) {
 	return check(data, ok, fields)
 }
 
-// check makes an Input of a body's tree of values; ok is whether there is one.
+// ReadCBOR is Read for a body in CBOR. Blobs lie in the body.
+func ReadCBOR(body []byte, fields []Field) (Input, *Error) {
+	data, ok := decodeCBOR(body)
+	return check(data, ok, fields)
+}
+
+// check makes an Input of what was decoded, if it was.
 func check(data map[string]any, ok bool, fields []Field) (Input, *Error) {
 	if !ok {
 		return nil, serialization("")
@@ -82,8 +88,11 @@ func convert(given any, f *Field) (any, *Error) {
 		}
 		return nil, mismatch(given, "an Boolean")
 	case Integer:
-		if n, ok := given.(float64); ok {
+		switch n := given.(type) {
+		case float64:
 			return min(toInt64(math.Floor(n)), math.MaxInt32), nil
+		case cborNumber:
+			return min(toInt64(math.Floor(float64(n))), math.MaxInt32), nil
 		}
 		return nil, mismatch(given, "an Integer")
 	case String:
@@ -95,16 +104,16 @@ func convert(given any, f *Field) (any, *Error) {
 		switch at := given.(type) {
 		case float64:
 			return at, nil
-		case millis:
+		case cborNumber:
 			return float64(at) / 1000, nil
 		}
 		return nil, mismatch(given, "milliseconds since epoch")
 	case Blob:
-		if b, ok := given.([]byte); ok {
+		switch b := given.(type) {
+		case []byte:
 			return b, nil
-		}
-		if s, ok := given.(string); ok {
-			return decodeBlob(s)
+		case string:
+			return decodeBlob(b)
 		}
 		return nil, mismatch(given, "a Blob")
 	case List:
@@ -181,6 +190,8 @@ func mismatch(given any, wanted string) *Error {
 		class = "java.lang.Boolean"
 	case string:
 		class = "java.lang.String"
+	case []byte:
+		class = "java.nio.HeapByteBuffer"
 	default:
 		class = "com.amazon.coral.value.json.numbers.TruncatingBigNumber"
 	}

@@ -34,7 +34,8 @@ type Config struct {
 	// Memory bounds the bytes of bodies and answers of all requests under
 	// way. Zero: 64 MiB.
 	Memory int64
-	// Calls bounds the requests under way; more are told to try again. Zero: 2048.
+	// Calls bounds the requests under way; more are told to try again. Those
+	// that name no key of ours may be an eighth of them. Zero: 2048.
 	Calls int64
 	// Authorize says whether a caller may do what it asks for: nil, or why not
 	// (an *Error, or what the Service explains). Nil: whoever has a key may do
@@ -43,6 +44,9 @@ type Config struct {
 	// Audit is told of each call of the control plane, and of those of the data
 	// plane that were denied. It must not wait. Nil: nobody is told.
 	Audit func(e Event)
+	// Flows bounds the answers that go on, such as subscriptions, which are
+	// idle most of the time and no calls under way meanwhile. Zero: 16384.
+	Flows int64
 	// Log gets the faults of ours in full. Nil: slog.Default.
 	Log *slog.Logger
 }
@@ -69,8 +73,12 @@ type Door struct {
 	paths      map[string]*route // by the path of the request
 	now        func() time.Time
 	memory     *memory
+	strangers  *memory // for the bodies of those who name no key of ours
 	maxCalls   int64
-	under      atomic.Int64 // requests under way
+	maxFlows   int64
+	under      atomic.Int64 // requests under way, without flows
+	strange    atomic.Int64 // those of them that name no key of ours
+	flows      atomic.Int64
 	refused    atomic.Int64
 	calls      calls
 	log        *slog.Logger
@@ -90,7 +98,7 @@ func New(c Config) (*Door, error) {
 		return nil, err
 	}
 	d := &Door{open: c.Open, verifier: verifier{keys: c.Keys, trusted: c.ClockTrusted}, routes: make(map[string]*route), paths: make(map[string]*route),
-		authorizer: c.Authorize, audit: c.Audit, now: c.Now, maxCalls: c.Calls, log: c.Log}
+		authorizer: c.Authorize, audit: c.Audit, now: c.Now, maxCalls: c.Calls, maxFlows: c.Flows, log: c.Log}
 	if d.now == nil {
 		d.now = time.Now
 	}
@@ -103,10 +111,13 @@ func New(c Config) (*Door, error) {
 	if d.maxCalls == 0 {
 		d.maxCalls = 2048
 	}
+	if d.maxFlows == 0 {
+		d.maxFlows = 16384
+	}
 	if c.Memory == 0 {
 		c.Memory = 64 << 20
 	}
-	d.memory = newMemory(c.Memory)
+	d.memory, d.strangers = newMemory(c.Memory), newMemory(strangersMemory)
 	for i := range c.Services {
 		for name, op := range c.Services[i].Ops {
 			one := &route{service: &c.Services[i], name: name, op: op}
@@ -125,9 +136,9 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := d.calls.get()
 	defer d.calls.put(c)
 	c.request, c.memory, c.Now, c.RequestID = r, d.memory, d.now(), identify(w.Header(), r)
-	c.use(formatJSON, typeJSON) // until checkForm knows better
-	defer d.under.Add(-1)
-	if d.under.Add(1) > d.maxCalls {
+	c.use(firstFormat(r))
+	defer c.count(nil)
+	if c.count(&d.under) > d.maxCalls {
 		d.refused.Add(1)
 		c.fail(w, Busy("Too many requests are under way. Please try again."))
 		return
@@ -170,7 +181,7 @@ func (d *Door) serve(w http.ResponseWriter, c *Call, route *route) {
 }
 
 func (d *Door) do(ctx context.Context, c *Call, route *route) *Error {
-	if route.op.Fast == nil || c.format != formatJSON || !route.op.Fast(c) {
+	if route.op.Fast == nil || !route.op.Fast(c) {
 		if err := c.read(route); err != nil {
 			return err
 		}
@@ -183,12 +194,11 @@ func (d *Door) do(ctx context.Context, c *Call, route *route) *Error {
 
 // read takes the body apart as the operation's input says.
 func (c *Call) read(route *route) (err *Error) {
+	read := Read
 	if c.format == formatCBOR {
-		data, ok := decodeCBOR(c.Body)
-		c.In, err = check(data, ok, route.op.Input)
-	} else {
-		c.In, err = Read(c.Body, route.op.Input)
+		read = ReadCBOR
 	}
+	c.In, err = read(c.Body, route.op.Input)
 	if err != nil && err.Code == validation && route.service.Invalid != "" {
 		err.Code = route.service.Invalid
 	}

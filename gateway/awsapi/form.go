@@ -37,6 +37,19 @@ func (c *Call) isObject() bool {
 	return isObject(c.Body)
 }
 
+// firstFormat is how errors are written until checkForm has looked.
+func firstFormat(r *http.Request) (format, string) {
+	if contentType(r) == typeCBOR {
+		return formatCBOR, typeCBOR
+	}
+	return formatJSON, typeJSON
+}
+
+func contentType(r *http.Request) string {
+	content, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return strings.TrimSpace(content)
+}
+
 // checkForm looks at everything about a request that does not depend on what
 // is in its body, and sets the call's format.
 func checkForm(c *Call, known, named bool) *Error {
@@ -45,10 +58,9 @@ func checkForm(c *Call, known, named bool) *Error {
 	if r.Method != http.MethodPost {
 		return unnamed()
 	}
-	content, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	content = strings.TrimSpace(content)
+	content := contentType(r)
 	if len(c.Body) == 0 {
-		c.use(formatJSON, typeJSON)
+		c.use(firstFormat(r))
 		if known {
 			return &Error{Code: "SerializationException"}
 		}

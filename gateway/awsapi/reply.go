@@ -2,20 +2,20 @@ package awsapi
 
 import (
 	"encoding/base64"
+	"math"
 	"strconv"
-	"strings"
 	"time"
 	"unicode/utf8"
 )
 
-// Reply is an answer under construction, in JSON or CBOR. Its methods append
-// one member each; a name of "" makes an element of a list. Commas are its
-// business.
+// Reply is an answer under construction. Its methods append one member each;
+// a name of "" makes an element of a list. Commas are its business, and so is
+// the protocol: JSON 1.1, or CBOR 1.1 where the request came in it.
 type Reply struct {
 	buf   []byte
 	comma bool // something stands before the next member
 	cbor  bool
-	quote int // where the text that Quote began starts, in CBOR
+	quote int // where the text begins that Quote began, in CBOR
 }
 
 // Len is the number of bytes so far.
@@ -31,31 +31,35 @@ func (r *Reply) Grow(n int) {
 }
 
 // Open begins an object.
-func (r *Reply) Open(name string) { r.begin(name, '{', 0xbf) }
+func (r *Reply) Open(name string) { r.begin(name, '{', cborMap) }
 
 // Close ends an object.
 func (r *Reply) Close() { r.end('}') }
 
 // List begins a list.
-func (r *Reply) List(name string) { r.begin(name, '[', 0x9f) }
+func (r *Reply) List(name string) { r.begin(name, '[', cborList) }
 
 // EndList ends a list.
 func (r *Reply) EndList() { r.end(']') }
 
-// Text appends a string.
+// Text appends a string. Bytes in it that are no UTF-8 become U+FFFD.
 func (r *Reply) Text(name, value string) {
 	r.name(name)
-	r.text(value)
+	if r.cbor {
+		r.buf = appendText(r.buf, value)
+		return
+	}
+	r.buf = appendQuoted(r.buf, value)
 }
 
 // Quote begins a string that the caller appends to the bytes answered, and
-// then hands to EndQuote. It must need no escaping, being letters, digits and
-// what stands between them in names and numbers, and be at most 255 bytes long.
+// then hands to EndQuote. It must need no escaping: letters, digits and what
+// stands between them in names and numbers.
 func (r *Reply) Quote(name string) []byte {
 	r.name(name)
 	if r.cbor {
 		r.quote = len(r.buf) + 2
-		return append(r.buf, cborText<<5|24, 0)
+		return append(r.buf, byte(kindText)<<5|moreBytes1, 0)
 	}
 	return append(r.buf, '"')
 }
@@ -63,8 +67,12 @@ func (r *Reply) Quote(name string) []byte {
 // EndQuote ends the string that Quote began.
 func (r *Reply) EndQuote(b []byte) {
 	if r.cbor {
-		b[r.quote-1] = byte(len(b) - r.quote)
-		r.buf = b
+		if n := len(b) - r.quote; n <= math.MaxUint8 {
+			b[r.quote-1] = byte(n)
+			r.buf = b
+			return
+		}
+		r.buf = appendText(r.buf, string(b[r.quote:]))
 		return
 	}
 	r.buf = append(b, '"')
@@ -74,7 +82,7 @@ func (r *Reply) EndQuote(b []byte) {
 func (r *Reply) Blob(name string, value []byte) {
 	r.name(name)
 	if r.cbor {
-		r.buf = append(appendCBORHead(r.buf, cborBytes, uint64(len(value))), value...)
+		r.buf = append(appendHead(r.buf, kindBytes, uint64(len(value))), value...)
 		return
 	}
 	r.buf = append(base64.StdEncoding.AppendEncode(append(r.buf, '"'), value), '"')
@@ -84,7 +92,7 @@ func (r *Reply) Blob(name string, value []byte) {
 func (r *Reply) Int(name string, value int64) {
 	r.name(name)
 	if r.cbor {
-		r.buf = appendCBORInt(r.buf, value)
+		r.buf = appendInt(r.buf, value)
 		return
 	}
 	r.buf = strconv.AppendInt(r.buf, value, 10)
@@ -94,22 +102,22 @@ func (r *Reply) Int(name string, value int64) {
 func (r *Reply) Bool(name string, value bool) {
 	r.name(name)
 	switch {
-	case !r.cbor:
-		r.buf = strconv.AppendBool(r.buf, value)
-	case value:
-		r.buf = append(r.buf, 0xf5)
+	case r.cbor && value:
+		r.buf = append(r.buf, cborTrue)
+	case r.cbor:
+		r.buf = append(r.buf, cborFalse)
 	default:
-		r.buf = append(r.buf, 0xf4)
+		r.buf = strconv.AppendBool(r.buf, value)
 	}
 }
 
 // Time appends a moment: seconds since 1970, with milliseconds when there are
-// any; in CBOR milliseconds.
+// any, and in CBOR whole milliseconds.
 func (r *Reply) Time(name string, value time.Time) {
 	r.name(name)
 	ms := value.UnixMilli()
 	if r.cbor {
-		r.buf = appendCBORInt(appendCBORHead(r.buf, cborTag, cborTagTime), ms)
+		r.buf = appendInt(append(r.buf, cborTime), ms)
 		return
 	}
 	if ms < 0 { // far before any record; keep the sign in one place
@@ -122,19 +130,10 @@ func (r *Reply) Time(name string, value time.Time) {
 	}
 }
 
-func (r *Reply) text(value string) {
-	if r.cbor {
-		value = strings.ToValidUTF8(value, "\uFFFD")
-		r.buf = append(appendCBORHead(r.buf, cborText, uint64(len(value))), value...)
-		return
-	}
-	r.buf = appendQuoted(r.buf, value)
-}
-
 func (r *Reply) name(name string) {
 	if r.cbor {
 		if name != "" {
-			r.text(name)
+			r.buf = append(appendHead(r.buf, kindText, uint64(len(name))), name...)
 		}
 		return
 	}
@@ -149,10 +148,11 @@ func (r *Reply) name(name string) {
 	}
 }
 
-func (r *Reply) begin(name string, bracket, open byte) {
+func (r *Reply) begin(name string, bracket, head byte) {
 	r.name(name)
 	if r.cbor {
-		bracket = open
+		r.buf = append(r.buf, head)
+		return
 	}
 	r.buf = append(r.buf, bracket)
 	r.comma = false
@@ -160,7 +160,8 @@ func (r *Reply) begin(name string, bracket, open byte) {
 
 func (r *Reply) end(bracket byte) {
 	if r.cbor {
-		bracket = cborBreak
+		r.buf = append(r.buf, cborEnd)
+		return
 	}
 	r.buf = append(r.buf, bracket)
 	r.comma = true

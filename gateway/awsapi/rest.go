@@ -70,6 +70,11 @@ func claimed(r *http.Request) string {
 
 // flow runs an operation that answers as it goes.
 func (d *Door) flow(w http.ResponseWriter, c *Call, route *route) {
+	if c.count(&d.flows) > d.maxFlows {
+		d.refused.Add(1)
+		c.fail(w, Busy("Too many answers that go on, such as subscriptions, are under way. Please try again."))
+		return
+	}
 	f, ctx := &Flow{w: w, control: http.NewResponseController(w)}, c.request.Context()
 	err := d.openFlow(ctx, w, c, route, f)
 	if err == nil {
@@ -101,6 +106,7 @@ func (d *Door) openFlow(ctx context.Context, w http.ResponseWriter, c *Call, rou
 		_ = f.control.EnableFullDuplex() // HTTP/2 always has it
 		f.Body = newUpload(c.request, f.control)
 	} else {
+		c.shed()
 		_ = f.control.SetReadDeadline(time.Time{}) // it would end the context of an answer that takes long
 	}
 	return nil
@@ -113,6 +119,7 @@ type Flow struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	began   bool
+	until   time.Time // the deadline of writes, as last set
 }
 
 // Idle is how long an upload may bring nothing, and how long a client may not
@@ -123,15 +130,25 @@ const Idle = time.Minute
 func (f *Flow) Begin(content string) error {
 	f.began = true
 	f.w.Header()["Content-Type"] = []string{content}
-	_ = f.control.SetWriteDeadline(time.Now().Add(Idle)) // the writer that has none will do
+	f.allow()
 	f.w.WriteHeader(http.StatusOK)
 	return f.control.Flush()
 }
 
 // Write sends bytes. They may wait in a buffer until Flush.
 func (f *Flow) Write(b []byte) (int, error) {
-	_ = f.control.SetWriteDeadline(time.Now().Add(Idle)) // as above
+	f.allow()
 	return f.w.Write(b)
+}
+
+// allow gives the next write its time. A deadline that is almost as far off
+// stays: over HTTP/2 setting one wakes the goroutine that serves a thousand
+// streams.
+func (f *Flow) allow() {
+	if now := time.Now(); f.until.Sub(now) < Idle*3/4 {
+		f.until = now.Add(Idle)
+		_ = f.control.SetWriteDeadline(f.until) // the writer that has none will do
+	}
 }
 
 // Flush sends what waits.

@@ -27,6 +27,7 @@ func NewServer(handler http.Handler) *http.Server {
 			MaxReceiveBufferPerConnection: 4 << 20,
 			MaxReceiveBufferPerStream:     1 << 20,
 			SendPingTimeout:               60 * time.Second,
+			WriteByteTimeout:              60 * time.Second, // who reads nothing at all
 		},
 	}
 }

@@ -24,7 +24,7 @@ type Operation struct {
 	Path string
 	// Input describes the request's members, in the order in which errors name them.
 	Input []Field
-	// Fast, when not nil, reads the usual JSON form of the body by itself and
+	// Fast, when not nil, reads the usual form of the body by itself and
 	// puts the result into c.Parsed. False means that the body is not of that
 	// form, or breaks a constraint: then it is decoded and checked as Input says.
 	Fast func(c *Call) bool

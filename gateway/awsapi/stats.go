@@ -38,12 +38,13 @@ type OpStats struct {
 type Stats struct {
 	Ops      map[string]OpStats // by "service.Operation", the service as credentials name it
 	Refused  int64              // before any operation: malformed, unsigned, too large
-	UnderWay int64              // now
+	UnderWay int64              // now, without those that go on
+	Flows    int64              // answers that go on, such as subscriptions, now
 }
 
 // Stats answers what the Door has seen.
 func (d *Door) Stats() Stats {
-	s := Stats{Ops: make(map[string]OpStats, len(d.routes)), Refused: d.refused.Load(), UnderWay: d.under.Load()}
+	s := Stats{Ops: make(map[string]OpStats, len(d.routes)), Refused: d.refused.Load(), UnderWay: d.under.Load(), Flows: d.flows.Load()}
 	for _, routes := range [...]map[string]*route{d.routes, d.paths} {
 		for _, route := range routes {
 			c := &route.stats

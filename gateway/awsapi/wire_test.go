@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/smithy-go/encoding/cbor"
+
 	"headgate/gateway/awsapi"
 )
 
@@ -124,6 +126,7 @@ func TestTypesAndConstraints(t *testing.T) {
 			"Value 'java.nio.HeapByteBuffer[pos=0 lim=5 cap=5]' at 'list.3.member.data' failed to satisfy constraint: Member must have length less than or equal to 4")},
 	} {
 		send(t, sign(t, request(t, url, c.body), owner, "us-east-1", time.Now())).wants(t, 400, c.want)
+		send(t, sign(t, cborRequest(t, url, cbor.Encode(asCBOR(t, c.body))), owner, "us-east-1", time.Now())).wantsCBOR(t, 400, c.want)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/smithy-go/encoding/cbor"
 
 	"headgate/gateway/awsapi"
 	"headgate/gateway/kinesisapi"
@@ -52,15 +53,33 @@ func putRecordsBody(records, size int) []byte {
 	return []byte(b.String())
 }
 
+const (
+	typeJSON = "application/x-amz-json-1.1"
+	typeCBOR = "application/x-amz-cbor-1.1"
+)
+
+func putRecordsCBOR(records, size int) []byte {
+	list := cbor.List{}
+	for i := range records {
+		list = append(list, cbor.Map{"Data": cbor.Slice(bytes.Repeat([]byte{0x5a}, size)), "PartitionKey": cbor.String(fmt.Sprintf("device-%06d", i))})
+	}
+	return cbor.Encode(cbor.Map{"StreamName": cbor.String("telemetry"), "Records": list})
+}
+
 // signedRequest is a request as a client sends it.
 func signedRequest(t testing.TB, url, op string, body []byte) *http.Request {
+	t.Helper()
+	return signedAs(t, typeJSON, url, op, body)
+}
+
+func signedAs(t testing.TB, content, url, op string, body []byte) *http.Request {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/", bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Header.Set("X-Amz-Target", "Kinesis_20131202."+op)
-	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	r.Header.Set("Content-Type", content)
 	sum := sha256.Sum256(body)
 	who := aws.Credentials{AccessKeyID: keyID, SecretAccessKey: secret}
 	if err := v4.NewSigner().SignHTTP(t.Context(), who, r, hex.EncodeToString(sum[:]), "kinesis", "us-east-1", time.Now()); err != nil {
@@ -70,9 +89,14 @@ func signedRequest(t testing.TB, url, op string, body []byte) *http.Request {
 }
 
 // BenchmarkPutRecords is the whole way of 500 records of 200 bytes over
-// loopback, HTTP/1.1, signature, JSON and base64 included, in CPU time of the
-// process: the client, which sends the same bytes again and again, as well.
+// loopback, HTTP/1.1, signature, JSON and base64 or CBOR included, in CPU time
+// of the process: the client, which sends the same bytes again and again, as well.
 func BenchmarkPutRecords(b *testing.B) {
+	b.Run("JSON", func(b *testing.B) { benchPutRecords(b, typeJSON, putRecordsBody(500, 200)) })
+	b.Run("CBOR", func(b *testing.B) { benchPutRecords(b, typeCBOR, putRecordsCBOR(500, 200)) })
+}
+
+func benchPutRecords(b *testing.B, content string, body []byte) {
 	memory := shardlogtest.NewMemory()
 	if err := memory.CreateStream(b.Context(), shardlog.StreamSpec{Name: "telemetry"}); err != nil {
 		b.Fatal(err)
@@ -88,7 +112,7 @@ func BenchmarkPutRecords(b *testing.B) {
 	}
 	url := serve(b, door)
 	var wire bytes.Buffer
-	if err := signedRequest(b, url, "PutRecords", putRecordsBody(500, 200)).Write(&wire); err != nil {
+	if err := signedAs(b, content, url, "PutRecords", body).Write(&wire); err != nil {
 		b.Fatal(err)
 	}
 	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
@@ -136,11 +160,18 @@ func BenchmarkGetRecords(b *testing.B) {
 	if _, err := h.log.Put(b.Context(), "s", entries); err != nil {
 		b.Fatal(err)
 	}
-	body := []byte(`{"ShardIterator":"` + horizonOf(b, h) + `"}`)
+	it := horizonOf(b, h)
+	b.Run("JSON", func(b *testing.B) { benchGetRecords(b, h, typeJSON, []byte(`{"ShardIterator":"`+it+`"}`)) })
+	b.Run("CBOR", func(b *testing.B) {
+		benchGetRecords(b, h, typeCBOR, cbor.Encode(cbor.Map{"ShardIterator": cbor.String(it)}))
+	})
+}
+
+func benchGetRecords(b *testing.B, h *house, content string, body []byte) {
 	before := cpu(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		answer, err := http.DefaultClient.Do(signedRequest(b, h.url, "GetRecords", body))
+		answer, err := http.DefaultClient.Do(signedAs(b, content, h.url, "GetRecords", body))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -149,7 +180,7 @@ func BenchmarkGetRecords(b *testing.B) {
 		}
 		answer.Body.Close()
 	}
-	b.ReportMetric(float64((cpu(b)-before).Nanoseconds())/float64(b.N*len(entries)), "cpu-ns/record")
+	b.ReportMetric(float64((cpu(b)-before).Nanoseconds())/float64(b.N*shardlog.MaxReadRecords), "cpu-ns/record")
 }
 
 func horizonOf(t testing.TB, h *house) string {

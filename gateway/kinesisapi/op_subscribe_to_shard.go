@@ -136,8 +136,11 @@ func (p *pusher) run(ctx context.Context) error {
 		if err != nil || e.end {
 			return err
 		}
-		if e.tip {
-			if err := p.wait(ctx); err != nil {
+		for idle := e.tip; idle; {
+			if idle, err = p.wait(ctx); err == nil && idle {
+				err = p.send(p.sign())
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -186,17 +189,25 @@ func largeEvent(records []shardlog.Record) int64 {
 	return max(0, int64(records[0].Size()-eventBytes)) * eventMemory / eventBytes
 }
 
-// wait returns when there is something to read, or a sign of life is due.
-func (p *pusher) wait(ctx context.Context) error {
+// sign is a sign of life. It reads nothing and holds no memory: thousands of
+// idle subscriptions send one every five seconds.
+func (p *pusher) sign() *event {
+	return p.event(shardlog.Page{Next: shardlog.Cursor{Next: p.next}, Tip: true})
+}
+
+// wait returns when there is something to read; with idle, when there is
+// nothing, but a sign of life is due.
+func (p *pusher) wait(ctx context.Context) (idle bool, err error) {
 	short, stop := context.WithDeadline(ctx, p.sent.Add(signOfLife))
 	defer stop()
-	err := p.api.reader.Wait(short, p.shard.ID, max(1, p.next))
+	err = p.api.reader.Wait(short, p.shard.ID, max(1, p.next))
 	switch {
-	case err == nil || ctx.Err() == nil && short.Err() != nil:
-		return nil
-	default:
-		return &about{p.name, err}
+	case err == nil:
+		return false, nil
+	case ctx.Err() == nil && short.Err() != nil:
+		return true, nil
 	}
+	return false, &about{p.name, err}
 }
 
 // event makes an event of a page. An empty one says something only when a

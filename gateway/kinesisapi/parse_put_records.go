@@ -9,11 +9,11 @@ import (
 	"headgate/shardlog"
 )
 
-// fastPutRecords reads the usual JSON form of a PutRecords body in one pass:
-// known members, each at most once, strings without escapes, every constraint
-// kept. At anything else it gives up, and the generic decoder, which also
-// finds the words for what is wrong, reads the body instead. Data lies in
-// c.Scratch afterwards; all keys share one string.
+// fastPutRecords reads the usual form of a PutRecords body in one pass: known
+// members, each at most once, strings without escapes, every constraint kept.
+// At anything else it gives up, and the generic decoder, which also finds the
+// words for what is wrong, reads the body instead. Data lies in c.Scratch
+// afterwards, or in the body; all keys share one string.
 func fastPutRecords(c *awsapi.Call) bool {
 	p, ok := c.Parsed.(*putRequest)
 	if !ok {
@@ -21,6 +21,9 @@ func fastPutRecords(c *awsapi.Call) bool {
 		c.Parsed = p
 	}
 	p.Reset()
+	if body, ok := c.CBOR(); ok {
+		return binaryRequest(&body, p) && body.Done() && finish(p)
+	}
 	if room := base64.StdEncoding.DecodedLen(len(c.Body)); cap(c.Scratch) < room {
 		c.Scratch = make([]byte, room)
 	}
@@ -147,15 +150,23 @@ func (s *scanner) request(p *putRequest) bool {
 
 func (s *scanner) streamName(p *putRequest) bool {
 	text, ok := s.text()
-	p.stream = shardlog.StreamName(text)
-	return ok && p.stream.Check() == nil
+	return ok && p.setName(text)
 }
 
-// streamARN takes only ARNs that the model's pattern matches as well.
 func (s *scanner) streamARN(p *putRequest) bool {
 	text, ok := s.text()
+	return ok && p.setARN(text)
+}
+
+func (p *putRequest) setName(text []byte) bool {
+	p.stream = shardlog.StreamName(text)
+	return p.stream.Check() == nil
+}
+
+// setARN takes only ARNs that the model's pattern matches as well.
+func (p *putRequest) setARN(text []byte) bool {
 	p.arn = string(text)
-	if !ok || len(text) > 2048 || !bytes.HasPrefix(text, []byte("arn:aws:kinesis:")) {
+	if len(text) > 2048 || !bytes.HasPrefix(text, []byte("arn:aws:kinesis:")) {
 		return false
 	}
 	account, name, ok := parseARN(p.arn)
@@ -217,10 +228,14 @@ func (s *scanner) record(p *putRequest) bool {
 	}
 }
 
-// key reads a partition key onto the end of the request's keys.
 func (s *scanner) key(p *putRequest) bool {
 	text, ok := s.text()
-	if !ok || len(text) == 0 || len(text) > shardlog.MaxPartitionKey && utf8.RuneCount(text) > shardlog.MaxPartitionKey {
+	return ok && p.addKey(text)
+}
+
+// addKey puts a partition key, which is UTF-8, onto the end of the request's keys.
+func (p *putRequest) addKey(text []byte) bool {
+	if len(text) == 0 || len(text) > shardlog.MaxPartitionKey && utf8.RuneCount(text) > shardlog.MaxPartitionKey {
 		return false
 	}
 	p.keys = append(p.keys, text...)
@@ -230,7 +245,14 @@ func (s *scanner) key(p *putRequest) bool {
 
 func (s *scanner) hash() (*shardlog.Hash, bool) {
 	text, ok := s.raw()
-	if !ok || len(text) > 39 {
+	if !ok {
+		return nil, false
+	}
+	return readHash(text)
+}
+
+func readHash(text []byte) (*shardlog.Hash, bool) {
+	if len(text) > 39 {
 		return nil, false
 	}
 	hash, err := shardlog.ParseHash(string(text))
