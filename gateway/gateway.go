@@ -18,6 +18,7 @@ import (
 
 	"headgate/gateway/access"
 	"headgate/gateway/awsapi"
+	"headgate/gateway/cloudwatchapi"
 	"headgate/gateway/dynamoapi"
 	"headgate/gateway/firehoseapi"
 	"headgate/gateway/kinesisapi"
@@ -65,6 +66,7 @@ type Gateway struct {
 	seals      access.Seals
 	agreeing   sync.Mutex // held while the keys of the site are agreed on
 	audit      *audit
+	watch      *cloudwatchapi.API
 	deliveries *deliveries
 	rates      rates
 	ticketKey  [32]byte // seals viewers' cookies
@@ -257,8 +259,9 @@ func (g *Gateway) wireAPI(limits quota.Limits) (err error) {
 	if err != nil {
 		return err
 	}
+	g.watch = cloudwatchapi.New(g.now)
 	g.door, err = awsapi.New(awsapi.Config{
-		Services: []awsapi.Service{g.kinesis.Service(), g.firehose.Service(), g.video.Service(), leases.Service()}, Keys: g.keys, Open: g.config.Open, ClockTrusted: g.clockTrusted,
+		Services: []awsapi.Service{g.kinesis.Service(), g.firehose.Service(), g.video.Service(), leases.Service(), g.watch.Service()}, Keys: g.keys, Open: g.config.Open, ClockTrusted: g.clockTrusted,
 		Authorize: g.authorize, Audit: g.audit.tell, Log: g.log,
 	})
 	return err

@@ -58,6 +58,21 @@ func start(t *testing.T, data string, change func(*gateway.Config)) (g *gateway.
 	return g, stop
 }
 
+// metricsOf is what /metrics answers.
+func metricsOf(t *testing.T, g *gateway.Gateway) string {
+	t.Helper()
+	answer, err := http.Get("http://" + g.Addresses().Console + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%s %v: %.500s", answer.Status, err, text)
+	}
+	return string(text)
+}
+
 func client(g *gateway.Gateway, id, secret string) *kinesis.Client {
 	return kinesis.New(kinesis.Options{
 		BaseEndpoint: aws.String("http://" + g.Addresses().API), Region: "eu-central-1",

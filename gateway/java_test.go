@@ -61,6 +61,17 @@ func TestTheKPLAndTheKCL(t *testing.T) {
 		t.Fatal(err)
 	}
 	put()
+	// What both tell of themselves is among the metrics: the KPL by the query
+	// protocol, the KCL by Smithy's.
+	t.Cleanup(func() {
+		text := metricsOf(t, g)
+		for _, want := range []string{`headgate_client_metric_sum{dimensions="StreamName=orders",name="UserRecordsPut",namespace="KinesisProducerLibrary",unit="Count"} 4000`,
+			`name="RecordsProcessed",namespace="polling"`, `name="RecordsProcessed",namespace="fan-out"`} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s is not among the metrics", want)
+			}
+		}
+	})
 }
 
 // consume reads until each of 2,000 records came twice, once from the parent
@@ -68,7 +79,7 @@ func TestTheKPLAndTheKCL(t *testing.T) {
 func consume(t *testing.T, g *gateway.Gateway, stream, app string, more ...string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	worker := java(ctx, t, "Worker", append([]string{"--endpoint", "http://" + g.Addresses().API, "--stream", stream, "--app", app, "--worker", "one"}, more...)...)
+	worker := java(ctx, t, "Worker", append([]string{"--endpoint", "http://" + g.Addresses().API, "--stream", stream, "--app", app, "--worker", "one", "--metrics", "DETAILED"}, more...)...)
 	out, err := worker.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

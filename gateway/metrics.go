@@ -95,6 +95,7 @@ func (c collector) doors(m sample, s Status) {
 	m.counter("headgate_api_refused_total", "requests refused before any operation", float64(s.API.Door.Refused))
 	k := s.API.Kinesis
 	c.kinesis(m)
+	c.clients(m)
 	m.gauge("headgate_kinesis_subscriptions", "subscriptions of consumers under way", float64(k.Subscriptions))
 	f := s.API.Firehose
 	for name, v := range map[string]int64{"IncomingRecords": f.Records, "IncomingBytes": f.Bytes, "ThrottledRecords": f.Throttled} {

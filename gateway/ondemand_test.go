@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -162,15 +160,7 @@ func readKeys(t *testing.T, k *kinesis.Client) map[string][]string {
 // metricsTell looks for the stream's and its shards' metrics.
 func metricsTell(t *testing.T, g *gateway.Gateway, sent map[string]int) {
 	t.Helper()
-	answer, err := http.Get("http://" + g.Addresses().Console + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := metricsOf(t, g)
 	total := 0
 	for _, n := range sent {
 		total += n
@@ -183,7 +173,7 @@ func metricsTell(t *testing.T, g *gateway.Gateway, sent map[string]int) {
 		"aws_kinesis_incoming_bytes_sum{shard_id=\"shardId-000000000000\",stream_name=\"s\"} ",
 		"aws_kinesis_outgoing_records_sum{shard_id=\"shardId-000000000000\",stream_name=\"s\"} ",
 	} {
-		if !strings.Contains(string(body), want) {
+		if !strings.Contains(text, want) {
 			t.Errorf("/metrics does not have %s", want)
 		}
 	}

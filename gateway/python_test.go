@@ -79,6 +79,14 @@ func TestTheAWSCLI(t *testing.T) {
 	if !strings.HasPrefix(iterator, `"`) {
 		t.Fatalf("the iterator has no quotes: %s", iterator)
 	}
+	out, err := python(t, "aws", "--endpoint-url", "http://"+g.Addresses().API, "cloudwatch", "put-metric-data", "--namespace", "press", "--metric-name", "Strokes",
+		"--dimensions", "Line=7", "--unit", "Count", "--value", "12.5", "--timestamp", "2026-11-27T10:00:00Z").CombinedOutput()
+	if err != nil {
+		t.Errorf("put-metric-data: %v: %s", err, out)
+	}
+	if want := `headgate_client_metric_sum{dimensions="Line=7",name="Strokes",namespace="press",unit="Count"} 12.5`; !strings.Contains(metricsOf(t, g), want) {
+		t.Errorf("/metrics does not have %s", want)
+	}
 	if data := aws("get-records", "--shard-iterator", iterator, "--query", "Records[0].Data", "--output", "text"); data != "aGVsbG8=" && data != "hello" {
 		t.Errorf("read %q", data)
 	}

@@ -34,7 +34,13 @@ func identify(h http.Header, r *http.Request) string {
 
 // answer sends c.Out.
 func (c *Call) answer(w http.ResponseWriter, status int) {
-	if c.format == formatREST && len(c.Out.buf) == 0 {
+	switch {
+	case c.format == formatQuery:
+		c.answerXML(w, status)
+		return
+	case c.format == formatRPC:
+		w.Header()["smithy-protocol"] = []string{"rpc-v2-cbor"}
+	case c.format == formatREST && len(c.Out.buf) == 0:
 		c.Out.buf = append(c.Out.buf, "{}"...)
 	}
 	c.send(w, status, c.content, c.Out.buf)
@@ -64,11 +70,17 @@ func (c *Call) fail(w http.ResponseWriter, err *Error) {
 	if status == http.StatusServiceUnavailable {
 		w.Header()["Retry-After"] = []string{"1"}
 	}
+	if c.route != nil && c.route.service.Query != "" { // SDKs of services that were asked so before look for the older code
+		w.Header()["x-amzn-query-error"] = []string{queryCode(err) + ";" + fault(status)}
+	}
 	c.Out = Reply{buf: c.Out.buf[:0], cbor: c.Out.cbor}
 	out := &c.Out
 	switch c.format {
 	case formatNone:
 		c.send(w, status, "", appendXML(out.buf, err))
+		return
+	case formatQuery:
+		c.failXML(w, status, err)
 		return
 	case formatCoral:
 		out.Open("")

@@ -47,10 +47,14 @@ func (d *Door) readBody(w http.ResponseWriter, c *Call) *Error {
 	if err := c.Hold(r.Context(), room); err != nil {
 		return err
 	}
+	read := c.readUnknown
 	if r.ContentLength >= 0 {
-		return c.readKnown(w, int(r.ContentLength))
+		read = c.readKnown
 	}
-	return c.readUnknown(w)
+	if err := read(w); err != nil || c.memory == d.strangers {
+		return err
+	}
+	return c.inflate(w)
 }
 
 // stranger answers an error when the request names no access key of ours. It
@@ -62,7 +66,8 @@ func (d *Door) stranger(c *Call) *Error {
 	return d.verifier.known(c.request)
 }
 
-func (c *Call) readKnown(w http.ResponseWriter, n int) *Error {
+func (c *Call) readKnown(w http.ResponseWriter) *Error {
+	n := int(c.request.ContentLength)
 	if cap(c.Body) < n {
 		c.Body = make([]byte, n)
 	}

@@ -3,6 +3,7 @@ package awsapi
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,7 +30,10 @@ type Call struct {
 	Out       Reply
 	Scratch   []byte // for Fast to decode into; kept from call to call
 
-	needs   []Need // what it takes permission for; nil until somebody asked
+	route   *route     // what was asked for; nil until that is known
+	form    url.Values // the body in the query protocol
+	sum     string     // of a body that was unpacked: the hash of what came
+	needs   []Need     // what it takes permission for; nil until somebody asked
 	request *http.Request
 	format  format
 	content string // the type of what is answered

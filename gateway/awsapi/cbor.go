@@ -18,8 +18,9 @@ import (
 // was read counts. What it answers lies in the body itself: no length that a
 // client claims makes it allocate anything.
 type CBOR struct {
-	rest   []byte
-	values int // how many items have begun
+	rest    []byte
+	values  int  // how many items have begun
+	seconds bool // times are in seconds, as in JSON
 }
 
 // kind is the first three bits of an item.

@@ -28,7 +28,7 @@ func TestCBORExamples(t *testing.T) {
 		"\xf9\x7e\x00":                         nil,
 		"\xf8\xff":                             nil,
 	} {
-		got, ok := decodeCBOR(append([]byte("\xa1\x61a"), body...))
+		got, ok := decodeCBOR(NewCBOR(append([]byte("\xa1\x61a"), body...)))
 		if ok != (want != nil) || ok && !reflect.DeepEqual(got["a"], want) {
 			t.Errorf("%x: %#v, %v", body, got["a"], ok)
 		}
@@ -46,7 +46,7 @@ func FuzzCBOR(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		data, ok := decodeCBOR(body)
+		data, ok := decodeCBOR(NewCBOR(body))
 		if !ok {
 			return
 		}

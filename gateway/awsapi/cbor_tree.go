@@ -17,8 +17,7 @@ func isCBORMap(body []byte) bool {
 
 // decodeCBOR reads a map into the values that decode makes of JSON; false when
 // the body is anything else. Bytes in it lie in the body.
-func decodeCBOR(body []byte) (map[string]any, bool) {
-	r := CBOR{rest: body}
+func decodeCBOR(r CBOR) (map[string]any, bool) {
 	value, ok := r.value(0)
 	data, is := value.(map[string]any)
 	return data, ok && is && r.Done()
@@ -36,9 +35,9 @@ func (r *CBOR) value(depth int) (any, bool) {
 	switch k {
 	case kindUint, kindNegative:
 		if k == kindNegative {
-			return cborNumber(-1 - float64(n)), five != noLength
+			return r.number(-1 - float64(n)), five != noLength
 		}
-		return cborNumber(n), five != noLength
+		return r.number(float64(n)), five != noLength
 	case kindBytes:
 		return r.whole(k, five, n)
 	case kindText:
@@ -49,9 +48,17 @@ func (r *CBOR) value(depth int) (any, bool) {
 	case kindMap:
 		return r.members(Items{n, five == noLength}, depth)
 	case kindOther:
-		return other(five, n)
+		return r.other(five, n)
 	}
 	return nil, false
+}
+
+// number is a number as the operations' inputs know it.
+func (r *CBOR) number(n float64) any {
+	if r.seconds {
+		return n
+	}
+	return cborNumber(n)
 }
 
 func (r *CBOR) list(items Items, depth int) (any, bool) {
@@ -91,7 +98,7 @@ func (r *CBOR) members(items Items, depth int) (any, bool) {
 }
 
 // other is a truth value, nothing, or a float.
-func other(five byte, n uint64) (any, bool) {
+func (r *CBOR) other(five byte, n uint64) (any, bool) {
 	switch five | byte(kindOther)<<5 {
 	case cborFalse:
 		return false, true
@@ -101,7 +108,7 @@ func other(five byte, n uint64) (any, bool) {
 		return nil, true
 	}
 	f, ok := float(five, n)
-	return cborNumber(f), ok
+	return r.number(f), ok
 }
 
 // skip passes over one item, and answers its kind; false when it is not whole.
@@ -119,7 +126,7 @@ func (r *CBOR) skip(depth int) (kind, bool) {
 	case kindList, kindMap:
 		ok = r.skipItems(k, Items{n, five == noLength}, depth+1)
 	case kindOther:
-		_, ok = other(five, n)
+		_, ok = r.other(five, n)
 	default:
 		ok = k <= kindNegative && five != noLength
 	}

@@ -25,9 +25,15 @@ func Read(body []byte, fields []Field) (Input, *Error) {
 	return check(data, ok, fields)
 }
 
-// ReadCBOR is Read for a body in CBOR. Blobs lie in the body.
+// ReadCBOR is Read for a body in CBOR 1.1. Blobs lie in the body.
 func ReadCBOR(body []byte, fields []Field) (Input, *Error) {
-	data, ok := decodeCBOR(body)
+	data, ok := decodeCBOR(CBOR{rest: body})
+	return check(data, ok, fields)
+}
+
+// readRPC is Read for a body of Smithy's RPC v2: CBOR whose times are in seconds.
+func readRPC(body []byte, fields []Field) (Input, *Error) {
+	data, ok := decodeCBOR(CBOR{rest: body, seconds: true})
 	return check(data, ok, fields)
 }
 
@@ -95,6 +101,14 @@ func convert(given any, f *Field) (any, *Error) {
 			return min(toInt64(math.Floor(float64(n))), math.MaxInt32), nil
 		}
 		return nil, mismatch(given, "an Integer")
+	case Double:
+		switch n := given.(type) {
+		case float64:
+			return n, nil
+		case cborNumber:
+			return float64(n), nil
+		}
+		return nil, mismatch(given, "a Double")
 	case String:
 		if s, ok := given.(string); ok {
 			return s, nil

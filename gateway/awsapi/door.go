@@ -1,10 +1,12 @@
 package awsapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net/http"
+	"path"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -71,6 +73,7 @@ type Door struct {
 	audit      func(e Event)
 	routes     map[string]*route // by X-Amz-Target
 	paths      map[string]*route // by the path of the request
+	queries    map[string]*route // by version and Action of the query protocol
 	now        func() time.Time
 	memory     *memory
 	strangers  *memory // for the bodies of those who name no key of ours
@@ -97,7 +100,7 @@ func New(c Config) (*Door, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	d := &Door{open: c.Open, verifier: verifier{keys: c.Keys, trusted: c.ClockTrusted}, routes: make(map[string]*route), paths: make(map[string]*route),
+	d := &Door{open: c.Open, verifier: verifier{keys: c.Keys, trusted: c.ClockTrusted}, routes: make(map[string]*route), paths: make(map[string]*route), queries: make(map[string]*route),
 		authorizer: c.Authorize, audit: c.Audit, now: c.Now, maxCalls: c.Calls, maxFlows: c.Flows, log: c.Log}
 	if d.now == nil {
 		d.now = time.Now
@@ -126,6 +129,9 @@ func New(c Config) (*Door, error) {
 				continue
 			}
 			d.routes[c.Services[i].Target+"."+name] = one
+			if namespace := c.Services[i].Query; namespace != "" {
+				d.queries[path.Base(namespace)+"."+name] = one
+			}
 		}
 	}
 	return d, nil
@@ -194,11 +200,16 @@ func (d *Door) do(ctx context.Context, c *Call, route *route) *Error {
 
 // read takes the body apart as the operation's input says.
 func (c *Call) read(route *route) (err *Error) {
-	read := Read
-	if c.format == formatCBOR {
-		read = ReadCBOR
+	switch c.format {
+	case formatCBOR:
+		c.In, err = ReadCBOR(c.Body, route.op.Input)
+	case formatRPC:
+		c.In, err = readRPC(c.Body, route.op.Input)
+	case formatQuery:
+		c.In, err = readForm(c.form, route.op.Input)
+	default:
+		c.In, err = Read(c.Body, route.op.Input)
 	}
-	c.In, err = read(c.Body, route.op.Input)
 	if err != nil && err.Code == validation && route.service.Invalid != "" {
 		err.Code = route.service.Invalid
 	}
@@ -221,16 +232,26 @@ func (d *Door) explain(c *Call, route *route, err error) *Error {
 	return known
 }
 
+// find finds what a request wants, and whether it names anything.
+func (d *Door) find(c *Call) (route *route, named bool) {
+	r := c.request
+	target := cmp.Or(r.Header.Get("X-Amz-Target"), query(r).Get("X-Amz-Target"), rpcTarget(r)) // presigning clients put it into the query
+	if target == "" && contentType(r) == typeForm {
+		var ok bool
+		if c.form, ok = parseForm(c.Body); ok {
+			return d.queries[c.form.Get("Version")+"."+c.form.Get("Action")], false
+		}
+	}
+	service, operation, _ := strings.Cut(target, ".")
+	return d.routes[target], service != "" && operation != ""
+}
+
 // admit finds what a request wants, and checks who wants it.
 func (d *Door) admit(c *Call) (*route, *Error) {
 	r := c.request
-	target := r.Header.Get("X-Amz-Target")
-	if target == "" {
-		target = query(r).Get("X-Amz-Target") // where presigning clients put it
-	}
-	route := d.routes[target]
-	service, operation, _ := strings.Cut(target, ".")
-	if err := checkForm(c, route != nil, service != "" && operation != ""); err != nil {
+	route, named := d.find(c)
+	c.route = route
+	if err := checkForm(c, route != nil, named); err != nil {
 		return nil, err
 	}
 	var denied *Error
@@ -240,7 +261,7 @@ func (d *Door) admit(c *Call) (*route, *Error) {
 	case d.open:
 		c.Caller = Caller{Region: regionOf(r)}
 	default:
-		c.Caller, denied = d.verifier.verify(r, route.service.Signing, hashOf(c.Body), c.Now)
+		c.Caller, denied = d.verifier.verify(r, route.service.Signing, c.signedHash(), c.Now)
 	}
 	if denied != nil && !c.isObject() {
 		return nil, serialization("")

@@ -14,6 +14,8 @@ const (
 	formatCBOR                // application/x-amz-cbor-1.1
 	formatCoral               // application/json: the envelope of an older protocol, for errors only
 	formatREST                // application/json of an operation with a path
+	formatRPC                 // application/cbor of Smithy's RPC v2
+	formatQuery               // application/x-www-form-urlencoded, answered in XML
 )
 
 const (
@@ -21,18 +23,24 @@ const (
 	typeJSON0 = "application/x-amz-json-1.0"
 	typeCBOR  = "application/x-amz-cbor-1.1"
 	typeCoral = "application/json"
+	typeRPC   = "application/cbor"
+	typeForm  = "application/x-www-form-urlencoded"
+	typeXML   = "text/xml"
 )
 
 // use is the format of the call, and the content type of its answer.
 func (c *Call) use(f format, content string) {
-	c.format, c.content, c.Out.cbor = f, content, f == formatCBOR
+	c.format, c.content, c.Out.cbor, c.Out.seconds = f, content, f == formatCBOR || f == formatRPC, f == formatRPC
 }
 
 // isObject reports whether the body is one object in its format, without
 // making one.
 func (c *Call) isObject() bool {
-	if c.format == formatCBOR {
+	switch c.format {
+	case formatCBOR, formatRPC:
 		return isCBORMap(c.Body)
+	case formatQuery:
+		return true
 	}
 	return isObject(c.Body)
 }
@@ -73,6 +81,16 @@ func checkForm(c *Call, known, named bool) *Error {
 	case typeCBOR:
 		c.use(formatCBOR, content)
 		return nil
+	case typeRPC:
+		if rpcTarget(r) != "" {
+			c.use(formatRPC, content)
+			return nil
+		}
+	case typeForm:
+		if known {
+			c.use(formatQuery, typeXML)
+			return nil
+		}
 	case typeCoral:
 		c.use(formatCoral, content)
 		if !isObject(c.Body) {
@@ -84,6 +102,16 @@ func checkForm(c *Call, known, named bool) *Error {
 		return unnamed()
 	}
 	return &Error{Status: http.StatusNotFound, Code: "UnknownOperationException"}
+}
+
+// rpcTarget is what a request of Smithy's RPC v2 asks for, as X-Amz-Target would
+// have it; "" when it is none.
+func rpcTarget(r *http.Request) string {
+	parts := strings.Split(r.URL.Path, "/") // /service/NAME/operation/NAME
+	if r.Header.Get("Smithy-Protocol") != "rpc-v2-cbor" || len(parts) != 5 || parts[1] != "service" || parts[3] != "operation" {
+		return ""
+	}
+	return parts[2] + "." + parts[4]
 }
 
 func unnamed() *Error {

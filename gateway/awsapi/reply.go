@@ -2,6 +2,7 @@ package awsapi
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"math"
 	"strconv"
 	"time"
@@ -15,7 +16,9 @@ type Reply struct {
 	buf   []byte
 	comma bool // something stands before the next member
 	cbor  bool
-	quote int // where the text begins that Quote began, in CBOR
+
+	seconds bool // of CBOR: times are in seconds
+	quote   int  // where the text begins that Quote began, in CBOR
 }
 
 // Len is the number of bytes so far.
@@ -112,11 +115,15 @@ func (r *Reply) Bool(name string, value bool) {
 }
 
 // Time appends a moment: seconds since 1970, with milliseconds when there are
-// any, and in CBOR whole milliseconds.
+// any, and in CBOR 1.1 whole milliseconds.
 func (r *Reply) Time(name string, value time.Time) {
 	r.name(name)
 	ms := value.UnixMilli()
-	if r.cbor {
+	switch {
+	case r.seconds:
+		r.buf = binary.BigEndian.AppendUint64(append(r.buf, cborTime, cborDouble), math.Float64bits(float64(ms)/1000))
+		return
+	case r.cbor:
 		r.buf = appendInt(append(r.buf, cborTime), ms)
 		return
 	}

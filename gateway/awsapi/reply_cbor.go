@@ -11,7 +11,9 @@ import (
 const (
 	cborMap  = byte(kindMap)<<5 | noLength
 	cborList = byte(kindList)<<5 | noLength
-	cborTime = byte(kindTag)<<5 | 1 // of milliseconds, as AWS has it, though RFC 8949 says seconds
+	cborTime = byte(kindTag)<<5 | 1 // of milliseconds in CBOR 1.1, though RFC 8949 says seconds
+
+	cborDouble = byte(kindOther)<<5 | moreBytes8
 )
 
 // appendHead appends the head of an item in the fewest bytes.

@@ -40,7 +40,7 @@ func (d *Door) admitREST(w http.ResponseWriter, c *Call, route *route) *Error {
 		if err := d.readBody(w, c); err != nil {
 			return err
 		}
-		hash = hashOf(c.Body)
+		hash = c.signedHash()
 		if len(c.Body) == 0 {
 			c.Body = append(c.Body, "{}"...)
 		}

@@ -8,6 +8,7 @@ type Service struct {
 	Signing string // the service in a credential's scope: "kinesis"
 	Ops     map[string]Operation
 	Actions string // the service as policies name it; "": as Signing
+	Query   string // its namespace in the query protocol, whose last part is the version; "": it is not asked so
 	Invalid string // the error of a request that breaks constraints; "": ValidationException
 	// Needs finds what a request takes permission for, once its body was read;
 	// of an Upload its head. Nil: each operation is about nothing in particular.

@@ -7,6 +7,7 @@ type Type uint8
 const (
 	String Type = iota
 	Integer
+	Double
 	Boolean
 	Blob
 	Timestamp
@@ -45,6 +46,12 @@ func (in Input) Int(name string, otherwise int) int {
 		return int(n)
 	}
 	return otherwise
+}
+
+// Double is a Double member; false when absent.
+func (in Input) Double(name string) (float64, bool) {
+	n, ok := in[name].(float64)
+	return n, ok
 }
 
 // Bool is a Boolean member, false when absent.

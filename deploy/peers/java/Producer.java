@@ -15,7 +15,9 @@ public final class Producer {
         int count = Integer.parseInt(args[3]);
         var producer = new KinesisProducer(new KinesisProducerConfiguration()
                 .setKinesisEndpoint(args[0]).setKinesisPort(Integer.parseInt(args[1])).setVerifyCertificate(false)
-                .setRegion("eu-central-1").setMetricsLevel("none").setStsEndpoint(args[0]).setStsPort(Integer.parseInt(args[1])).setLogLevel("warning")
+                .setRegion("eu-central-1")
+                .setMetricsLevel("detailed").setMetricsUploadDelay(1000).setCloudwatchEndpoint(args[0]).setCloudwatchPort(Integer.parseInt(args[1]))
+                .setStsEndpoint(args[0]).setStsPort(Integer.parseInt(args[1])).setLogLevel("warning")
                 .setCredentialsProvider(StaticCredentialsProvider.create(AwsBasicCredentials.create(args[4], args[5]))));
         List<ListenableFuture<UserRecordResult>> all = new ArrayList<>();
         for (int i = 0; i < count; i++) {
@@ -23,6 +25,7 @@ public final class Producer {
             all.add(producer.addUserRecord(args[2], key, ByteBuffer.wrap((key + " " + i / 20).getBytes(StandardCharsets.UTF_8))));
         }
         producer.flushSync();
+        Thread.sleep(2500); // until it has told its metrics
         for (var one : all) {
             if (!one.get().isSuccessful()) {
                 throw new IllegalStateException("a record was not put");

@@ -53,7 +53,7 @@ public final class Worker {
         leases.workerUtilizationAwareAssignmentConfig().disableWorkerMetrics(true);
         var coordinator = c.coordinatorConfig().parentShardPollIntervalMillis(1000);
         var scheduler = new Scheduler(c.checkpointConfig(), coordinator, leases, c.lifecycleConfig(),
-                c.metricsConfig().metricsLevel(MetricsLevel.valueOf(argument(args, "--metrics", "NONE"))), c.processorConfig(), retrieval);
+                c.metricsConfig().metricsBufferTimeMillis(1000).metricsLevel(MetricsLevel.valueOf(argument(args, "--metrics", "NONE"))), c.processorConfig(), retrieval);
         scheduler.run();
     }
 
