@@ -64,6 +64,7 @@ type API struct {
 	traffic  traffic
 	policies policies
 	meters   meters
+	pace     pace
 
 	turn atomic.Uint32 // of AUTO streams: which shard begins the next call
 

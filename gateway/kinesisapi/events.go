@@ -2,6 +2,7 @@ package kinesisapi
 
 import (
 	"container/list"
+	"context"
 	"sync"
 	"time"
 
@@ -18,9 +19,6 @@ type event struct {
 	bytes   int           // of data and keys
 	behind  time.Duration // as it says
 	frame   []byte        // nil: there is nothing to say
-
-	from place
-	made time.Time
 }
 
 // place is where in the log an event begins.
@@ -37,54 +35,90 @@ const (
 	keptFor = time.Second
 )
 
-// events are the latest ones of all shards, so that each is read and encoded
-// once for all consumers, and not once for each. Two who come at the same
-// moment may both make one. It is safe for concurrent use.
+// events are the latest ones of all shards, and those that are being made, so
+// that each is read and encoded once for all consumers, and not once for each.
+// It is safe for concurrent use.
 type events struct {
 	mu    sync.Mutex
-	by    map[place]*list.Element // guarded by mu
-	order list.List               // guarded by mu; of *event, the oldest first
-	bytes int                     // guarded by mu
+	by    map[place]*making // guarded by mu
+	order list.List         // guarded by mu; of *making that are kept, the oldest first
+	bytes int               // guarded by mu; of frames in order
 }
 
-// find is the event that begins at a place, nil when there is none.
-func (e *events) find(from place, now time.Time) *event {
+// making is an event that one makes and others wait for. Its event is set
+// before done is closed, and stays nil when that failed.
+type making struct {
+	from  place
+	done  chan struct{}
+	event *event
+	kept  *list.Element // guarded by the events' mu; nil: not kept
+	at    time.Time     // when it was done
+}
+
+// at is the event that begins at a place: the one that is there, or what make
+// makes of it.
+func (e *events) at(ctx context.Context, from place, make func() (*event, error)) (*event, error) {
+	one, mine := e.claim(from, time.Now())
+	if mine {
+		defer e.settle(one)
+		var err error
+		one.event, err = make()
+		return one.event, err
+	}
+	select {
+	case <-one.done:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if one.event == nil { // whoever made it may have lost its client
+		return make()
+	}
+	return one.event, nil
+}
+
+// claim is the event at a place, and whether the caller is to make it.
+func (e *events) claim(from place, now time.Time) (one *making, mine bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	at := e.by[from]
-	if at == nil || now.Sub(at.Value.(*event).made) >= keptFor {
-		return nil
+	if one = e.by[from]; one != nil {
+		if one.kept == nil || now.Sub(one.at) < keptFor {
+			return one, false
+		}
+		e.drop(one)
 	}
-	return at.Value.(*event)
+	one = &making{from: from, done: make(chan struct{})}
+	if e.by == nil {
+		e.by = map[place]*making{}
+	}
+	e.by[from] = one
+	return one, true
 }
 
-// keep keeps an event for others, if it brings records and ends where its
-// shard does: others come there, and elsewhere hardly ever.
-func (e *events) keep(one *event) {
-	if !one.tip || one.end || one.records == 0 {
+// settle ends a making. The event is kept if it brings records and ends where
+// its shard does: others come there, and elsewhere hardly ever.
+func (e *events) settle(one *making) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	close(one.done)
+	if one.event == nil || one.event.records == 0 || !one.event.tip || one.event.end {
+		delete(e.by, one.from)
 		return
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for at := e.order.Front(); at != nil; at = e.order.Front() {
-		if e.bytes+len(one.frame) <= keptEvents && one.made.Sub(at.Value.(*event).made) < keptFor {
-			break
+	one.at = time.Now()
+	one.kept = e.order.PushBack(one)
+	e.bytes += len(one.event.frame)
+	for e.order.Len() > 0 {
+		oldest := e.order.Front().Value.(*making)
+		if e.bytes <= keptEvents && one.at.Sub(oldest.at) < keptFor {
+			return
 		}
-		e.drop(at)
+		e.drop(oldest)
 	}
-	if before := e.by[one.from]; before != nil {
-		e.drop(before)
-	}
-	if e.by == nil {
-		e.by = map[place]*list.Element{}
-	}
-	e.by[one.from] = e.order.PushBack(one)
-	e.bytes += len(one.frame)
 }
 
 // drop is called with mu held.
-func (e *events) drop(at *list.Element) {
-	one := e.order.Remove(at).(*event)
-	e.bytes -= len(one.frame)
+func (e *events) drop(one *making) {
+	e.order.Remove(one.kept)
+	e.bytes -= len(one.event.frame)
 	delete(e.by, one.from)
 }

@@ -120,7 +120,7 @@ type pusher struct {
 	shard  shardlog.Shard
 	name   shardlog.StreamName
 	next   shardlog.Seq
-	free   time.Time // when what was sent is paid for by its rate
+	free   time.Time // when the next may be sent: its rate, and everybody's pace
 	sent   time.Time // the latest event
 
 	meter, shardMeter *meter // of the consumer, of the shard
@@ -151,33 +151,39 @@ func (p *pusher) run(ctx context.Context) error {
 // only meanwhile: those who wait for records, which is most of five minutes,
 // take none from the others.
 func (p *pusher) step(ctx context.Context) (*event, error) {
-	e, memory := p.api.events.find(place{p.shard.ID, p.next}, time.Now()), int64(eventMemory)
-	if e != nil {
-		memory = int64(len(e.frame))
-	}
-	if err := p.call.Hold(ctx, memory); err != nil {
+	e, err := p.api.events.at(ctx, place{p.shard.ID, p.next}, func() (*event, error) { return p.read(ctx) })
+	if err != nil {
 		return nil, err
-	}
-	defer p.call.Release(memory)
-	if e == nil {
-		page, err := p.api.reader.Read(ctx, p.shard.ID, shardlog.Cursor{Next: p.next}, shardlog.Budget{Records: eventRecords, Bytes: eventBytes})
-		if err != nil {
-			return nil, &about{p.name, err}
-		}
-		if more := largeEvent(page.Records); more > 0 {
-			if err := p.call.Hold(ctx, more); err != nil {
-				return nil, err
-			}
-			defer p.call.Release(more)
-		}
-		e = p.event(page)
-		p.api.events.keep(e)
 	}
 	p.next = e.next
 	if e.frame == nil {
 		return e, nil
 	}
+	memory := int64(len(e.frame))
+	if err := p.call.Hold(ctx, memory); err != nil {
+		return nil, err
+	}
+	defer p.call.Release(memory)
 	return e, p.send(e)
+}
+
+// read makes the next event.
+func (p *pusher) read(ctx context.Context) (*event, error) {
+	if err := p.call.Hold(ctx, eventMemory); err != nil {
+		return nil, err
+	}
+	defer p.call.Release(eventMemory)
+	page, err := p.api.reader.Read(ctx, p.shard.ID, shardlog.Cursor{Next: p.next}, shardlog.Budget{Records: eventRecords, Bytes: eventBytes})
+	if err != nil {
+		return nil, &about{p.name, err}
+	}
+	if more := largeEvent(page.Records); more > 0 {
+		if err := p.call.Hold(ctx, more); err != nil {
+			return nil, err
+		}
+		defer p.call.Release(more)
+	}
+	return p.event(page), nil
 }
 
 // largeEvent is the memory that a record larger than an event takes besides
@@ -213,9 +219,8 @@ func (p *pusher) wait(ctx context.Context) (idle bool, err error) {
 // event makes an event of a page. An empty one says something only when a
 // sign of life is due.
 func (p *pusher) event(page shardlog.Page) *event {
-	now := time.Now()
-	e := &event{behind: page.Behind, next: page.Next.Next, tip: page.Tip, end: page.End, records: len(page.Records), from: place{p.shard.ID, p.next}, made: now}
-	if e.records == 0 && !e.end && now.Sub(p.sent) < signOfLife {
+	e := &event{behind: page.Behind, next: page.Next.Next, tip: page.Tip, end: page.End, records: len(page.Records)}
+	if e.records == 0 && !e.end && time.Since(p.sent) < signOfLife {
 		return e
 	}
 	for i := range page.Records {
@@ -251,7 +256,7 @@ func (p *pusher) position(page shardlog.Page) shardlog.SequenceNumber {
 
 func (p *pusher) send(e *event) error {
 	p.sent = time.Now()
-	p.free = later(p.free, p.sent).Add(p.api.rates.pushTime(e.bytes))
+	p.free = later(later(p.free, p.sent).Add(p.api.rates.pushTime(e.bytes)), p.api.pace.turn(p.sent))
 	p.api.traffic.recordsOut.Add(int64(e.records))
 	p.api.traffic.bytesOut.Add(int64(e.bytes))
 	p.api.traffic.events.Add(1)
