@@ -249,6 +249,7 @@ func (s *Store) switchState(staged *state) error {
 		s.die(err) // half of each state is on the disk: a start does it over
 	}
 	s.state = *staged
+	s.seen.clear()
 	s.heads.mu.Lock()
 	s.heads.first, s.heads.last = 0, 0
 	s.heads.mu.Unlock()

@@ -44,11 +44,16 @@ func (s *Store) Get(_ context.Context, space shardlog.Space, key string) ([]byte
 
 // cell finds a cell; its value is nil when there is none. The caller holds mu.
 func (s *Store) cell(space shardlog.Space, key string) (cell, error) {
-	if c, ok := s.state.cells[cellKey(space, key)]; ok {
+	id := cellKey(space, key)
+	if c, ok := s.state.cells[id]; ok {
+		return c, nil
+	}
+	if c, ok := s.seen.find(id); ok {
 		return c, nil
 	}
 	value, closer, err := s.db.Get(spaceKey(space, key))
 	if errors.Is(err, pebble.ErrNotFound) {
+		s.seen.keep(id, cell{})
 		return cell{}, nil
 	}
 	if err != nil {
@@ -57,6 +62,9 @@ func (s *Store) cell(space shardlog.Space, key string) (cell, error) {
 	defer closer.Close()
 	c, err := parseCell(value)
 	c.value = append([]byte{}, c.value...)
+	if err == nil {
+		s.seen.keep(id, c)
+	}
 	return c, err
 }
 
@@ -192,6 +200,8 @@ func (a *applying) mutated(all []shardlog.Mutation) {
 		if m.Value != nil {
 			c.value = append([]byte{}, m.Value...)
 		}
-		a.st.cells[cellKey(m.Space, m.Key)] = c
+		id := cellKey(m.Space, m.Key)
+		a.st.cells[id] = c
+		a.s.seen.drop(id)
 	}
 }

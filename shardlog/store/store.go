@@ -44,6 +44,7 @@ type Store struct {
 	rotten sync.Map                        // names of files that are damaged, as they were logged
 	cold   chan struct{}                   // one token for each read that may go to the disk
 	heads  heads
+	seen   seen
 
 	mu    sync.RWMutex // guards state
 	state state
