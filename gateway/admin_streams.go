@@ -14,6 +14,7 @@ import (
 type StreamSpec struct {
 	Shards    int    `json:"shards,omitempty"`
 	Retention string `json:"retention,omitempty"` // as ParseDuration reads it
+	Record    string `json:"record,omitempty"`    // the largest record, as ParseBytes reads it
 }
 
 // StreamDetail is one stream with its shards.
@@ -77,6 +78,13 @@ func (a *admin) createStream(w http.ResponseWriter, r *http.Request) (any, error
 			return nil, shardlog.Errorf(shardlog.Invalid, "create stream", "%w", err)
 		}
 		spec.Retention = time.Duration(retention)
+	}
+	if want.Record != "" {
+		largest, err := ParseBytes(want.Record)
+		if err != nil || largest%1024 != 0 {
+			return nil, shardlog.Errorf(shardlog.Invalid, "create stream", "%q is no size of a record: write 1MiB to 10MiB", want.Record)
+		}
+		spec.RecordKiB = int(largest / 1024)
 	}
 	if spec.Name.Own() {
 		return nil, shardlog.Errorf(shardlog.Invalid, "create stream", "names that begin with an underscore are the gateway's own")

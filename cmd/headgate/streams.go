@@ -48,6 +48,7 @@ func (a *app) streamsCreate() *cobra.Command {
 	}
 	cmd.Flags().IntVar(&spec.Shards, "shards", 0, "number of shards, each 1 MiB and 1,000 records a second (default 4)")
 	cmd.Flags().StringVar(&spec.Retention, "retention", "", "how long records stay readable, 24h to 365d (default 24h)")
+	cmd.Flags().StringVar(&spec.Record, "record", "", "the largest record, 1MiB to 10MiB (default 1MiB)")
 	return cmd
 }
 
