@@ -1,0 +1,208 @@
+package downlink
+
+import (
+	"slices"
+	"sync"
+
+	"headgate/shardlog"
+)
+
+// Inbox is what one session on this gateway is to be sent, and how far it is.
+// It is safe for concurrent use.
+type Inbox struct {
+	client   string
+	signal   func() // something may be taken
+	follower *Follower
+
+	mu      sync.Mutex
+	subs    []Subscription                // guarded by mu
+	queue   []Delivery                    // guarded by mu: not taken yet
+	bytes   int                           // guarded by mu: of queue
+	out     []Place                       // guarded by mu: taken or queued with QoS 1 or 2, not done; in order for each shard
+	at      map[shardlog.ShardID]position // guarded by mu
+	helped  bool                          // guarded by mu: a helper reads for it, or is about to
+	closed  bool                          // guarded by mu
+	dropped uint64                        // guarded by mu: of QoS 0, for want of room
+}
+
+// position is how far a session is in a shard.
+type position struct {
+	next   shardlog.Seq // the first that it was not offered
+	live   bool         // the shard's follower offers it what comes
+	missed bool         // it was away: of what lies here QoS 0 is over
+}
+
+// What an Inbox holds.
+const (
+	queueMessages = 256
+	queueBytes    = 256 << 10
+)
+
+// Take moves up to n deliveries out of the queue, in order.
+func (in *Inbox) Take(n int) []Delivery {
+	defer in.follower.help(in)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	n = min(n, len(in.queue))
+	taken := slices.Clone(in.queue[:n])
+	clear(in.queue[:n])
+	if in.queue = in.queue[n:]; len(in.queue) == 0 {
+		in.queue = nil
+	}
+	for i := range taken {
+		in.bytes -= taken[i].Size
+	}
+	return taken
+}
+
+// Done says that a delivery of QoS 1 or 2 has reached the device, or never will.
+func (in *Inbox) Done(p Place) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if i := slices.Index(in.out, p); i >= 0 {
+		in.out = slices.Delete(in.out, i, i+1)
+	}
+}
+
+// Waiting is how many deliveries wait to be taken, Dropped how many of QoS 0
+// there was no room for.
+func (in *Inbox) Waiting() (waiting int, dropped uint64) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return len(in.queue), in.dropped
+}
+
+// room reports whether another delivery fits. The caller holds mu.
+func (in *Inbox) room(size int) bool {
+	return len(in.queue) == 0 || len(in.queue) < queueMessages && in.bytes+size <= queueBytes
+}
+
+// push appends a delivery. The caller holds mu and signals afterwards.
+func (in *Inbox) push(d Delivery) {
+	in.queue = append(in.queue, d)
+	in.bytes += d.Size
+	if d.QoS > 0 {
+		in.out = append(in.out, d.At)
+	}
+}
+
+// offer gives a live session a message. False: there is no room, so that it
+// is live no longer and has to catch up from this message on.
+func (in *Inbox) offer(d Delivery) bool {
+	in.mu.Lock()
+	pos, known := in.at[d.At.Shard]
+	if in.closed || !known || !pos.live || d.At.Seq < pos.next {
+		in.mu.Unlock()
+		return true
+	}
+	if !in.room(d.Size) {
+		if d.QoS == 0 {
+			in.dropped++
+			in.mu.Unlock()
+			return true
+		}
+		in.at[d.At.Shard] = position{next: d.At.Seq}
+		in.mu.Unlock()
+		return false
+	}
+	in.push(d)
+	in.mu.Unlock()
+	in.signal()
+	return true
+}
+
+// Subscriptions are the session's.
+func (in *Inbox) Subscriptions() []Subscription {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return slices.Clone(in.subs)
+}
+
+// wants is the delivery of a message by subscriptions that matched, nil when
+// there is none: overlapping ones make one of the highest QoS (MQTT 5.0, 3.3.4).
+func (in *Inbox) wants(m *Message, by []Subscription) (d Delivery, ok bool) {
+	d.Message = m
+	for _, s := range by {
+		if s.NoLocal && m.Client == in.client {
+			continue
+		}
+		ok = true
+		d.QoS = max(d.QoS, min(s.QoS, m.QoS))
+		d.AsRetained = d.AsRetained || s.AsRetained
+		if s.Identifier > 0 {
+			d.Identifiers = append(d.Identifiers, s.Identifier)
+		}
+	}
+	return d, ok
+}
+
+// behind is a shard that the session has to catch up in: one that is open to
+// it and not live, a parent before its children.
+func (in *Inbox) behind() (shard shardlog.ShardID, next shardlog.Seq, ok bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for id, pos := range in.at {
+		if !pos.live && (!ok || id.Stream < shard.Stream || id.Stream == shard.Stream && id.Number < shard.Number) {
+			shard, next, ok = id, pos.next, true
+		}
+	}
+	return shard, next, ok
+}
+
+// hand puts the messages of a page into the queue, as far as there is room,
+// and answers where to go on: behind the page, or at the first without room.
+func (in *Inbox) hand(shard shardlog.ShardID, all []Delivery, behind shardlog.Seq) (next shardlog.Seq, full bool) {
+	in.mu.Lock()
+	for _, d := range all {
+		if !in.room(d.Size) {
+			if d.QoS == 0 {
+				in.dropped++
+				continue
+			}
+			behind, full = d.At.Seq, true
+			break
+		}
+		in.push(d)
+	}
+	if pos, known := in.at[shard]; known {
+		pos.next = behind
+		in.at[shard] = pos
+	}
+	in.mu.Unlock()
+	if len(all) > 0 {
+		in.signal()
+	}
+	return behind, full
+}
+
+// missed reports whether the session was away from what it reads now.
+func (in *Inbox) missed(shard shardlog.ShardID) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.at[shard].missed
+}
+
+// finish says that a shard has ended and was read, and opens its children that
+// wait for no other parent.
+func (in *Inbox) finish(s shardlog.Stream, ended shardlog.ShardID) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	missed := in.at[ended].missed
+	delete(in.at, ended)
+	for _, child := range s.Shards {
+		parent := child.Parent != nil && *child.Parent == ended.Number || child.Adjacent != nil && *child.Adjacent == ended.Number
+		if _, known := in.at[child.ID]; !parent || known {
+			continue
+		}
+		waits := false
+		for _, p := range []*uint32{child.Parent, child.Adjacent} {
+			if p != nil {
+				_, open := in.at[shardlog.ShardID{Stream: ended.Stream, Number: *p}]
+				waits = waits || open
+			}
+		}
+		if !waits {
+			in.at[child.ID] = position{missed: missed}
+		}
+	}
+}
