@@ -141,9 +141,12 @@ func (f *Follower) place(ctx context.Context, in *Inbox, stream shardlog.Stream,
 		}
 		in.mu.Lock()
 		if _, known := in.at[shard.ID]; !known {
-			in.at[shard.ID] = position{next: pos, missed: goesOn}
+			in.at[shard.ID] = position{next: pos, missed: goesOn, alone: goesOn}
 		}
 		in.mu.Unlock()
+		if !goesOn {
+			f.join(in, shard.ID, pos, true)
+		}
 	}
 	return nil
 }
@@ -294,7 +297,7 @@ func (f *Follower) page(ctx context.Context, in *Inbox, shard shardlog.ShardID, 
 	if err != nil {
 		return false, err
 	}
-	subs, missed := in.Subscriptions(), in.missed(shard)
+	subs, at := in.Subscriptions(), in.place(shard)
 	var all []Delivery
 	var by []Subscription
 	for _, r := range page.Records {
@@ -304,11 +307,11 @@ func (f *Follower) page(ctx context.Context, in *Inbox, shard shardlog.ShardID, 
 		}
 		by = by[:0]
 		for _, s := range subs {
-			if s.Group == "" && Matches(s.Filter, m.Topic) { // others of the group are there for what was missed
+			if (s.Group == "" || !at.alone) && Matches(s.Filter, m.Topic) {
 				by = append(by, s)
 			}
 		}
-		if d, ok := in.wants(m, by); ok && (d.QoS > 0 || !missed) {
+		if d, ok := in.wants(m, by); ok && (d.QoS > 0 || !at.missed) {
 			all = append(all, d)
 		}
 	}
@@ -320,7 +323,7 @@ func (f *Follower) page(ctx context.Context, in *Inbox, shard shardlog.ShardID, 
 			in.finish(stream, shard)
 		}
 	case page.Tip:
-		f.join(in, shard, next)
+		f.join(in, shard, next, false)
 	}
 	return full, nil
 }
@@ -331,8 +334,10 @@ func (f *Follower) read(shard shardlog.ShardID, r shardlog.Record) (*Message, bo
 	return &m, ok
 }
 
-// join makes a session live in a shard, unless its follower is farther by now.
-func (f *Follower) join(in *Inbox, shard shardlog.ShardID, next shardlog.Seq) {
+// join makes a session live in a shard. If what comes there is followed, and
+// that is farther by now, it cannot, unless it is fresh and need not have what
+// came just before.
+func (f *Follower) join(in *Inbox, shard shardlog.ShardID, next shardlog.Seq, fresh bool) {
 	f.mu.Lock()
 	t := f.tails[shard]
 	if t == nil {
@@ -350,7 +355,11 @@ func (f *Follower) join(in *Inbox, shard shardlog.ShardID, next shardlog.Seq) {
 	f.mu.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.live != nil && uint64(next) >= t.next.Load() && in.golive(shard, next) {
+	end := shardlog.Seq(t.next.Load())
+	if fresh {
+		next = max(next, end)
+	}
+	if t.live != nil && next >= end && in.golive(shard, next) {
 		t.live[in] = struct{}{}
 	}
 }

@@ -30,6 +30,7 @@ type position struct {
 	next   shardlog.Seq // the first that it was not offered
 	live   bool         // the shard's follower offers it what comes
 	missed bool         // it was away: of what lies here QoS 0 is over
+	alone  bool         // what lies here was given to others of its groups
 }
 
 // What an Inbox holds.
@@ -101,7 +102,7 @@ func (in *Inbox) offer(d Delivery) bool {
 			in.mu.Unlock()
 			return true
 		}
-		in.at[d.At.Shard] = position{next: d.At.Seq}
+		in.at[d.At.Shard] = position{next: d.At.Seq, alone: !d.shared}
 		in.mu.Unlock()
 		return false
 	}
@@ -127,6 +128,7 @@ func (in *Inbox) wants(m *Message, by []Subscription) (d Delivery, ok bool) {
 			continue
 		}
 		ok = true
+		d.shared = d.shared || s.Group != ""
 		d.QoS = max(d.QoS, min(s.QoS, m.QoS))
 		d.AsRetained = d.AsRetained || s.AsRetained
 		if s.Identifier > 0 {
@@ -142,7 +144,7 @@ func (in *Inbox) behind() (shard shardlog.ShardID, next shardlog.Seq, ok bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for id, pos := range in.at {
-		if !pos.live && (!ok || id.Stream < shard.Stream || id.Stream == shard.Stream && id.Number < shard.Number) {
+		if !in.closed && !pos.live && (!ok || id.Stream < shard.Stream || id.Stream == shard.Stream && id.Number < shard.Number) {
 			shard, next, ok = id, pos.next, true
 		}
 	}
@@ -153,6 +155,10 @@ func (in *Inbox) behind() (shard shardlog.ShardID, next shardlog.Seq, ok bool) {
 // and answers where to go on: behind the page, or at the first without room.
 func (in *Inbox) hand(shard shardlog.ShardID, all []Delivery, behind shardlog.Seq) (next shardlog.Seq, full bool) {
 	in.mu.Lock()
+	if in.closed {
+		in.mu.Unlock()
+		return behind, true
+	}
 	for _, d := range all {
 		if !in.room(d.Size) {
 			if d.QoS == 0 {
@@ -175,11 +181,11 @@ func (in *Inbox) hand(shard shardlog.ShardID, all []Delivery, behind shardlog.Se
 	return behind, full
 }
 
-// missed reports whether the session was away from what it reads now.
-func (in *Inbox) missed(shard shardlog.ShardID) bool {
+// place is where the session is in a shard.
+func (in *Inbox) place(shard shardlog.ShardID) position {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.at[shard].missed
+	return in.at[shard]
 }
 
 // finish says that a shard has ended and was read, and opens its children that
@@ -187,7 +193,7 @@ func (in *Inbox) missed(shard shardlog.ShardID) bool {
 func (in *Inbox) finish(s shardlog.Stream, ended shardlog.ShardID) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	missed := in.at[ended].missed
+	pos := in.at[ended]
 	delete(in.at, ended)
 	for _, child := range s.Shards {
 		parent := child.Parent != nil && *child.Parent == ended.Number || child.Adjacent != nil && *child.Adjacent == ended.Number
@@ -202,7 +208,7 @@ func (in *Inbox) finish(s shardlog.Stream, ended shardlog.ShardID) {
 			}
 		}
 		if !waits {
-			in.at[child.ID] = position{missed: missed}
+			in.at[child.ID] = position{missed: pos.missed, alone: pos.alone}
 		}
 	}
 }

@@ -30,4 +30,6 @@ type Delivery struct {
 	QoS         byte // of the message and the subscription, the lower
 	AsRetained  bool
 	Identifiers []uint32
+
+	shared bool // by a shared subscription, perhaps among others
 }
