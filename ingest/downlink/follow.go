@@ -151,6 +151,20 @@ func (f *Follower) place(ctx context.Context, in *Inbox, stream shardlog.Stream,
 	return nil
 }
 
+// Fetch reads one message again for a session, false when it is gone or none
+// of its subscriptions has it any more.
+func (f *Follower) Fetch(ctx context.Context, in *Inbox, p Place) (d Delivery, ok bool) {
+	page, err := f.cfg.Reader.Read(ctx, p.Shard, shardlog.Cursor{Next: p.Seq}, shardlog.Budget{Records: 1, Bytes: pageBytes})
+	if err != nil || len(page.Records) == 0 || page.Records[0].Seq != p.Seq {
+		return d, false
+	}
+	m, ok := f.read(p.Shard, page.Records[0])
+	if !ok {
+		return d, false
+	}
+	return in.wants(m, slices.DeleteFunc(in.Subscriptions(), func(s Subscription) bool { return !Matches(s.Filter, m.Topic) }))
+}
+
 // Unsubscribe removes the subscription of that name; false when there is none.
 func (f *Follower) Unsubscribe(in *Inbox, name string) bool {
 	in.mu.Lock()
@@ -219,8 +233,10 @@ func (f *Follower) Starts(in *Inbox) map[shardlog.StreamID]Start {
 		}
 		note(shard, next)
 	}
-	for _, p := range in.out {
-		note(p.Shard, p.Seq)
+	for _, h := range in.out {
+		if !h.done {
+			note(h.Shard, h.Seq)
+		}
 	}
 	return starts
 }

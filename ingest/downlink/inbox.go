@@ -1,6 +1,7 @@
 package downlink
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 
@@ -18,7 +19,8 @@ type Inbox struct {
 	subs    []Subscription                // guarded by mu
 	queue   []Delivery                    // guarded by mu: not taken yet
 	bytes   int                           // guarded by mu: of queue
-	out     []Place                       // guarded by mu: taken or queued with QoS 1 or 2, not done; in order for each shard
+	out     []handed                      // guarded by mu: queued or taken with QoS 1 or 2, in order for each shard, from the first that is not done
+	skip    map[Place]struct{}            // guarded by mu: was sent over an earlier connection
 	at      map[shardlog.ShardID]position // guarded by mu
 	helped  bool                          // guarded by mu: a helper reads for it, or is about to
 	closed  bool                          // guarded by mu
@@ -31,6 +33,13 @@ type position struct {
 	live   bool         // the shard's follower offers it what comes
 	missed bool         // it was away: of what lies here QoS 0 is over
 	alone  bool         // what lies here was given to others of its groups
+}
+
+// handed is a message of QoS 1 or 2 that is on its way to the device, or is
+// done while one before it in its shard is not.
+type handed struct {
+	Place
+	done bool
 }
 
 // What an Inbox holds.
@@ -60,9 +69,48 @@ func (in *Inbox) Take(n int) []Delivery {
 func (in *Inbox) Done(p Place) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if i := slices.Index(in.out, p); i >= 0 {
-		in.out = slices.Delete(in.out, i, i+1)
+	for i := range in.out {
+		if in.out[i].Place == p {
+			in.out[i].done = true
+			break
+		}
 	}
+	open := map[shardlog.ShardID]bool{}
+	in.out = slices.DeleteFunc(in.out, func(h handed) bool {
+		open[h.Shard] = open[h.Shard] || !h.done
+		return !open[h.Shard]
+	})
+}
+
+// Settle says what was sent over an earlier connection: what was not answered,
+// which the door sends again itself, and what was, though it lies behind that.
+// It is called before anything is subscribed to.
+func (in *Inbox) Settle(out []Unanswered, done []Place) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.skip = make(map[Place]struct{}, len(out)+len(done))
+	for _, one := range out {
+		in.out = append(in.out, handed{Place: one.Place})
+		in.skip[one.Place] = struct{}{}
+	}
+	for _, p := range done {
+		in.out = append(in.out, handed{p, true})
+		in.skip[p] = struct{}{}
+	}
+	slices.SortFunc(in.out, func(a, b handed) int { return cmp.Compare(a.Seq, b.Seq) })
+}
+
+// Beyond is what is done though something before it in its shard is not: a
+// session that goes on must not be sent it again.
+func (in *Inbox) Beyond() (done []Place) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for _, h := range in.out {
+		if h.done {
+			done = append(done, h.Place)
+		}
+	}
+	return done
 }
 
 // Waiting is how many deliveries wait to be taken, Dropped how many of QoS 0
@@ -83,8 +131,16 @@ func (in *Inbox) push(d Delivery) {
 	in.queue = append(in.queue, d)
 	in.bytes += d.Size
 	if d.QoS > 0 {
-		in.out = append(in.out, d.At)
+		in.out = append(in.out, handed{Place: d.At})
 	}
+}
+
+// skips reports whether a message was sent over an earlier connection. The
+// caller holds mu.
+func (in *Inbox) skips(p Place) bool {
+	_, skip := in.skip[p]
+	delete(in.skip, p)
+	return skip
 }
 
 // offer gives a live session a message. False: there is no room, so that it
@@ -92,7 +148,7 @@ func (in *Inbox) push(d Delivery) {
 func (in *Inbox) offer(d Delivery) bool {
 	in.mu.Lock()
 	pos, known := in.at[d.At.Shard]
-	if in.closed || !known || !pos.live || d.At.Seq < pos.next {
+	if in.closed || !known || !pos.live || d.At.Seq < pos.next || in.skips(d.At) {
 		in.mu.Unlock()
 		return true
 	}
@@ -160,6 +216,9 @@ func (in *Inbox) hand(shard shardlog.ShardID, all []Delivery, behind shardlog.Se
 		return behind, true
 	}
 	for _, d := range all {
+		if in.skips(d.At) {
+			continue
+		}
 		if !in.room(d.Size) {
 			if d.QoS == 0 {
 				in.dropped++

@@ -18,6 +18,7 @@ type Session struct {
 	Subs   []Subscription              `json:"subs,omitempty"`
 	Starts map[shardlog.StreamID]Start `json:"starts,omitempty"`
 	Out    []Unanswered                `json:"out,omitempty"`
+	Done   []Place                     `json:"done,omitempty"` // answered though something before it was not
 	NextID uint16                      `json:"nextId,omitempty"`
 }
 

@@ -23,14 +23,14 @@ type conn struct {
 	server *Server
 
 	client   atomic.Pointer[mochi.Client] // set once it is authenticated
+	device   atomic.Pointer[device]       // likewise
 	refusing atomic.Bool                  // MQTT 3.1.1: a message was refused, so the connection ends and later ones will come again
 	closed   chan struct{}
 	closing  sync.Once
 
 	// Owned by the goroutine that reads.
-	framer  framer
-	bad     error  // what the framer found behind the last good bytes
-	swapped uint16 // the id that a SUBSCRIBE in work came with; zero: its own
+	framer framer
+	bad    error // what the framer found behind the last good bytes
 
 	mu       sync.Mutex
 	session  *session // QoS 2; nil until it is used
@@ -40,8 +40,6 @@ type conn struct {
 	bytes    int        // of fifo
 	comps    []comp     // PUBCOMPs to write
 	room     chan struct{}
-
-	origin *mochi.Client // owned by pump: publishes to subscribers in this client's name
 }
 
 // comp is one PUBCOMP.

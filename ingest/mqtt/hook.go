@@ -29,7 +29,7 @@ func (h *hook) ID() string { return "headgate" }
 func (h *hook) Provides(b byte) bool {
 	switch b {
 	case mochi.OnConnect, mochi.OnConnectAuthenticate, mochi.OnSessionEstablish, mochi.OnSessionEstablished,
-		mochi.OnACLCheck, mochi.OnPacketRead, mochi.OnPacketEncode, mochi.OnSubscribed, mochi.OnWillSent, mochi.OnClientExpired:
+		mochi.OnACLCheck, mochi.OnPacketRead, mochi.OnPacketEncode, mochi.OnWillSent:
 		return true
 	}
 	return false
@@ -39,7 +39,6 @@ func (h *hook) Provides(b byte) bool {
 func (h *hook) OnConnect(cl *mochi.Client, pk packets.Packet) error {
 	code := packets.CodeSuccess
 	will := cl.Properties.Will
-	_, known := h.server.broker.Clients.Get(cl.ID)
 	switch {
 	case len(cl.ID) > maxClientID, strings.ContainsAny(cl.ID, "+#"), strings.HasPrefix(cl.ID, "$"):
 		code = packets.ErrClientIdentifierNotValid
@@ -47,8 +46,6 @@ func (h *hook) OnConnect(cl *mochi.Client, pk packets.Packet) error {
 		code = packets.ErrTopicNameInvalid
 	case pk.Connect.WillFlag && strings.HasPrefix(will.TopicName, "$"):
 		code = packets.ErrNotAuthorized
-	case !known && h.server.broker.Clients.Len() >= 2*h.server.cfg.MaxConnections:
-		code = packets.ErrServerBusy // sessions of devices that are away count too
 	default:
 		return nil
 	}
@@ -76,6 +73,10 @@ func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 	ctx, cancel := context.WithTimeout(h.ctx, stateTimeout)
 	defer cancel()
 	s, err := h.server.sessions.open(ctx, cl.ID, pk.Connect.Clean)
+	var d *device
+	if err == nil {
+		d, err = h.server.enlist(ctx, c, cl, &pk)
+	}
 	if err != nil {
 		h.server.cfg.Log.Warn("open session", "client", cl.ID, "error", err)
 		_ = h.server.broker.SendConnack(cl, packets.ErrServerUnavailable, false, nil) // the connection ends either way
@@ -83,6 +84,9 @@ func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 		return false
 	}
 	c.use(s)
+	c.device.Store(d)
+	// The library keeps no session: for it each is new and ends with its connection.
+	cl.Properties.Clean, cl.Properties.Props.SessionExpiryInterval = true, 0
 	return true
 }
 
@@ -99,14 +103,14 @@ func (h *hook) OnSessionEstablish(cl *mochi.Client, _ packets.Packet) {
 func (h *hook) OnSessionEstablished(cl *mochi.Client, _ packets.Packet) {
 	cl.State.Inflight.ResetReceiveQuota(math.MaxInt32)
 	cl.State.Inflight.ResetSendQuota(0)
+	if c, ok := cl.Net.Conn.(*conn); ok {
+		c.device.Load().open()
+	}
 }
 
 // OnACLCheck lets everything be read; what may be written is decided before
 // the library sees it.
 func (h *hook) OnACLCheck(*mochi.Client, string, bool) bool { return true }
-
-// OnSubscribed notes that there are subscribers at all.
-func (h *hook) OnSubscribed(*mochi.Client, packets.Packet, []byte) { h.server.subscribed.Store(true) }
 
 // OnPacketRead is called in the connection's reader.
 func (h *hook) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
@@ -122,8 +126,32 @@ func (h *hook) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet
 			return pk, nil
 		}
 		return c.onPubrel(cl, pk)
-	case packets.Subscribe, packets.Unsubscribe:
-		return c.onSubscribe(cl, pk)
+	case packets.Subscribe:
+		return c.device.Load().onSubscribe(h.ctx, cl, pk)
+	case packets.Unsubscribe:
+		return c.device.Load().onUnsubscribe(h.ctx, pk)
+	case packets.Puback, packets.Pubrec, packets.Pubcomp:
+		if !pk.ReasonCodeValid() {
+			return pk, nil
+		}
+		c.device.Load().answered(&pk)
+		return nothing(), nil
+	case packets.Disconnect:
+		return c.onDisconnect(pk)
+	}
+	return pk, nil
+}
+
+// onDisconnect takes the session's new expiry (MQTT 5.0, 3.14.2.2.2), which the
+// library does not know the old one of.
+func (c *conn) onDisconnect(pk packets.Packet) (packets.Packet, error) {
+	if d := c.device.Load(); pk.Properties.SessionExpiryIntervalFlag {
+		d.mu.Lock()
+		if d.expiry > 0 { // it cannot be given to a session that had none
+			d.expiry = lasting(pk.Properties.SessionExpiryInterval)
+			pk.Properties.SessionExpiryIntervalFlag = false
+		}
+		d.mu.Unlock()
 	}
 	return pk, nil
 }
@@ -134,28 +162,7 @@ func nothing() packets.Packet {
 	return packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Puback}}
 }
 
-// onSubscribe swaps an id that an outbound message uses at the same time,
-// because the library keeps one set of ids for both directions.
-func (c *conn) onSubscribe(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
-	if pk.FixedHeader.Type == packets.Subscribe &&
-		(len(pk.Filters) > maxFilters || cl.State.Subscriptions.Len()+len(pk.Filters) > maxSubs) {
-		_ = c.server.broker.DisconnectClient(cl, packets.ErrQuotaExceeded) // the connection ends either way
-		return pk, packets.ErrRejectPacket
-	}
-	c.swapped = 0
-	if _, taken := cl.State.Inflight.Get(pk.PacketID); !taken {
-		return pk, nil
-	}
-	for id := uint16(math.MaxUint16); id > 0; id-- {
-		if _, taken := cl.State.Inflight.Get(id); !taken {
-			c.swapped, pk.PacketID = pk.PacketID, id
-			break
-		}
-	}
-	return pk, nil
-}
-
-// OnPacketEncode completes CONNACK and gives swapped ids back.
+// OnPacketEncode completes CONNACK.
 func (h *hook) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packet {
 	c, ok := cl.Net.Conn.(*conn)
 	if !ok {
@@ -163,6 +170,10 @@ func (h *hook) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packe
 	}
 	switch pk.FixedHeader.Type {
 	case packets.Connack:
+		d := c.device.Load()
+		if d != nil && pk.ReasonCode == 0 {
+			pk.SessionPresent = d.present
+		}
 		if s := c.quality(); s != nil && pk.ReasonCode == 0 {
 			s.resume(pk.SessionPresent)
 		}
@@ -172,9 +183,8 @@ func (h *hook) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packe
 		}
 		pk.Properties.MaximumPacketSize = uint32(h.server.packetLimit())
 		pk.Properties.TopicAliasMaximum = maxAliases
-	case packets.Suback, packets.Unsuback: // written by the reader, which owns swapped
-		if c.swapped != 0 {
-			pk.PacketID, c.swapped = c.swapped, 0
+		if d != nil && d.expiry == sessionExpiry {
+			pk.Properties.SessionExpiryInterval, pk.Properties.SessionExpiryIntervalFlag = uint32(sessionExpiry/time.Second), true
 		}
 	}
 	return pk
@@ -185,10 +195,4 @@ func (h *hook) OnWillSent(cl *mochi.Client, pk packets.Packet) {
 	if c, ok := cl.Net.Conn.(*conn); ok {
 		c.onWill(cl, pk)
 	}
-}
-
-// OnClientExpired cleans up what the library leaves behind of a session.
-func (h *hook) OnClientExpired(cl *mochi.Client) {
-	h.server.broker.UnsubscribeClient(cl)
-	cl.ClearInflights()
 }

@@ -12,7 +12,7 @@ const (
 	putQuantum  = 1024      // messages of one key
 	putExact    = 1024      // messages of a Put with mutations
 	modePlain   = 0         // QoS 0 and 1
-	modeExact   = 1         // QoS 2, and what stands behind it in its lanes
+	modeExact   = 1         // QoS 2 and retained messages, and what stands behind it in its lanes
 	laneWaiting = 0         // empty, or in a Put
 	laneReady   = 1
 	laneHeld    = 2
@@ -34,7 +34,7 @@ type lane struct {
 
 // mode says which kind of Put takes the lane's next message.
 func (l *lane) mode() int {
-	if l.queue[0].qos == 2 {
+	if l.queue[0].exact() {
 		return modeExact
 	}
 	return modePlain
@@ -107,7 +107,7 @@ func (ls *lanes) take(mode int, batch []*message) []*message {
 		l := ready[n]
 		count := 0
 		for _, m := range l.queue[:min(len(l.queue), putQuantum, entries)] {
-			if m.qos == 2 && mode == modePlain || m.size() > bytes && len(batch) > 0 {
+			if m.exact() && mode == modePlain || m.size() > bytes && len(batch) > 0 {
 				break
 			}
 			batch = append(batch, m)

@@ -170,10 +170,7 @@ func (s *Server) forgetClient(c *conn) {
 	if cl == nil {
 		return
 	}
-	now, ok := s.broker.Clients.Get(cl.ID)
-	if ok && now == cl && c.expires() {
-		cl.ClearInflights()
-		s.broker.UnsubscribeClient(cl)
+	if now, ok := s.broker.Clients.Get(cl.ID); ok && now == cl {
 		s.broker.Clients.Delete(cl.ID)
 	}
 }
@@ -191,13 +188,4 @@ func (s *Server) classify(err error) {
 		packets.ErrProtocolViolation.Code, packets.ErrTopicAliasInvalid.Code}, code.Code):
 		s.stats.malformed.Add(1)
 	}
-}
-
-// expires reports whether the session ends with the connection.
-func (c *conn) expires() bool {
-	cl := c.client.Load()
-	if cl.Properties.ProtocolVersion < 5 {
-		return cl.Properties.Clean
-	}
-	return cl.Properties.Props.SessionExpiryInterval == 0
 }

@@ -4,8 +4,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/mochi-mqtt/server/v2/packets"
-
 	"headgate/shardlog"
 )
 
@@ -27,7 +25,7 @@ type message struct {
 	fresh   bool             // store even if the id is taken: the device begins anew
 	over    shardlog.Version // the version to overwrite; zero: the id must be absent
 
-	fanout *packets.Packet // for live subscribers, nil when there are none
+	retain *shardlog.Mutation // makes it its topic's retained message; nil: it is none
 
 	lane    *lane         // owned by the committer
 	again   bool          // owned by the committer: to be tried once more
@@ -36,6 +34,10 @@ type message struct {
 
 // size is what a window counts.
 func (m *message) size() int { return len(m.entry.Data) + len(m.entry.Meta) + len(m.entry.Key) + 64 }
+
+// exact reports whether the message has mutations, so that its Put is all or
+// nothing.
+func (m *message) exact() bool { return m.qos == 2 || m.retain != nil }
 
 // settle gives the message its verdict. The caller then wakes the connection.
 func (m *message) settle(v verdict) { m.settled.Store(uint32(v) + 1) }

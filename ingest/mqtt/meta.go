@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"encoding/binary"
+	"math"
 
 	"headgate/shardlog"
 )
@@ -12,8 +13,9 @@ type Meta struct {
 	Client string // empty: the client id is the partition key
 	QoS    byte
 	Retain bool
-	Dup    bool // sent again after a lost connection
-	Will   bool // a last will, published by the gateway
+	Dup    bool   // sent again after a lost connection
+	Will   bool   // a last will, published by the gateway
+	Expiry uint32 // seconds after which subscribers are not sent it any more; zero: never
 
 	// MQTT 5 only.
 	Text          bool // the payload is UTF-8 text, the device says
@@ -34,6 +36,7 @@ const (
 	tagResponse    = 4
 	tagCorrelation = 5
 	tagUser        = 6
+	tagExpiry      = 7
 )
 
 // Bits of the flags.
@@ -63,6 +66,11 @@ func (m Meta) Append(b []byte) []byte {
 	b = appendField(b, tagContentType, m.ContentType)
 	b = appendField(b, tagResponse, m.ResponseTopic)
 	b = appendField(b, tagCorrelation, string(m.Correlation))
+	if m.Expiry > 0 {
+		b = append(b, tagExpiry)
+		b = binary.AppendUvarint(b, uint64(uvarintLen(int(m.Expiry))))
+		b = binary.AppendUvarint(b, uint64(m.Expiry))
+	}
 	for _, p := range m.User {
 		b = append(b, tagUser)
 		b = binary.AppendUvarint(b, uint64(uvarintLen(len(p.Name))+len(p.Name)+len(p.Value)))
@@ -123,6 +131,10 @@ func (m *Meta) set(tag byte, value []byte) bool {
 		m.ResponseTopic = string(value)
 	case tagCorrelation:
 		m.Correlation = value
+	case tagExpiry:
+		n, size := binary.Uvarint(value)
+		m.Expiry = uint32(n)
+		return size == len(value) && n <= math.MaxUint32
 	case tagUser:
 		name, rest, ok := cutBytes(value)
 		m.User = append(m.User, Property{Name: string(name), Value: string(rest)})

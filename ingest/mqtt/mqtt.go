@@ -13,7 +13,7 @@ import (
 	"headgate/shardlog"
 )
 
-// Config is what a Server needs. Writer, Control and States are required;
+// Config is what a Server needs. Writer, Control, States, Reader and Catalog are required;
 // everything else has a useful zero value.
 type Config struct {
 	Listen    []string    // TCP addresses; empty with ListenTLS empty too: 127.0.0.1:1883
@@ -22,13 +22,18 @@ type Config struct {
 
 	Writer  shardlog.Writer
 	Control shardlog.Control // makes the streams that routes lead to
-	States  shardlog.States  // keeps the packet ids of QoS 2
+	States  shardlog.States  // keeps packet ids of QoS 2, sessions, retained messages
+	Reader  shardlog.Reader  // what subscribers are sent is read from the log
+	Catalog shardlog.Catalog
 
 	Routes *ingest.Routes // nil: everything to ingest.DefaultStream by client id
 
 	// Authenticate decides about each connection and may be called from many
 	// goroutines at once. Nil: loopback addresses are let in, nobody else.
 	Authenticate func(Login) bool
+
+	// Now is what sessions and messages expire by. Nil: time.Now.
+	Now func() time.Time
 
 	Log *slog.Logger // nil: silent
 
@@ -64,15 +69,14 @@ const (
 	maxRetainedAt = 16 << 10  // bytes of one retained payload
 	maxUnreleased = 16 << 10  // QoS 2 ids of one session
 	maxAliases    = 32        // topic aliases of one connection
-	maxDownlink   = 256       // QoS 1 and 2 messages in flight to one subscriber
 	sessionExpiry = 7 * 24 * time.Hour
 )
 
 // Validate fills in defaults and answers Invalid when something is missing or
 // out of range.
 func (c *Config) Validate() error {
-	if c.Writer == nil || c.Control == nil || c.States == nil {
-		return shardlog.Errorf(shardlog.Invalid, "configure mqtt", "writer, control and states are required")
+	if c.Writer == nil || c.Control == nil || c.States == nil || c.Reader == nil || c.Catalog == nil {
+		return shardlog.Errorf(shardlog.Invalid, "configure mqtt", "writer, control, states, reader and catalog are required")
 	}
 	if len(c.ListenTLS) > 0 && c.TLS == nil {
 		return shardlog.Errorf(shardlog.Invalid, "configure mqtt", "TLS addresses without TLS settings")
@@ -93,6 +97,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Authenticate == nil {
 		c.Authenticate = fromLoopback
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

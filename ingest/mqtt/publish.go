@@ -77,7 +77,9 @@ func (c *conn) address(cl *mochi.Client, pk *packets.Packet, m *message) verdict
 		return badPayload
 	}
 	m.target = c.server.committers[target.Stream]
-	c.fan(pk, m)
+	if pk.FixedHeader.Retain {
+		m.retain = c.server.retain(pk.TopicName, pk.Payload, m.entry.Meta, m.at)
+	}
 	return stored
 }
 
@@ -90,7 +92,8 @@ func publishable(topic string) bool {
 // metaOf is what is kept of a PUBLISH beside its payload.
 func metaOf(pk *packets.Packet) Meta {
 	m := Meta{
-		Topic: pk.TopicName, QoS: pk.FixedHeader.Qos, Retain: pk.FixedHeader.Retain, Dup: pk.FixedHeader.Dup,
+		Expiry: pk.Properties.MessageExpiryInterval,
+		Topic:  pk.TopicName, QoS: pk.FixedHeader.Qos, Retain: pk.FixedHeader.Retain, Dup: pk.FixedHeader.Dup,
 		Text: pk.Properties.PayloadFormatFlag && pk.Properties.PayloadFormat == 1, ContentType: pk.Properties.ContentType,
 		ResponseTopic: pk.Properties.ResponseTopic, Correlation: pk.Properties.CorrelationData,
 	}
@@ -98,29 +101,6 @@ func metaOf(pk *packets.Packet) Meta {
 		m.User = append(m.User, Property{Name: u.Key, Value: u.Val})
 	}
 	return m
-}
-
-// fan keeps the packet for live subscribers and as retained message, if it is
-// for either.
-func (c *conn) fan(pk *packets.Packet, m *message) {
-	topics := c.server.broker.Topics
-	retain := pk.FixedHeader.Retain
-	if _, replaces := topics.Retained.Get(pk.TopicName); retain && len(pk.Payload) > 0 && !replaces {
-		retain = topics.Retained.Len() < maxRetained
-	}
-	if retain = retain && len(pk.Payload) <= maxRetainedAt; !retain {
-		if !c.server.subscribed.Load() {
-			return
-		}
-		subs := topics.Subscribers(pk.TopicName)
-		if len(subs.Subscriptions)+len(subs.Shared)+len(subs.InlineSubscriptions) == 0 {
-			return
-		}
-	}
-	out := *pk
-	out.FixedHeader.Retain = retain
-	out.TopicName = strings.Clone(pk.TopicName) // the library may keep it, and it is part of the whole packet
-	m.fanout = &out
 }
 
 // exactly readies a QoS 2 message; true: its record is stored already.
@@ -179,7 +159,6 @@ func (c *conn) onWill(cl *mochi.Client, pk packets.Packet) {
 		c.server.stats.refuse(v.reason())
 		return
 	}
-	m.fanout = nil
 	meta := metaOf(&pk)
 	meta.Will = true
 	if m.entry.Key != cl.ID {

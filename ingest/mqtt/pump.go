@@ -1,9 +1,6 @@
 package mqtt
 
 import (
-	"math"
-
-	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
@@ -68,11 +65,6 @@ func (c *conn) pump() {
 			return
 		}
 		buf = c.answer(buf[:0], batch, comps)
-		for _, m := range batch {
-			if v, _ := m.verdict(); v == stored && m.fanout != nil {
-				c.publish(m.fanout)
-			}
-		}
 		c.server.open.Add(-int64(len(batch) + len(comps)))
 		clear(batch)
 	}
@@ -157,20 +149,4 @@ func appendAck(b []byte, kind byte, id uint16, code byte, five bool) []byte {
 		return append(b, kind<<4, 3, byte(id>>8), byte(id), code)
 	}
 	return append(b, kind<<4, 2, byte(id>>8), byte(id))
-}
-
-// publish hands a stored message to live subscribers in the device's name.
-func (c *conn) publish(pk *packets.Packet) {
-	cl := c.client.Load()
-	if cl == nil {
-		return
-	}
-	if c.origin == nil {
-		c.origin = c.server.broker.NewClient(nil, mochi.LocalListener, cl.ID, true)
-		c.origin.Properties.ProtocolVersion = cl.Properties.ProtocolVersion // else the library forgets message expiry
-		c.origin.State.Inflight.ResetReceiveQuota(math.MaxInt32)
-	}
-	if err := c.server.broker.InjectPacket(c.origin, *pk); err != nil {
-		c.server.cfg.Log.Debug("publish to subscribers", "client", cl.ID, "error", err)
-	}
 }

@@ -72,6 +72,9 @@ func (p *put) try(ctx context.Context, batch []*message) {
 		if m.session != nil {
 			p.mutations = append(p.mutations, m.mutation())
 		}
+		if m.retain != nil {
+			p.mutations = append(p.mutations, *m.retain)
+		}
 	}
 	results, err := p.server.cfg.Writer.Put(ctx, p.spec.Name, p.entries, p.mutations...)
 	if err == nil && len(results) != len(batch) {

@@ -60,7 +60,7 @@ func start(t testing.TB, change func(*rig, *mqtt.Config)) *rig {
 func (r *rig) serve(t testing.TB, change func(*rig, *mqtt.Config)) {
 	t.Helper()
 	cfg := mqtt.Config{
-		Listen: []string{"127.0.0.1:0"}, Control: r.log, States: r.log, Writer: r.log,
+		Listen: []string{"127.0.0.1:0"}, Control: r.log, States: r.log, Writer: r.log, Reader: r.log, Catalog: r.log,
 		Log: slog.New(slog.NewTextHandler(r.out, &slog.HandlerOptions{Level: slog.LevelDebug - 8})),
 	}
 	if change != nil {

@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -10,35 +11,43 @@ import (
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"headgate/ingest/downlink"
 	"headgate/shardlog"
 )
 
 // sweepEvery is how often QoS 2 ids of clients that never came back are sought.
-const sweepEvery = time.Hour
+const (
+	sweepEvery = time.Hour
+	tendEvery  = time.Minute
+)
 
 // Server is the MQTT door. New makes it, Run serves.
 //
-// Retained messages, subscriptions and messages that wait for subscribers live
-// in memory and end with the process; records and QoS 2 ids do not.
+// Records, QoS 2 ids, sessions and retained messages are replicated state: a
+// device may come back to another gateway of the site.
 type Server struct {
 	cfg        Config
 	broker     *mochi.Server
 	committers map[shardlog.StreamName]*committer
 	releaser   *releaser
 	sessions   *sessions
+	follower   *downlink.Follower
+	store      downlink.Sessions
+	retained   retention
 
-	stats      counters
-	subscribed atomic.Bool  // somebody subscribed since the start
-	open       atomic.Int64 // messages, removals and PUBCOMPs to answer
-	waiting    atomic.Int64 // bytes of those messages
+	stats   counters
+	open    atomic.Int64 // messages, removals and PUBCOMPs to answer
+	waiting atomic.Int64 // bytes of those messages
 
-	serving sync.WaitGroup // connections
+	life    context.Context // of Run: sessions are kept until it has ended
+	serving sync.WaitGroup  // connections
 	pumps   sync.WaitGroup
 
-	mu     sync.Mutex
-	doors  []door
-	conns  map[*conn]struct{} // nil once Run has ended
-	places int                // connections, those in TLS handshake included
+	mu      sync.Mutex
+	doors   []door
+	conns   map[*conn]struct{} // nil once Run has ended
+	places  int                // connections, those in TLS handshake included
+	devices map[string]*device // that are connected, by client id
 }
 
 // New makes a server; nothing starts before Run. Kind Invalid: the
@@ -48,13 +57,14 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		cfg: cfg, conns: map[*conn]struct{}{}, committers: map[shardlog.StreamName]*committer{},
+		cfg: cfg, conns: map[*conn]struct{}{}, devices: map[string]*device{}, store: downlink.Sessions{States: cfg.States}, committers: map[shardlog.StreamName]*committer{},
 		sessions: &sessions{states: cfg.States, byClient: map[string]*session{}},
 	}
 	s.releaser = &releaser{server: s, signal: make(chan struct{}, 1)}
 	for _, spec := range cfg.Routes.Streams() {
 		s.committers[spec.Name] = newCommitter(s, spec)
 	}
+	s.follower = downlink.NewFollower(downlink.Config{Reader: cfg.Reader, Catalog: cfg.Catalog, Read: readRecord, Streams: cfg.Routes.Reach, Log: cfg.Log})
 	s.broker = mochi.New(s.options())
 	return s, nil
 }
@@ -68,7 +78,6 @@ func (s *Server) options() *mochi.Options {
 	capabilities.MaximumClients = int64(s.cfg.MaxConnections)
 	capabilities.MaximumPacketSize = uint32(s.packetLimit()) + 1 // it counts the first header byte
 	capabilities.MaximumClientWritesPending = 128                // its queue is allocated at once
-	capabilities.MaximumInflight = maxDownlink
 	capabilities.ReceiveMaximum = uint16(s.cfg.Window)
 	capabilities.TopicAliasMaximum = maxAliases
 	capabilities.MaximumSessionExpiryInterval = uint32(sessionExpiry / time.Second)
@@ -89,6 +98,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx)) // open messages are answered after ctx ends
 	defer cancel()
+	s.life = inner
 	if err := s.broker.AddHook(&hook{server: s, ctx: inner}, nil); err != nil {
 		return shardlog.Errorf(shardlog.Internal, "start mqtt", "%w", err)
 	}
@@ -102,6 +112,8 @@ func (s *Server) Run(ctx context.Context) error {
 		workers.Go(func() { co.run(inner, modeExact) })
 	}
 	workers.Go(func() { s.releaser.run(inner) })
+	workers.Go(func() { _ = s.follower.Run(inner) }) // it ends with inner
+	workers.Go(func() { s.tend(inner) })
 	workers.Go(func() { s.sweep(inner) })
 	for _, d := range s.doors {
 		accepts.Go(func() { s.accept(ctx, d) })
@@ -139,11 +151,30 @@ func (s *Server) sweep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if err := s.sessions.sweep(ctx, time.Now()); err != nil {
-			s.cfg.Log.Warn("sweep packet ids", "error", err)
+		if err := errors.Join(s.sessions.sweep(ctx, time.Now()), s.store.Sweep(ctx, s.now())); err != nil {
+			s.cfg.Log.Warn("sweep sessions", "error", err)
 		}
 	}
 }
+
+// tend notes once a minute how far sessions are, and which messages are retained.
+func (s *Server) tend(ctx context.Context) {
+	s.learn(ctx)
+	ticker := time.NewTicker(tendEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			s.note(ctx)
+			s.learn(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// now is what sessions and messages expire by.
+func (s *Server) now() time.Time { return s.cfg.Now() }
 
 // drain stops reading and waits for the open answers.
 func (s *Server) drain() {
@@ -195,11 +226,15 @@ func (s *Server) exit(c *conn) {
 	s.mu.Lock()
 	delete(s.conns, c)
 	s.mu.Unlock()
+	d := c.device.Load()
+	if d != nil {
+		s.farewell(s.life, d)
+	}
 	session := c.quality()
 	if session == nil {
 		return
 	}
-	expire := c.client.Load() == nil || c.expires()
+	expire := d == nil || d.expiry == 0
 	for _, id := range s.sessions.leave(session, expire) {
 		s.releaser.add(release{session: session, id: id})
 	}

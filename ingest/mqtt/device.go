@@ -1,0 +1,261 @@
+package mqtt
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"headgate/ingest/downlink"
+	"headgate/shardlog"
+)
+
+// device is a connection's session as far as it concerns what is sent to the
+// device: its subscriptions, how far it is in the log, and what it has not
+// answered yet. It is made when the device has shown who it is.
+type device struct {
+	conn    *conn
+	client  string
+	inbox   *downlink.Inbox
+	expiry  time.Duration // of the session, after the device has left
+	present bool          // the session is an old one
+	turn    uint64
+	window  int // messages of QoS 1 and 2 that may wait for an answer
+	largest int // bytes of a packet that the device takes; zero: any
+
+	mu       sync.Mutex
+	ready    bool                  // CONNACK is out
+	sending  bool                  // send runs
+	more     bool                  // there was news while it did
+	nextID   uint16                // of what is sent to the device
+	out      []sent                // in the order of sending
+	again    []downlink.Unanswered // sent over an earlier connection
+	retained []wanted              // retained messages to send
+	ended    bool
+	left     downlink.Session // what leave has answered
+}
+
+// sent is a message that waits for the device's answer.
+type sent struct {
+	id       uint16
+	place    downlink.Place // zero: a retained message
+	received bool           // PUBREC came
+}
+
+// wanted is a retained message that a new subscription is given.
+type wanted struct {
+	topic string
+	sub   downlink.Subscription
+}
+
+// mostInFlight is what is sent to a device before it answers, if it takes as much.
+const mostInFlight = 32
+
+// enlist begins or takes up the session of a device. Kinds as of
+// shardlog.States: nothing is known of the session then.
+func (s *Server) enlist(ctx context.Context, c *conn, cl *mochi.Client, pk *packets.Packet) (*device, error) {
+	d := &device{conn: c, client: cl.ID, expiry: expiryOf(pk), window: mostInFlight}
+	if rm := pk.Properties.ReceiveMaximum; pk.ProtocolVersion >= 5 && rm > 0 {
+		d.window = min(d.window, int(rm))
+	}
+	if pk.ProtocolVersion >= 5 {
+		d.largest = int(pk.Properties.MaximumPacketSize)
+	}
+	s.mu.Lock()
+	before := s.devices[d.client]
+	s.devices[d.client] = d
+	s.mu.Unlock()
+	var old downlink.Session
+	there := false
+	var err error
+	if before != nil {
+		old, there = before.leave(), true
+	} else if old, there, err = s.store.Load(ctx, d.client, s.now()); err != nil {
+		s.dismiss(d)
+		return nil, err
+	}
+	d.turn = old.Turn + 1
+	d.inbox = s.follower.Open(d.client, d.wake)
+	if there && !pk.Connect.Clean && old.Expiry > 0 {
+		if err := d.resume(ctx, old); err != nil {
+			s.dismiss(d)
+			return nil, err
+		}
+	}
+	if d.expiry > 0 && !d.present || d.expiry == 0 && there && old.Expiry > 0 { // else what is kept is as good as it was
+		if err := s.keep(ctx, d.session(false)); err != nil {
+			s.dismiss(d)
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// expiryOf is how long a session lasts after its device has left.
+func expiryOf(pk *packets.Packet) time.Duration {
+	if pk.ProtocolVersion < 5 {
+		if pk.Connect.Clean {
+			return 0
+		}
+		return sessionExpiry
+	}
+	return lasting(pk.Properties.SessionExpiryInterval)
+}
+
+func lasting(seconds uint32) time.Duration {
+	return min(time.Duration(seconds)*time.Second, sessionExpiry)
+}
+
+// resume takes up what is known of the session.
+func (d *device) resume(ctx context.Context, old downlink.Session) error {
+	d.present, d.nextID, d.again = true, old.NextID, old.Out
+	d.inbox.Settle(old.Out, old.Done)
+	for _, sub := range old.Subs {
+		if _, err := d.conn.server.follower.Subscribe(ctx, d.inbox, sub, old.Starts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// session is what is to be kept; left: the device goes.
+func (d *device) session(left bool) downlink.Session {
+	s := downlink.Session{Client: d.client, Expiry: d.expiry, Turn: d.turn, Subs: d.inbox.Subscriptions(), Starts: d.conn.server.follower.Starts(d.inbox)}
+	if left {
+		s.Left = d.conn.server.now()
+	}
+	d.mu.Lock()
+	s.NextID = d.nextID
+	s.Out = slices.Clone(d.again)
+	for _, one := range d.out {
+		if one.place != (downlink.Place{}) {
+			s.Out = append(s.Out, downlink.Unanswered{ID: one.id, Place: one.place, Received: one.received})
+		}
+	}
+	d.mu.Unlock()
+	s.Done = d.inbox.Beyond()
+	return s
+}
+
+// keep stores a session, or forgets one that ends with its connection.
+func (s *Server) keep(ctx context.Context, one downlink.Session) error {
+	if one.Expiry == 0 {
+		return s.store.Delete(ctx, one.Client)
+	}
+	return s.store.Save(ctx, one)
+}
+
+// leave ends the device's part of the connection, once, and answers where its
+// session goes on.
+func (d *device) leave() downlink.Session {
+	d.mu.Lock()
+	ended := d.ended
+	d.ended = true
+	d.mu.Unlock()
+	if ended {
+		return d.left
+	}
+	d.left = d.session(true)
+	d.conn.server.follower.Close(d.inbox)
+	return d.left
+}
+
+// dismiss forgets a device whose connection has ended, unless another has
+// taken its place. It answers whether it was the last.
+func (s *Server) dismiss(d *device) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.devices[d.client] != d {
+		return false
+	}
+	delete(s.devices, d.client)
+	return true
+}
+
+// farewell keeps the session of a device that has gone.
+func (s *Server) farewell(ctx context.Context, d *device) {
+	one := d.leave()
+	if !s.dismiss(d) || one.Expiry == 0 {
+		return // another connection has the session, or nothing is kept of it
+	}
+	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
+	defer cancel()
+	if err := s.keep(ctx, one); err != nil {
+		s.cfg.Log.Warn("keep session", "client", d.client, "error", err)
+	}
+}
+
+// note keeps how far the devices that are here have come, so that a crash
+// sends them little again.
+func (s *Server) note(ctx context.Context) {
+	s.mu.Lock()
+	all := slices.Collect(maps.Values(s.devices))
+	s.mu.Unlock()
+	for _, d := range all {
+		d.mu.Lock()
+		idle := d.ended || d.expiry == 0
+		d.mu.Unlock()
+		if idle || ctx.Err() != nil {
+			continue
+		}
+		one := d.session(false)
+		if len(one.Subs) == 0 || !d.moved(one) {
+			continue
+		}
+		if err := s.keep(ctx, one); err != nil {
+			s.cfg.Log.Warn("note session", "client", d.client, "error", err)
+			return
+		}
+	}
+}
+
+// moved reports whether the session is elsewhere than when it was noted last.
+// It is owned by note.
+func (d *device) moved(one downlink.Session) bool {
+	same := func(a, b downlink.Start) bool { return a.Newest == b.Newest && maps.Equal(a.At, b.At) }
+	moved := !maps.EqualFunc(d.left.Starts, one.Starts, same)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if moved && !d.ended {
+		d.left = one
+	}
+	return moved && !d.ended
+}
+
+// write sends whole packets to the device.
+func (d *device) write(b []byte) {
+	cl := d.conn.client.Load()
+	if len(b) == 0 || cl == nil || cl.Closed() {
+		return
+	}
+	cl.Lock()              // the lock under which the library writes whole packets
+	_, _ = d.conn.Write(b) // a write that fails ends the connection
+	cl.Unlock()
+}
+
+// encoded appends a packet; what cannot be encoded is left out and logged.
+func (d *device) encoded(b *bytes.Buffer, pk *packets.Packet, encode func(*packets.Packet, *bytes.Buffer) error) bool {
+	before := b.Len()
+	if err := encode(pk, b); err != nil || d.largest > 0 && b.Len()-before > d.largest {
+		b.Truncate(before)
+		d.conn.server.cfg.Log.Debug("message not sent", "client", d.client, "topic", pk.TopicName, "error", err)
+		return false
+	}
+	return true
+}
+
+// version is the protocol version of the device.
+func (d *device) version() byte {
+	if cl := d.conn.client.Load(); cl != nil {
+		return cl.Properties.ProtocolVersion
+	}
+	return 4
+}
+
+// retainedSpace holds the retained messages, by topic.
+const retainedSpace shardlog.Space = "mqtt.retained"

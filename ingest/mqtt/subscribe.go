@@ -1,0 +1,119 @@
+package mqtt
+
+import (
+	"bytes"
+	"context"
+	"strings"
+
+	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"headgate/ingest/downlink"
+)
+
+// onSubscribe adds a device's subscriptions, keeps them if its session lasts,
+// and answers.
+func (d *device) onSubscribe(ctx context.Context, cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
+	if pk.SubscribeValidate() != packets.CodeSuccess {
+		return pk, nil // the library finds the same and disconnects
+	}
+	if len(pk.Filters) > maxFilters || len(d.inbox.Subscriptions())+len(pk.Filters) > maxSubs {
+		_ = d.conn.server.broker.DisconnectClient(cl, packets.ErrQuotaExceeded) // the connection ends either way
+		return pk, packets.ErrRejectPacket
+	}
+	ack := packets.Packet{ProtocolVersion: d.version(), FixedHeader: packets.FixedHeader{Type: packets.Suback}, PacketID: pk.PacketID}
+	var fresh []wanted
+	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
+	defer cancel()
+	for _, f := range pk.Filters {
+		code, wants := d.subscribe(ctx, f)
+		if d.version() < 5 && code >= packets.ErrUnspecifiedError.Code {
+			code = packets.ErrUnspecifiedError.Code
+		}
+		ack.ReasonCodes = append(ack.ReasonCodes, code)
+		fresh = append(fresh, wants...)
+	}
+	d.remember(ctx)
+	var b bytes.Buffer
+	d.encoded(&b, &ack, (*packets.Packet).SubackEncode)
+	d.write(b.Bytes())
+	d.mu.Lock()
+	d.retained = append(d.retained, fresh...)
+	d.mu.Unlock()
+	d.wake()
+	return nothing(), nil
+}
+
+// remember keeps the subscriptions of a session that lasts. If that does not
+// work now, a crash of this gateway would forget them; a device that leaves
+// tries again.
+func (d *device) remember(ctx context.Context) {
+	if d.expiry == 0 {
+		return
+	}
+	if err := d.conn.server.keep(ctx, d.session(false)); err != nil {
+		d.conn.server.cfg.Log.Warn("keep subscriptions", "client", d.client, "error", err)
+	}
+}
+
+// subscribe adds one subscription, and answers its reason code and the retained
+// messages that it is given.
+func (d *device) subscribe(ctx context.Context, f packets.Subscription) (code byte, wants []wanted) {
+	sub, err := downlink.ParseName(f.Filter)
+	switch {
+	case err != nil || len(f.Filter) > maxTopic:
+		return packets.ErrTopicFilterInvalid.Code, nil
+	case strings.HasPrefix(sub.Filter, "$"):
+		return packets.ErrNotAuthorized.Code, nil
+	}
+	sub.QoS, sub.NoLocal, sub.AsRetained, sub.Identifier = f.Qos, f.NoLocal, f.RetainAsPublished, uint32(f.Identifier)
+	replaced, err := d.conn.server.follower.Subscribe(ctx, d.inbox, sub, nil)
+	if err != nil {
+		d.conn.server.cfg.Log.Warn("subscribe", "client", d.client, "error", err)
+		return packets.ErrUnspecifiedError.Code, nil
+	}
+	d.conn.server.stats.subscribed.Add(1)
+	if sub.Group == "" && (f.RetainHandling == 0 || f.RetainHandling == 1 && !replaced) { // MQTT 5.0, 3.3.1.3
+		wants = d.conn.server.retainedUnder(ctx, sub)
+	}
+	return f.Qos, wants
+}
+
+// onUnsubscribe removes subscriptions.
+func (d *device) onUnsubscribe(ctx context.Context, pk packets.Packet) (packets.Packet, error) {
+	if pk.UnsubscribeValidate() != packets.CodeSuccess {
+		return pk, nil // the library finds the same and disconnects
+	}
+	ack := packets.Packet{ProtocolVersion: d.version(), FixedHeader: packets.FixedHeader{Type: packets.Unsuback}, PacketID: pk.PacketID}
+	for _, f := range pk.Filters {
+		code := packets.CodeSuccess.Code
+		if !d.conn.server.follower.Unsubscribe(d.inbox, f.Filter) {
+			code = packets.CodeNoSubscriptionExisted.Code
+		}
+		ack.ReasonCodes = append(ack.ReasonCodes, code)
+	}
+	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
+	defer cancel()
+	d.remember(ctx)
+	var b bytes.Buffer
+	d.encoded(&b, &ack, (*packets.Packet).UnsubackEncode)
+	d.write(b.Bytes())
+	return nothing(), nil
+}
+
+// retainedUnder are the retained messages that a new subscription is given.
+func (s *Server) retainedUnder(ctx context.Context, sub downlink.Subscription) (all []wanted) {
+	prefix := sub.Filter
+	if i := strings.IndexAny(prefix, "+#"); i >= 0 {
+		prefix = prefix[:i]
+		if strings.HasSuffix(sub.Filter, "/#") {
+			prefix = strings.TrimSuffix(prefix, "/") // a/# has a, too
+		}
+	}
+	for topic := range s.cfg.States.List(ctx, retainedSpace, prefix) {
+		if downlink.Matches(sub.Filter, topic) {
+			all = append(all, wanted{topic, sub})
+		}
+	}
+	return all
+}
