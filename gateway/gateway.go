@@ -289,7 +289,7 @@ func (g *Gateway) wireMQTT() error {
 	if err != nil {
 		return err
 	}
-	c := mqtt.Config{Listen: []string{g.config.MQTT}, Writer: g.writer, Control: g.control, States: g.states, Reader: g.store, Catalog: g.store, Now: g.now, Routes: routes, Log: g.log}
+	c := mqtt.Config{Listen: []string{g.config.MQTT}, Writer: g.writer, Control: g.control, States: g.states, Reader: g.store, Catalog: g.store, Gateway: g.id, Now: g.now, Routes: routes, Log: g.log}
 	if g.site != nil { // devices are answered from the spool when there is no quorum
 		c.Writer, c.States = g.site.carrier.Writer(true), g.site.carrier.States(true)
 	}

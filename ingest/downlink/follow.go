@@ -165,6 +165,13 @@ func (f *Follower) Fetch(ctx context.Context, in *Inbox, p Place) (d Delivery, o
 	return in.wants(m, slices.DeleteFunc(in.Subscriptions(), func(s Subscription) bool { return !Matches(s.Filter, m.Topic) }))
 }
 
+// Subscriptions are how many there are of sessions that are here.
+func (f *Follower) Subscriptions() int {
+	f.index.mu.RLock()
+	defer f.index.mu.RUnlock()
+	return f.index.count
+}
+
 // Unsubscribe removes the subscription of that name; false when there is none.
 func (f *Follower) Unsubscribe(in *Inbox, name string) bool {
 	in.mu.Lock()
@@ -250,98 +257,6 @@ func (in *Inbox) newest(s shardlog.Stream) (number uint32) {
 		}
 	}
 	return number
-}
-
-// help has somebody read for a session that is behind and has room.
-func (f *Follower) help(in *Inbox) {
-	in.mu.Lock()
-	needed := !in.helped && !in.closed && len(in.queue) < queueMessages/2 && in.isBehind()
-	in.helped = in.helped || needed
-	in.mu.Unlock()
-	if needed {
-		f.start(func(ctx context.Context) { f.catchUp(ctx, in) })
-	}
-}
-
-// isBehind reports whether it is in some shard. The caller holds mu.
-func (in *Inbox) isBehind() bool {
-	for _, pos := range in.at {
-		if !pos.live {
-			return true
-		}
-	}
-	return false
-}
-
-// catchUp reads for one session until it has caught up everywhere, or its
-// queue is full.
-func (f *Follower) catchUp(ctx context.Context, in *Inbox) {
-	select {
-	case f.cold <- struct{}{}:
-		defer func() { <-f.cold }()
-	case <-ctx.Done():
-		return
-	}
-	for full := false; !full && ctx.Err() == nil; {
-		shard, next, ok := in.behind()
-		if !ok {
-			break
-		}
-		var err error
-		if full, err = f.page(ctx, in, shard, next); err != nil {
-			if shardlog.KindOf(err) == shardlog.NotFound { // the stream is gone
-				in.mu.Lock()
-				delete(in.at, shard)
-				in.mu.Unlock()
-				continue
-			}
-			f.cfg.Log.Warn("read for a subscriber", "client", in.client, "error", err)
-			if pause(ctx, again) != nil {
-				break
-			}
-		}
-	}
-	in.mu.Lock()
-	in.helped = false
-	in.mu.Unlock()
-	f.help(in) // room was made, or it fell behind, meanwhile
-}
-
-// page reads one page of one shard for a session.
-func (f *Follower) page(ctx context.Context, in *Inbox, shard shardlog.ShardID, next shardlog.Seq) (full bool, err error) {
-	page, err := f.cfg.Reader.Read(ctx, shard, shardlog.Cursor{Next: next}, shardlog.Budget{Records: pageRecords, Bytes: pageBytes})
-	if err != nil {
-		return false, err
-	}
-	subs, at := in.Subscriptions(), in.place(shard)
-	var all []Delivery
-	var by []Subscription
-	for _, r := range page.Records {
-		m, ok := f.read(shard, r)
-		if !ok {
-			continue
-		}
-		by = by[:0]
-		for _, s := range subs {
-			if (s.Group == "" || !at.alone) && Matches(s.Filter, m.Topic) {
-				by = append(by, s)
-			}
-		}
-		if d, ok := in.wants(m, by); ok && (d.QoS > 0 || !at.missed) {
-			all = append(all, d)
-		}
-	}
-	next, full = in.hand(shard, all, page.Next.Next)
-	switch {
-	case full:
-	case page.End:
-		if stream, there := f.cfg.Catalog.StreamByID(shard.Stream); there {
-			in.finish(stream, shard)
-		}
-	case page.Tip:
-		f.join(in, shard, next, false)
-	}
-	return full, nil
 }
 
 func (f *Follower) read(shard shardlog.ShardID, r shardlog.Record) (*Message, bool) {

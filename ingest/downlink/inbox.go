@@ -259,15 +259,23 @@ func (in *Inbox) finish(s shardlog.Stream, ended shardlog.ShardID) {
 		if _, known := in.at[child.ID]; !parent || known {
 			continue
 		}
-		waits := false
-		for _, p := range []*uint32{child.Parent, child.Adjacent} {
-			if p != nil {
-				_, open := in.at[shardlog.ShardID{Stream: ended.Stream, Number: *p}]
-				waits = waits || open
-			}
-		}
-		if !waits {
+		if !in.awaits(s, child) {
 			in.at[child.ID] = position{missed: pos.missed, alone: pos.alone}
 		}
 	}
+}
+
+// awaits reports whether something before a shard is not read to its end: a
+// parent, or a parent's parent. The caller holds mu.
+func (in *Inbox) awaits(s shardlog.Stream, one shardlog.Shard) bool {
+	for _, number := range []*uint32{one.Parent, one.Adjacent} {
+		if number == nil {
+			continue
+		}
+		parent, there := s.Shard(*number)
+		if _, open := in.at[parent.ID]; there && (open || in.awaits(s, parent)) {
+			return true
+		}
+	}
+	return false
 }

@@ -62,13 +62,29 @@ func (one *Session) expired(now time.Time) bool {
 	return !one.Left.IsZero() && one.Expiry != Forever && now.Sub(one.Left) > one.Expiry
 }
 
-// Save keeps a session.
+// Save keeps a session. Kind Moved: the device has connected elsewhere since,
+// and that gateway keeps it.
 func (s Sessions) Save(ctx context.Context, one Session) error {
 	text, err := json.Marshal(one)
 	if err != nil {
 		return shardlog.Errorf(shardlog.Internal, "save session", "%w", err)
 	}
-	return s.States.Mutate(ctx, shardlog.Mutation{Space: space, Key: one.Client, Value: text})
+	for {
+		expect := shardlog.Absent()
+		before, version, err := s.States.Get(ctx, space, one.Client)
+		if err == nil {
+			var old Session
+			if expect = shardlog.At(version); json.Unmarshal(before, &old) == nil && old.Turn > one.Turn {
+				return shardlog.Errorf(shardlog.Moved, "save session", "%q is at another gateway", one.Client)
+			}
+		} else if shardlog.KindOf(err) != shardlog.NotFound {
+			return err
+		}
+		err = s.States.Mutate(ctx, shardlog.Mutation{Space: space, Key: one.Client, Value: text, Expect: expect})
+		if err == nil || shardlog.KindOf(err) != shardlog.Conflict {
+			return err
+		}
+	}
 }
 
 // Delete forgets a session.

@@ -87,7 +87,8 @@ func (s *Server) enlist(ctx context.Context, c *conn, cl *mochi.Client, pk *pack
 			return nil, err
 		}
 	}
-	if d.expiry > 0 && !d.present || d.expiry == 0 && there && old.Expiry > 0 { // else what is kept is as good as it was
+	moved := there && before == nil && old.At != s.cfg.Gateway
+	if d.expiry > 0 && (!d.present || moved) || d.expiry == 0 && there && old.Expiry > 0 { // else what is kept is as good as it was
 		if err := s.keep(ctx, d.session(false)); err != nil {
 			s.dismiss(d)
 			return nil, err
@@ -125,7 +126,7 @@ func (d *device) resume(ctx context.Context, old downlink.Session) error {
 
 // session is what is to be kept; left: the device goes.
 func (d *device) session(left bool) downlink.Session {
-	s := downlink.Session{Client: d.client, Expiry: d.expiry, Turn: d.turn, Subs: d.inbox.Subscriptions(), Starts: d.conn.server.follower.Starts(d.inbox)}
+	s := downlink.Session{Client: d.client, Expiry: d.expiry, At: d.conn.server.cfg.Gateway, Turn: d.turn, Subs: d.inbox.Subscriptions(), Starts: d.conn.server.follower.Starts(d.inbox)}
 	if left {
 		s.Left = d.conn.server.now()
 	}
@@ -185,7 +186,7 @@ func (s *Server) farewell(ctx context.Context, d *device) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
-	if err := s.keep(ctx, one); err != nil {
+	if err := s.keep(ctx, one); err != nil && shardlog.KindOf(err) != shardlog.Moved {
 		s.cfg.Log.Warn("keep session", "client", d.client, "error", err)
 	}
 }
@@ -207,7 +208,11 @@ func (s *Server) note(ctx context.Context) {
 		if len(one.Subs) == 0 || !d.moved(one) {
 			continue
 		}
-		if err := s.keep(ctx, one); err != nil {
+		switch err := s.keep(ctx, one); {
+		case err == nil:
+		case shardlog.KindOf(err) == shardlog.Moved:
+			_ = d.conn.Close() // the device is connected elsewhere by now
+		default:
 			s.cfg.Log.Warn("note session", "client", d.client, "error", err)
 			return
 		}

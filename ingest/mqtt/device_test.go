@@ -17,7 +17,7 @@ import (
 // door runs an MQTT door over a log until the test ends or stop is called.
 func door(t *testing.T, m *shardlogtest.Memory, w shardlog.Writer, change func(*mqtt.Config)) (s *mqtt.Server, stop func()) {
 	t.Helper()
-	c := mqtt.Config{Listen: []string{"127.0.0.1:0"}, Writer: w, Control: m, States: m, DrainTimeout: time.Second}
+	c := mqtt.Config{Listen: []string{"127.0.0.1:0"}, Writer: w, Control: m, States: m, Reader: m, Catalog: m, DrainTimeout: time.Second}
 	if change != nil {
 		change(&c)
 	}

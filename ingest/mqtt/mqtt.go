@@ -32,6 +32,9 @@ type Config struct {
 	// goroutines at once. Nil: loopback addresses are let in, nobody else.
 	Authenticate func(Login) bool
 
+	// Gateway is this one of the site, as sessions name where their device is.
+	Gateway uint64
+
 	// Now is what sessions and messages expire by. Nil: time.Now.
 	Now func() time.Time
 

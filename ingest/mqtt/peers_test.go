@@ -178,14 +178,14 @@ func TestConfig(t *testing.T) {
 	}
 	for name, c := range map[string]mqtt.Config{
 		"nothing":         {},
-		"no certificates": {Writer: r.log, Control: r.log, States: r.log, ListenTLS: []string{"127.0.0.1:0"}},
-		"a wide window":   {Writer: r.log, Control: r.log, States: r.log, Window: 70000},
+		"no certificates": {Writer: r.log, Control: r.log, States: r.log, Reader: r.log, Catalog: r.log, ListenTLS: []string{"127.0.0.1:0"}},
+		"a wide window":   {Writer: r.log, Control: r.log, States: r.log, Reader: r.log, Catalog: r.log, Window: 70000},
 	} {
 		if _, err := mqtt.New(c); err == nil || shardlog.KindOf(err) != shardlog.Invalid {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	taken, err := mqtt.New(mqtt.Config{Writer: r.log, Control: r.log, States: r.log, Listen: []string{"127.0.0.1:0", r.Addr().String()}})
+	taken, err := mqtt.New(mqtt.Config{Writer: r.log, Control: r.log, States: r.log, Reader: r.log, Catalog: r.log, Listen: []string{"127.0.0.1:0", r.Addr().String()}})
 	if err != nil {
 		t.Fatal(err)
 	}

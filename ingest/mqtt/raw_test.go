@@ -79,6 +79,15 @@ func (c *raw) send(all ...packets.Packet) {
 			err = pk.PubrelEncode(&buf)
 		case packets.Puback:
 			err = pk.PubackEncode(&buf)
+		case packets.Pubrec:
+			err = pk.PubrecEncode(&buf)
+		case packets.Pubcomp:
+			err = pk.PubcompEncode(&buf)
+		case packets.Disconnect:
+			err = pk.DisconnectEncode(&buf)
+		case packets.Unsubscribe:
+			pk.FixedHeader.Qos = 1
+			err = pk.UnsubscribeEncode(&buf)
 		case packets.Subscribe:
 			pk.FixedHeader.Qos = 1
 			err = pk.SubscribeEncode(&buf)
@@ -121,8 +130,10 @@ func (c *raw) receive() (packets.Packet, error) {
 		err = pk.ConnackDecode(body)
 	case packets.Publish:
 		err = pk.PublishDecode(body)
-	case packets.Puback, packets.Pubrec, packets.Pubcomp:
+	case packets.Puback, packets.Pubrec, packets.Pubcomp, packets.Pubrel:
 		err = pk.PubackDecode(body)
+	case packets.Unsuback:
+		err = pk.UnsubackDecode(body)
 	case packets.Suback:
 		err = pk.SubackDecode(body)
 	case packets.Disconnect:

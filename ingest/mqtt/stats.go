@@ -30,14 +30,14 @@ type Stats struct {
 	PendingBytes     int64         // of those messages
 	OldestUnanswered time.Duration // age of the oldest of them on an open connection
 	Retained         int           // retained messages of the site
-	Subscriptions    uint64        // made since the start
+	Subscriptions    int           // of devices that are connected here
 	Sent             uint64        // messages to subscribers
 }
 
 // counters are the running totals behind Stats.
 type counters struct {
 	accepted, turnedAway, malformed, panics    atomic.Uint64
-	subscribed, sent                           atomic.Uint64
+	sent                                       atomic.Uint64
 	bytes, received, acked, duplicates         atomic.Uint64
 	windowWaits, throttled, retries, conflicts atomic.Uint64
 
@@ -63,7 +63,7 @@ func (s *Server) Stats() Stats {
 		Bytes: c.bytes.Load(), Received: c.received.Load(), Acked: c.acked.Load(), Duplicates: c.duplicates.Load(),
 		WindowWaits: c.windowWaits.Load(), ThrottledWaits: c.throttled.Load(), Retries: c.retries.Load(), Conflicts: c.conflicts.Load(),
 		Pending: int(s.open.Load()), PendingBytes: s.waiting.Load(),
-		Retained: s.retained.count(), Subscriptions: c.subscribed.Load(), Sent: c.sent.Load(),
+		Retained: s.retained.count(), Subscriptions: s.follower.Subscriptions(), Sent: c.sent.Load(),
 	}
 	c.mu.Lock()
 	out.Refused = maps.Clone(c.refused)

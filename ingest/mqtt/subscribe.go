@@ -72,7 +72,6 @@ func (d *device) subscribe(ctx context.Context, f packets.Subscription) (code by
 		d.conn.server.cfg.Log.Warn("subscribe", "client", d.client, "error", err)
 		return packets.ErrUnspecifiedError.Code, nil
 	}
-	d.conn.server.stats.subscribed.Add(1)
 	if sub.Group == "" && (f.RetainHandling == 0 || f.RetainHandling == 1 && !replaced) { // MQTT 5.0, 3.3.1.3
 		wants = d.conn.server.retainedUnder(ctx, sub)
 	}
