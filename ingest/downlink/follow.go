@@ -96,24 +96,52 @@ func (f *Follower) Open(client string, signal func()) *Inbox {
 	return &Inbox{client: client, signal: signal, follower: f, at: map[shardlog.ShardID]position{}}
 }
 
-// Subscribe adds a subscription. What is published from now on is sent; for a
-// session that goes on, from where it was: starts by stream, nil for a new one.
-func (f *Follower) Subscribe(ctx context.Context, in *Inbox, s Subscription, starts map[shardlog.StreamID]Start) (replaced bool, err error) {
+// Subscribe adds a subscription. What is published from now on is sent.
+func (f *Follower) Subscribe(ctx context.Context, in *Inbox, s Subscription) (replaced bool, err error) {
+	if err := f.reach(ctx, in, s, nil); err != nil {
+		return false, err
+	}
+	replaced = f.enter(in, s)
+	f.help(in)
+	return replaced, nil
+}
+
+// Resume takes up a session with all its subscriptions: what was published
+// since it was left is sent.
+func (f *Follower) Resume(ctx context.Context, in *Inbox, subs []Subscription, starts map[shardlog.StreamID]Start) error {
+	for _, s := range subs {
+		if err := f.reach(ctx, in, s, starts); err != nil {
+			return err
+		}
+	}
+	for _, s := range subs {
+		f.enter(in, s)
+	}
+	f.help(in) // not before: what is read is matched with all of them
+	return nil
+}
+
+// enter notes a subscription, in place of one of the same name.
+func (f *Follower) enter(in *Inbox, s Subscription) (replaced bool) {
+	replaced = f.index.add(in, s)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.subs = append(slices.DeleteFunc(in.subs, func(old Subscription) bool { return old.Name() == s.Name() }), s)
+	return replaced
+}
+
+// reach puts a session into the streams in which a subscription's messages lie.
+func (f *Follower) reach(ctx context.Context, in *Inbox, s Subscription, starts map[shardlog.StreamID]Start) error {
 	for _, name := range f.cfg.Streams(s.Filter) {
 		stream, there := f.cfg.Catalog.Stream(name)
 		if !there {
 			continue
 		}
 		if err := f.place(ctx, in, stream, starts); err != nil {
-			return false, err
+			return err
 		}
 	}
-	replaced = f.index.add(in, s)
-	in.mu.Lock()
-	in.subs = append(slices.DeleteFunc(in.subs, func(old Subscription) bool { return old.Name() == s.Name() }), s)
-	in.mu.Unlock()
-	f.help(in)
-	return replaced, nil
+	return nil
 }
 
 // place puts a session into the shards of a stream, unless it is there.
@@ -243,6 +271,14 @@ func (f *Follower) Starts(in *Inbox) map[shardlog.StreamID]Start {
 	for _, h := range in.out {
 		if !h.done {
 			note(h.Shard, h.Seq)
+		}
+	}
+	for id, start := range starts {
+		stream, _ := f.cfg.Catalog.StreamByID(id)
+		for _, shard := range stream.Shards {
+			if _, noted := start.At[shard.ID.Number]; !noted && shard.ID.Number <= start.Newest && in.awaits(stream, shard) {
+				start.At[shard.ID.Number] = 0 // its turn has not come
+			}
 		}
 	}
 	return starts

@@ -116,12 +116,7 @@ func lasting(seconds uint32) time.Duration {
 func (d *device) resume(ctx context.Context, old downlink.Session) error {
 	d.present, d.nextID, d.again = true, old.NextID, old.Out
 	d.inbox.Settle(old.Out, old.Done)
-	for _, sub := range old.Subs {
-		if _, err := d.conn.server.follower.Subscribe(ctx, d.inbox, sub, old.Starts); err != nil {
-			return err
-		}
-	}
-	return nil
+	return d.conn.server.follower.Resume(ctx, d.inbox, old.Subs, old.Starts)
 }
 
 // session is what is to be kept; left: the device goes.

@@ -67,7 +67,7 @@ func (d *device) subscribe(ctx context.Context, f packets.Subscription) (code by
 		return packets.ErrNotAuthorized.Code, nil
 	}
 	sub.QoS, sub.NoLocal, sub.AsRetained, sub.Identifier = f.Qos, f.NoLocal, f.RetainAsPublished, uint32(f.Identifier)
-	replaced, err := d.conn.server.follower.Subscribe(ctx, d.inbox, sub, nil)
+	replaced, err := d.conn.server.follower.Subscribe(ctx, d.inbox, sub)
 	if err != nil {
 		d.conn.server.cfg.Log.Warn("subscribe", "client", d.client, "error", err)
 		return packets.ErrUnspecifiedError.Code, nil
