@@ -133,8 +133,11 @@ func (p *put) decide(m *message, err error) {
 // that means not to read on.
 func (p *put) settle(m *message, kind shardlog.Kind, wait time.Duration) {
 	switch kind {
-	case shardlog.Invalid, shardlog.Denied:
-		p.server.stats.drop(kind.String(), 1)
+	case shardlog.Invalid:
+		p.server.stats.drop("invalid", 1)
+		return
+	case shardlog.Denied:
+		p.server.stats.drop("refused", 1)
 		return
 	case shardlog.Full, shardlog.LimitExceeded:
 		if m.room == nil {

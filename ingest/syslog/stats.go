@@ -20,9 +20,9 @@ type Stats struct {
 	Cut      uint64            // of those, not whole
 	Taken    uint64            // messages that the log has
 	// Dropped are messages that the log does not have and will not get, by
-	// reason: denied, empty, rate and queue are UDP's, before they are received
-	// or for lack of room; full is UDP's, when the log is; invalid, denied and
-	// internal are the log's; stopped were not stored when Run ended.
+	// reason. Over UDP: denied, empty and rate before they are received, queue
+	// for lack of room, full when the log is. By the log's word: invalid,
+	// refused, internal. And stopped: not stored when Run ended.
 	Dropped map[string]uint64
 
 	WindowWaits    uint64 // times a connection was not read because a window was full
