@@ -2,6 +2,7 @@ package syslog
 
 import (
 	"bytes"
+	"net/netip"
 	"unicode/utf8"
 )
 
@@ -33,8 +34,8 @@ type Header struct {
 }
 
 // ParseHeader reads as much of a header as there is. It has no error: a
-// message that is none is still worth keeping. It allocates nothing and reads
-// no further than the fields it wants.
+// message that is none is still worth keeping. It reads no further than the
+// fields it wants.
 func ParseHeader(message []byte) Header {
 	pri, rest, ok := cutPriority(message)
 	if !ok {
@@ -123,7 +124,7 @@ func (h *Header) bsd(b []byte) {
 		b = after
 		token, after, more = bytes.Cut(b, []byte{' '})
 	}
-	if h.Hostname == nil && hostlike(token) && token[len(token)-1] != ':' {
+	if h.Hostname == nil && hostlike(token) {
 		h.Hostname = name(token)
 		if !more {
 			return
@@ -143,14 +144,19 @@ func tag(b []byte) []byte {
 	return name(b[:i])
 }
 
-// hostlike reports whether a word looks like a host name or an address.
+// hostlike reports whether a word looks like a host name or an address. One
+// with a colon in it is an IPv6 address or a TAG.
 func hostlike(b []byte) bool {
 	for _, c := range b {
 		if !digit(c) && !letter(c) && c < utf8.RuneSelf && !bytes.ContainsRune([]byte(".-_:/%"), rune(c)) {
 			return false
 		}
 	}
-	return len(b) > 0
+	if len(b) > maxName || bytes.IndexByte(b, ':') < 0 {
+		return len(b) > 0
+	}
+	_, err := netip.ParseAddr(string(b))
+	return err == nil
 }
 
 // name is the word if it can be a name, else nil; so is NILVALUE.
