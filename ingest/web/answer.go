@@ -48,7 +48,7 @@ func (s *Server) answer(w http.ResponseWriter, c *call, results []shardlog.Resul
 			s.cfg.Log.Error("put", "stream", c.stream, "error", one.Err)
 		}
 		t.Failed++
-		t.Records[i] = toldPlace{Error: why.code, Message: why.text, Retry: why.wait > 0}
+		t.Records[i] = toldPlace{Error: why.code, Message: why.text, Retry: why.again()}
 		wait := max(worst.wait, why.wait)
 		if worst.status == 0 || why.weight() > worst.weight() {
 			worst = why

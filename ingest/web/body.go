@@ -50,13 +50,11 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request, most int, mine *ho
 	if r.ContentLength > int64(most) {
 		return nil, tooLarge("a body of %d bytes, %d are allowed", r.ContentLength, most)
 	}
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(s.cfg.BodyTime)) // a writer without a connection has none
 	raw, err := gather(http.MaxBytesReader(w, r.Body, int64(most)), most, mine)
-	_ = control.SetReadDeadline(time.Time{}) // or the server takes its end for the client's
 	if err != nil {
 		return nil, unfinished(err, most)
 	}
+	deadline(w, time.Time{}) // or the server takes its end for the client's
 	if !packed {
 		return raw, nil
 	}
@@ -73,6 +71,12 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request, most int, mine *ho
 		return nil, badRequest("the body is not gzip: %w", err)
 	}
 	return out, nil
+}
+
+// deadline bounds how long the rest of a request may take to come. It stays
+// for requests that are refused: the server reads on behind an answer.
+func deadline(w http.ResponseWriter, at time.Time) {
+	_ = http.NewResponseController(w).SetReadDeadline(at) // a writer without a connection has none
 }
 
 // encoding reads Content-Encoding; packed when it is gzip.

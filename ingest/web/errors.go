@@ -75,6 +75,9 @@ func explain(err error) refusal {
 	return r
 }
 
+// again reports whether the same request may do better later.
+func (r *refusal) again() bool { return r.status == http.StatusTooManyRequests || r.status >= 500 }
+
 // weight orders refusals: of several the heaviest is the answer's. Those that
 // another try may mend weigh most, so that a client that looks at the status
 // alone tries again and loses nothing.

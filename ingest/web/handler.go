@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 
 	"headgate/shardlog"
 )
@@ -84,6 +85,7 @@ type call struct {
 // post takes records.
 func (s *Server) post(w http.ResponseWriter, r *http.Request, to spot) {
 	s.stats.requests.Add(1)
+	deadline(w, time.Now().Add(s.cfg.BodyTime))
 	from := s.sites.find(either(r, paramKey, headerKey))
 	s.cross(w.Header(), r, from)
 	c, err := s.admit(r, to, from)
@@ -97,7 +99,7 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, to spot) {
 		return
 	}
 	defer s.under.leave(who)
-	if err := from.meter.take(s.cfg.Now(), who, 0, 0); err != nil {
+	if err := from.meter.allows(s.cfg.Now(), who, 1, max(0, int(r.ContentLength))); err != nil {
 		s.refuse(w, r, from, err)
 		return
 	}

@@ -46,28 +46,45 @@ func (r Rate) limits(records, bytes int) quota.Limits {
 }
 
 // take charges records and bytes to the address and to the site, or to
-// neither. Kind Throttled, with the wait that helps. With nothing to charge it
-// tells whether one of them is in debt.
+// neither. Kind Throttled, with the wait that helps.
 func (m *meter) take(now time.Time, from netip.Addr, records, bytes int) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	one, whole, err := m.try(now, from, records, bytes)
+	if err != nil {
+		return err
+	}
+	if len(m.recent) >= maxMetered {
+		m.recent, m.before = map[netip.Addr]quota.Write{}, m.recent
+	}
+	m.whole, m.recent[from] = whole, one
+	return nil
+}
+
+// allows is what take would answer; it charges nothing.
+func (m *meter) allows(now time.Time, from netip.Addr, records, bytes int) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, _, err := m.try(now, from, records, bytes)
+	return err
+}
+
+// try charges copies of the buckets. m.mu is held.
+func (m *meter) try(now time.Time, from netip.Addr, records, bytes int) (one, whole quota.Write, err error) {
 	one, known := m.recent[from]
 	if !known {
 		if one, known = m.before[from]; !known {
 			one = quota.Write{Limits: m.each}
 		}
 	}
+	whole = m.whole
 	if err := one.Take(now, records, bytes); err != nil {
-		return slower("of this address", err)
+		return one, whole, slower("of this address", err)
 	}
-	if err := m.whole.Take(now, records, bytes); err != nil {
-		return slower("of this site", err) // one was a copy: the address pays nothing
+	if err := whole.Take(now, records, bytes); err != nil {
+		return one, whole, slower("of this site", err)
 	}
-	if len(m.recent) >= maxMetered {
-		m.recent, m.before = map[netip.Addr]quota.Write{}, m.recent
-	}
-	m.recent[from] = one
-	return nil
+	return one, whole, nil
 }
 
 // slower is the refusal without the shard that a bucket names.
