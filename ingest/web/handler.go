@@ -82,13 +82,35 @@ type call struct {
 	most   int // bytes of the body as sent
 }
 
+// request is a request and the parameters of its address.
+type request struct {
+	*http.Request
+	query url.Values
+}
+
+// either is a value of the address or else of a header.
+func (r request) either(param, header string) string {
+	if v := r.query.Get(param); v != "" {
+		return v
+	}
+	return r.Header.Get(header)
+}
+
 // post takes records.
 func (s *Server) post(w http.ResponseWriter, r *http.Request, to spot) {
 	s.stats.requests.Add(1)
 	deadline(w, time.Now().Add(s.cfg.BodyTime))
-	from := s.sites.find(either(r, paramKey, headerKey))
-	s.cross(w.Header(), r, from)
-	c, err := s.admit(r, to, from)
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil { // half of it would be a key or a format lost
+		s.refuse(w, r, nil, badRequest("read the address: %w", err))
+		return
+	}
+	in := request{r, query}
+	from := s.sites.find(in.either(paramKey, headerKey))
+	if from != nil {
+		s.cross(w.Header(), r, from)
+	}
+	c, err := s.admit(in, to, from)
 	if err != nil {
 		s.refuse(w, r, from, err)
 		return
@@ -140,20 +162,19 @@ func size(datas [][]byte) int {
 }
 
 // admit decides from the head of the request alone whether it may come in.
-func (s *Server) admit(r *http.Request, to spot, from *site) (*call, error) {
+func (s *Server) admit(r request, to spot, from *site) (*call, error) {
 	if from == nil {
 		return nil, unknownKey()
 	}
 	if page := r.Header.Get("Origin"); page != "" && !from.allows(page) {
 		return nil, forbidden("origin %s is not one of the site's", quote(page))
 	}
-	c := &call{site: from, at: s.address(r), stream: to.stream, most: s.cfg.MaxBody}
+	c := &call{site: from, at: s.address(r.Request), stream: to.stream, most: s.cfg.MaxBody}
 	if from == s.sites.anonymous {
 		c.most = min(c.most, s.cfg.MaxAnonymousBody)
 	}
-	query := r.URL.Query()
-	c.quiet = query.Has(paramQuiet) && query.Get(paramQuiet) != "0"
-	c.key = either(r, paramPartition, headerPartition)
+	c.quiet = r.query.Has(paramQuiet) && r.query.Get(paramQuiet) != "0"
+	c.key = r.either(paramPartition, headerPartition)
 	if err := checkKey("the partition key", c.key); err != nil {
 		return nil, err
 	}

@@ -22,8 +22,8 @@ const (
 )
 
 // lines reports whether the body has a record per line.
-func lines(r *http.Request, content string) (bool, error) {
-	switch format := r.URL.Query().Get(paramFormat); format {
+func lines(r request, content string) (bool, error) {
+	switch format := r.query.Get(paramFormat); format {
 	case "ndjson":
 		return true, nil
 	case "", "raw":
@@ -79,14 +79,6 @@ func (s *Server) datas(b []byte, several bool, mine *hoard) ([][]byte, error) {
 		return nil, err
 	}
 	return split(b, s.cfg.MaxRecords)
-}
-
-// either is a value of the address or else of a header.
-func either(r *http.Request, param, header string) string {
-	if v := r.URL.Query().Get(param); v != "" {
-		return v
-	}
-	return r.Header.Get(header)
 }
 
 // checkKey says why a text cannot be a partition key or a client id.

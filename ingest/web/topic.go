@@ -31,14 +31,13 @@ func checkTopic(topic string) error {
 // client id, of which AWS knows none here, is a parameter or a header; without
 // one it is the partition key given, and without that the address, so that a
 // device's messages stay in order.
-func (s *Server) publish(r *http.Request, c *call, topic string) error {
-	query := r.URL.Query()
-	switch qos := query.Get(paramQoS); qos {
+func (s *Server) publish(r request, c *call, topic string) error {
+	switch qos := r.query.Get(paramQoS); qos {
 	case "", "0", "1": // the answer waits for the commit anyway
 	default:
 		return badRequest("qos %s: want 0 or 1", quote(qos))
 	}
-	switch retain := query.Get(paramRetain); retain {
+	switch retain := r.query.Get(paramRetain); retain {
 	case "", "0", "false":
 	default:
 		return badRequest("retain is for MQTT: this door stores a message and keeps none for subscribers")
@@ -49,7 +48,7 @@ func (s *Server) publish(r *http.Request, c *call, topic string) error {
 	if !c.site.publishes(topic) {
 		return forbidden("the site's key is not for this topic")
 	}
-	client := either(r, paramClient, headerClient)
+	client := r.either(paramClient, headerClient)
 	if err := checkKey("the client id", client); err != nil {
 		return err
 	}
@@ -64,7 +63,7 @@ func (s *Server) publish(r *http.Request, c *call, topic string) error {
 		return forbidden("no route leads from this topic to a stream")
 	}
 	c.iot, c.stream, c.meta.Topic = true, to.Stream, topic
-	if content := query.Get("contentType"); content != "" {
+	if content := r.query.Get("contentType"); content != "" {
 		c.meta.ContentType = cut(content, maxType)
 	}
 	if c.key == "" {

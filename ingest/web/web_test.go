@@ -114,6 +114,7 @@ func TestRefusals(t *testing.T) {
 		{"POST", "/streams/clicks/records" + k + "&format=ndjson", "1\n2\n3\n4\n5\n6", 413, "too large", nil},
 		{"POST", "/streams/clicks/records" + k + "&key=" + long, "x", 400, "invalid", nil},
 		{"POST", "/streams/clicks/records" + k + "&key=%ff", "x", 400, "invalid", nil},
+		{"POST", "/streams/clicks/records" + k + "&key=%zz", "x", 400, "invalid", nil},
 		{"POST", "/streams/clicks/records" + k, strings.Repeat("x", 1001), 413, "too large", nil},
 		{"POST", "/streams/clicks/records" + k, "x", 415, "unsupported media type", []string{"Content-Type", "multipart/form-data; boundary=x"}},
 		{"GET", "/streams/clicks/records" + k, "", 405, "method not allowed", nil},
