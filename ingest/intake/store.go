@@ -12,7 +12,7 @@ import (
 const (
 	putEntries = 500
 	putBytes   = 4 << 20
-	leastWait  = 10 * time.Millisecond
+	leastWait  = 50 * time.Millisecond // so that a Put takes up what came together
 )
 
 // Store puts the entries of requests into the log. Its fields are set before
@@ -158,7 +158,7 @@ func lasting(err error) bool {
 
 // pause waits; false when the context ends before, or would.
 func pause(ctx context.Context, wait time.Duration) bool {
-	if end, ok := ctx.Deadline(); ok && time.Until(end) < wait {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) <= wait {
 		return false
 	}
 	timer := time.NewTimer(wait)

@@ -141,6 +141,16 @@ func (s shape) named(name string) (field, bool) {
 	return field{}, false
 }
 
+// quoted is the field of a message with that name, which is still quoted.
+func (s shape) quoted(name []byte) (field, bool) {
+	for _, f := range schema[s] {
+		if is(name, f.name) {
+			return f, true
+		}
+	}
+	return field{}, false
+}
+
 // inner is the field that requests are cut at: of a request its resources, of
 // a resource its scopes, of a scope its items. Items have none.
 func (s shape) inner() (field, bool) {
