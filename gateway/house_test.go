@@ -76,6 +76,8 @@ var libraries = []struct {
 	{"github.com/prometheus/client_golang", []string{"gateway"}},
 	{"github.com/bluenviron/gortsplib/v5", []string{"ingest/rtsp", "ingest/track"}},        // the client; the depacketizers
 	{"github.com/bluenviron/mediacommon/v2", []string{"gateway/playback", "ingest/track"}}, // MP4; what bitstreams say of themselves
+	{"golang.org/x/crypto", []string{"gateway/devices"}},                                   // Argon2id
+	{"rsc.io/qr", []string{"gateway/devices"}},                                             // claim codes to be scanned
 	{"golang.org/x/image", []string{"gateway/playback"}},                                   // VP8 stills
 	{"github.com/spf13/cobra", []string{"cmd/*"}},
 	{"github.com/spf13/pflag", []string{"cmd/*"}},
