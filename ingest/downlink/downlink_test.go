@@ -266,6 +266,23 @@ func TestSharedSubscriptionsTakeTurns(t *testing.T) {
 	}
 }
 
+// TestAStreamThatIsMadeLater is followed from its beginning.
+func TestAStreamThatIsMadeLater(t *testing.T) {
+	r := start(t, 1)
+	if err := r.log.DeleteStream(t.Context(), "s"); err != nil {
+		t.Fatal(err)
+	}
+	d := r.reader("early")
+	r.subscribe(d, "#", 1, nil)
+	if err := r.log.CreateStream(t.Context(), shardlog.StreamSpec{Name: "s", Shards: 2}); err != nil {
+		t.Fatal(err)
+	}
+	r.publish("a", 1, "x")
+	if got := d.read(1); got[0] != "a x" {
+		t.Error(got)
+	}
+}
+
 func FuzzFilters(f *testing.F) {
 	for _, s := range []string{"a/b", "a/+", "#", "+/b/#", "$SYS/#", "a//b", "/", "a/#"} {
 		f.Add(s, "a/b")

@@ -34,8 +34,9 @@ type Follower struct {
 	cold  chan struct{}                  // a token for each session that may catch up at once
 	over  chan struct{}                  // closed when Run has ended
 
-	mu    sync.Mutex
-	tails map[shardlog.ShardID]*tail // guarded by mu
+	mu      sync.Mutex
+	tails   map[shardlog.ShardID]*tail // guarded by mu
+	inboxes map[*Inbox]struct{}        // guarded by mu: those that are open
 }
 
 // tail follows the end of one shard.
@@ -58,7 +59,7 @@ const (
 
 // NewFollower makes one; nothing is read before Run.
 func NewFollower(c Config) *Follower {
-	return &Follower{cfg: c, work: make(chan func(context.Context), 64), cold: make(chan struct{}, catchUps), over: make(chan struct{}), tails: map[shardlog.ShardID]*tail{}}
+	return &Follower{cfg: c, work: make(chan func(context.Context), 64), cold: make(chan struct{}, catchUps), over: make(chan struct{}), tails: map[shardlog.ShardID]*tail{}, inboxes: map[*Inbox]struct{}{}}
 }
 
 // Run reads until ctx ends.
@@ -66,10 +67,18 @@ func (f *Follower) Run(ctx context.Context) error {
 	defer close(f.over)
 	var group sync.WaitGroup
 	defer group.Wait()
+	look := time.NewTicker(again)
+	defer look.Stop()
+	var known []shardlog.StreamID
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-look.C:
+			if streams := f.streams(); !slices.Equal(streams, known) {
+				known = streams
+				group.Go(f.discover)
+			}
 		case work := <-f.work:
 			group.Go(func() { work(ctx) })
 		}
@@ -93,7 +102,36 @@ type Start struct {
 // Open makes the inbox of a session that has no subscription yet. signal is
 // called, without locks held, when something may be taken.
 func (f *Follower) Open(client string, signal func()) *Inbox {
-	return &Inbox{client: client, signal: signal, follower: f, at: map[shardlog.ShardID]position{}}
+	in := &Inbox{client: client, signal: signal, follower: f, at: map[shardlog.ShardID]position{}}
+	f.mu.Lock()
+	f.inboxes[in] = struct{}{}
+	f.mu.Unlock()
+	return in
+}
+
+// streams are those that there are.
+func (f *Follower) streams() (all []shardlog.StreamID) {
+	for _, s := range f.cfg.Catalog.Streams() {
+		all = append(all, s.ID)
+	}
+	return all
+}
+
+// discover puts sessions into streams that were made after they subscribed:
+// what lies there is new to them all.
+func (f *Follower) discover() {
+	f.mu.Lock()
+	all := slices.Collect(maps.Keys(f.inboxes))
+	f.mu.Unlock()
+	for _, in := range all {
+		for _, s := range in.Subscriptions() {
+			for _, name := range f.cfg.Streams(s.Filter) {
+				if stream, there := f.cfg.Catalog.Stream(name); there && in.begin(stream) {
+					f.help(in)
+				}
+			}
+		}
+	}
 }
 
 // Subscribe adds a subscription. What is published from now on is sent.
@@ -229,6 +267,7 @@ func (f *Follower) Close(in *Inbox) (subs []Subscription, starts map[shardlog.St
 	}
 	f.mu.Lock()
 	all := slices.Collect(maps.Values(f.tails))
+	delete(f.inboxes, in)
 	f.mu.Unlock()
 	for _, t := range all {
 		t.drop(in)

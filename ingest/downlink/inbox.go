@@ -279,3 +279,21 @@ func (in *Inbox) awaits(s shardlog.Stream, one shardlog.Shard) bool {
 	}
 	return false
 }
+
+// begin puts the session at the beginning of a stream, unless it has a place
+// there.
+func (in *Inbox) begin(s shardlog.Stream) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for shard := range in.at {
+		if shard.Stream == s.ID {
+			return false
+		}
+	}
+	for _, shard := range s.Shards {
+		if shard.Parent == nil {
+			in.at[shard.ID] = position{}
+		}
+	}
+	return len(s.Shards) > 0 && !in.closed
+}

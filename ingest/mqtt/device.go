@@ -89,9 +89,8 @@ func (s *Server) enlist(ctx context.Context, c *conn, cl *mochi.Client, pk *pack
 	}
 	moved := there && before == nil && old.At != s.cfg.Gateway
 	if d.expiry > 0 && (!d.present || moved) || d.expiry == 0 && there && old.Expiry > 0 { // else what is kept is as good as it was
-		if err := s.keep(ctx, d.session(false)); err != nil {
-			s.dismiss(d)
-			return nil, err
+		if err := s.keep(ctx, d.session(false)); err != nil { // the device may work all the same: its session is kept when that can be
+			s.cfg.Log.Warn("keep session", "client", d.client, "error", err)
 		}
 	}
 	return d, nil
