@@ -17,6 +17,11 @@ type Config struct {
 	HTTPS   string `yaml:"https"`   // address of the console over TLS, "off" for none
 	Media   string `yaml:"media"`   // address of WebRTC's media, UDP and TCP, "off" for none
 
+	Collect      string       `yaml:"collect"`       // address of records by HTTP: pages, OTLP, Influx line protocol; "off" for none
+	CollectToken *Secret      `yaml:"collect_token"` // what OTLP and line protocol must bring; none: they are taken from this machine alone
+	Sites        []SiteConfig `yaml:"sites"`         // who may send by HTTP with a key of their own: pages, mostly
+	Syslog       string       `yaml:"syslog"`        // address of syslog, UDP and TCP, from this machine; "off" for none
+
 	MediaHosts []string          `yaml:"media_hosts"` // further addresses under which browsers reach media: behind NAT
 	TLS        CertificateConfig `yaml:"tls"`         // the certificate of https and api_tls; none: one of the gateway's own
 
@@ -96,6 +101,8 @@ func Defaults() Config {
 		Console: "127.0.0.1:8080",
 		HTTPS:   off,
 		Media:   off,
+		Collect: off,
+		Syslog:  off,
 		Peer:    off,
 		Replace: Duration(5 * time.Minute),
 		Spool:   SpoolConfig{Grace: Duration(5 * time.Second), Budget: 1 << 30, Full: spoolRefuse},

@@ -35,6 +35,8 @@ func (c *Config) checkValues() error {
 	switch {
 	case c.Data == "":
 		return Fault{"data", "name the folder that holds the log"}
+	case c.CollectToken != nil && c.CollectToken.check() != "":
+		return Fault{"collect_token", c.CollectToken.check()}
 	case c.Seal != nil && c.Seal.check() != "":
 		return Fault{"seal", c.Seal.check()}
 	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level):
@@ -56,7 +58,7 @@ const minBudget = 64 << 20
 const off = "off"
 
 func (c *Config) checkListeners() error {
-	for _, l := range []struct{ name, address string }{{"api", c.API}, {"mqtt", c.MQTT}, {"console", c.Console}} {
+	for _, l := range []struct{ name, address string }{{"api", c.API}, {"mqtt", c.MQTT}, {"console", c.Console}, {"collect", c.Collect}, {"syslog", c.Syslog}} {
 		if l.address == off {
 			continue
 		}

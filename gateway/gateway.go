@@ -67,6 +67,7 @@ type Gateway struct {
 	agreeing   sync.Mutex // held while the keys of the site are agreed on
 	audit      *audit
 	watch      *cloudwatchapi.API
+	collection collection
 	deliveries *deliveries
 	rates      rates
 	ticketKey  [32]byte // seals viewers' cookies
@@ -95,6 +96,8 @@ type Addresses struct {
 	Console string `json:"console,omitempty"`
 	HTTPS   string `json:"https,omitempty"`
 	Media   string `json:"media,omitempty"`
+	Collect string `json:"collect,omitempty"`
+	Syslog  string `json:"syslog,omitempty"`
 	Peer    string `json:"peer,omitempty"`
 	Socket  string `json:"socket"`
 }
@@ -192,6 +195,9 @@ func (g *Gateway) wire() error {
 		return err
 	}
 	if err := g.wireMQTT(); err != nil {
+		return err
+	}
+	if err := g.wireCollection(); err != nil {
 		return err
 	}
 	return g.wireCameras()

@@ -155,6 +155,12 @@ func (g *Gateway) doors() []work {
 	if g.mqtt != nil {
 		all = append(all, g.settled(g.mqtt.Run))
 	}
+	if g.config.Collect != off {
+		all = append(all, g.settled(g.serve(g.listener(5), g.collectServer(), leaveTime)))
+	}
+	if g.collection.syslog != nil {
+		all = append(all, g.settled(g.collection.syslog.Run))
+	}
 	if g.config.HTTPS != off {
 		all = append(all, g.serve(g.listener(3), g.secureConsole(), leaveTime))
 	}
@@ -216,11 +222,11 @@ func (g *Gateway) open() error {
 	if g.site != nil {
 		g.addresses.Peer = g.site.address
 	}
-	g.opened = []net.Listener{socket, nil, nil, nil, nil}
+	g.opened = []net.Listener{socket, nil, nil, nil, nil, nil}
 	for i, l := range []struct {
 		name, address string
 		into          *string
-	}{{"api", g.config.API, &g.addresses.API}, {"console", g.config.Console, &g.addresses.Console}, {"https", g.config.HTTPS, &g.addresses.HTTPS}, {"api-tls", g.config.APITLS, &g.addresses.APITLS}} {
+	}{{"api", g.config.API, &g.addresses.API}, {"console", g.config.Console, &g.addresses.Console}, {"https", g.config.HTTPS, &g.addresses.HTTPS}, {"api-tls", g.config.APITLS, &g.addresses.APITLS}, {"collect", g.config.Collect, &g.addresses.Collect}} {
 		if l.address == off {
 			continue
 		}
@@ -245,6 +251,12 @@ func (g *Gateway) open() error {
 			return g.closeAll(fmt.Errorf("open media: %w (choose another with --media)", err))
 		}
 		g.addresses.Media = g.webrtc.Addr().String()
+	}
+	if s := g.collection.syslog; s != nil {
+		if err := s.Listen(); err != nil {
+			return g.closeAll(fmt.Errorf("open syslog: %w (choose another with --syslog)", err))
+		}
+		g.addresses.Syslog = s.Addrs()[0].String()
 	}
 	if g.mqtt != nil {
 		if err := g.mqtt.Listen(); err != nil {

@@ -96,6 +96,7 @@ func (c collector) doors(m sample, s Status) {
 	k := s.API.Kinesis
 	c.kinesis(m)
 	c.clients(m)
+	c.collected(m, s.Collect)
 	m.gauge("headgate_kinesis_subscriptions", "subscriptions of consumers under way", float64(k.Subscriptions))
 	f := s.API.Firehose
 	for name, v := range map[string]int64{"IncomingRecords": f.Records, "IncomingBytes": f.Bytes, "ThrottledRecords": f.Throttled} {
@@ -106,6 +107,9 @@ func (c collector) doors(m sample, s Status) {
 		m.counter("headgate_mqtt_accepted_total", "connections accepted", float64(q.Accepted))
 		m.counter("headgate_mqtt_malformed_total", "connections ended for a malformed packet", float64(q.Malformed))
 		m.counter("headgate_mqtt_received_total", "PUBLISHes received", float64(q.Received))
+		m.counter("headgate_mqtt_sent_total", "messages sent to subscribers", float64(q.Sent))
+		m.gauge("headgate_mqtt_subscriptions", "subscriptions of connected devices", float64(q.Subscriptions))
+		m.gauge("headgate_mqtt_retained", "retained messages of the site", float64(q.Retained))
 		m.counter("headgate_mqtt_acked_total", "QoS 1 and 2 messages acknowledged after they were durable", float64(q.Acked))
 		m.gauge("headgate_mqtt_pending", "messages not yet answered", float64(q.Pending))
 		m.gauge("headgate_mqtt_oldest_unanswered_seconds", "age of the oldest of them", q.OldestUnanswered.Seconds())

@@ -34,6 +34,7 @@ type Status struct {
 	Deliveries []DeliveryStatus `json:"deliveries,omitempty"`
 	Uplink     UplinkStatus     `json:"uplink"`
 	MQTT       *mqtt.Stats      `json:"mqtt,omitempty"`
+	Collect    *CollectStatus   `json:"collect,omitempty"`
 	API        APIStatus        `json:"api"`
 }
 
@@ -118,6 +119,7 @@ func (g *Gateway) Status() Status {
 		m := g.mqtt.Stats()
 		s.MQTT = &m
 	}
+	s.Collect = g.collection.status()
 	s.Warnings = g.warnings(s)
 	return s
 }
