@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"headgate/gateway/access"
+	"headgate/gateway/devices"
 	"headgate/shardlog"
 )
 
@@ -25,6 +26,7 @@ type admin struct {
 	gaps       shardlog.Gaps
 	keys       *access.Keys
 	audit      *audit
+	devices    *devices.Store
 	site       siteAdmin
 	deliveries deliveryAdmin
 	cameras    cameraAdmin
@@ -79,6 +81,7 @@ func (a *admin) handler() http.Handler {
 	handle("GET /verify", a.verifyBlocks)
 	handle("GET /keys", a.listKeys)
 	handle("POST /keys", a.changeKeys)
+	a.deviceRoutes(handle)
 	handle("PUT /log-level", a.setLevel)
 	handle("POST /site/invitations", a.invite)
 	handle("DELETE /site/members/{id}", a.removePeer)

@@ -88,6 +88,7 @@ func (g *Gateway) secureConsole() *http.Server {
 		h := g.health()
 		answerHealth(w, h, h.Alive)
 	})
+	mux.HandleFunc("POST /enrol", g.enrolment)
 	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 }

@@ -13,6 +13,7 @@ type Config struct {
 	API     string `yaml:"api"`     // address of the AWS APIs, "off" for none
 	APITLS  string `yaml:"api_tls"` // address of the AWS APIs over TLS, "off" for none
 	MQTT    string `yaml:"mqtt"`    // address of the MQTT broker, "off" for none
+	MQTTS   string `yaml:"mqtts"`   // address of the MQTT broker over TLS, for devices with an identity; "off" for none
 	Console string `yaml:"console"` // address of health, readiness, metrics and cameras, "off" for none
 	HTTPS   string `yaml:"https"`   // address of the console over TLS, "off" for none
 	Media   string `yaml:"media"`   // address of WebRTC's media, UDP and TCP, "off" for none
@@ -21,6 +22,8 @@ type Config struct {
 	CollectToken *Secret      `yaml:"collect_token"` // what OTLP and line protocol must bring; none: they are taken from this machine alone
 	Sites        []SiteConfig `yaml:"sites"`         // who may send by HTTP with a key of their own: pages, mostly
 	Syslog       string       `yaml:"syslog"`        // address of syslog, UDP and TCP, from this machine; "off" for none
+
+	Devices DevicesConfig `yaml:"devices"` // which devices may connect, and what they may do
 
 	MediaHosts []string          `yaml:"media_hosts"` // further addresses under which browsers reach media: behind NAT
 	TLS        CertificateConfig `yaml:"tls"`         // the certificate of https and api_tls; none: one of the gateway's own
@@ -98,6 +101,7 @@ func Defaults() Config {
 		API:     "127.0.0.1:4567",
 		APITLS:  off,
 		MQTT:    "127.0.0.1:1883",
+		MQTTS:   off,
 		Console: "127.0.0.1:8080",
 		HTTPS:   off,
 		Media:   off,

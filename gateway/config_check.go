@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"headgate/gateway/access"
+	"headgate/gateway/devices"
 	"headgate/ingest"
 	"headgate/shardlog"
 )
@@ -74,7 +75,7 @@ func (c *Config) checkListeners() error {
 				"set insecure_lan: true (--insecure-lan) if the network is trusted, or put a TLS proxy in front of loopback", l.address)}
 		}
 	}
-	for _, l := range []struct{ name, address string }{{"https", c.HTTPS}, {"api_tls", c.APITLS}} {
+	for _, l := range []struct{ name, address string }{{"https", c.HTTPS}, {"api_tls", c.APITLS}, {"mqtts", c.MQTTS}} {
 		if l.address == off {
 			continue
 		}
@@ -85,6 +86,9 @@ func (c *Config) checkListeners() error {
 		if !loopback && c.Open {
 			return Fault{l.name, fmt.Sprintf("open asks nobody for credentials and so listens on loopback only, not on %s", l.address)}
 		}
+	}
+	if err := devices.CheckRules(c.Devices.Rules); err != nil {
+		return Fault{"devices.rules", err.Error()}
 	}
 	if (c.TLS.Certificate == "") != (c.TLS.Key == "") {
 		return Fault{"tls", "certificate and key belong together"}

@@ -42,6 +42,7 @@ func Settings() []Setting {
 		{"api", "address of the AWS APIs, or off", false, text(func(c *Config) *string { return &c.API })},
 		{"api-tls", "address of the AWS APIs over TLS, HTTP/2 and HTTP/1.1, or off (default off; 127.0.0.1:4568)", false, text(func(c *Config) *string { return &c.APITLS })},
 		{"mqtt", "address of the MQTT broker, or off", false, text(func(c *Config) *string { return &c.MQTT })},
+		{"mqtts", "address of the MQTT broker over TLS, for devices with an identity, or off (default off; 127.0.0.1:8883)", false, text(func(c *Config) *string { return &c.MQTTS })},
 		{"console", "address of health, readiness and metrics, or off", false, text(func(c *Config) *string { return &c.Console })},
 		{"https", "address of the console over TLS, or off: phones publish by it (default off)", false, text(func(c *Config) *string { return &c.HTTPS })},
 		{"media", "address of WebRTC's media, UDP and TCP, or off (default off; 127.0.0.1:8189)", false, text(func(c *Config) *string { return &c.Media })},

@@ -19,6 +19,7 @@ import (
 	"headgate/gateway/access"
 	"headgate/gateway/awsapi"
 	"headgate/gateway/cloudwatchapi"
+	"headgate/gateway/devices"
 	"headgate/gateway/dynamoapi"
 	"headgate/gateway/firehoseapi"
 	"headgate/gateway/kinesisapi"
@@ -68,6 +69,7 @@ type Gateway struct {
 	audit      *audit
 	watch      *cloudwatchapi.API
 	collection collection
+	devices    *devices.Store
 	deliveries *deliveries
 	rates      rates
 	ticketKey  [32]byte // seals viewers' cookies
@@ -93,6 +95,7 @@ type Addresses struct {
 	API     string `json:"api,omitempty"`
 	APITLS  string `json:"api_tls,omitempty"`
 	MQTT    string `json:"mqtt,omitempty"`
+	MQTTS   string `json:"mqtts,omitempty"`
 	Console string `json:"console,omitempty"`
 	HTTPS   string `json:"https,omitempty"`
 	Media   string `json:"media,omitempty"`
@@ -288,18 +291,30 @@ func (g *Gateway) tip(ctx context.Context, shard shardlog.ShardID) (shardlog.Seq
 func (g *Gateway) clockTrusted() bool { return g.streams.Clock().Trusted() }
 
 func (g *Gateway) wireMQTT() error {
-	if g.config.MQTT == off {
+	if err := g.wireDevices(); err != nil {
+		return err
+	}
+	if g.config.MQTT == off && g.config.MQTTS == off {
 		return nil
 	}
 	routes, err := g.config.routes()
 	if err != nil {
 		return err
 	}
-	c := mqtt.Config{Listen: []string{g.config.MQTT}, Writer: g.writer, Control: g.control, States: g.states, Reader: g.store, Catalog: g.store, Gateway: g.id, Now: g.now, Routes: routes, Log: g.log}
+	c := mqtt.Config{Admit: g.knows, Writer: g.writer, Control: g.control, States: g.states, Reader: g.store, Catalog: g.store, Gateway: g.id, Now: g.now, Routes: routes, Log: g.log}
 	if g.site != nil { // devices are answered from the spool when there is no quorum
 		c.Writer, c.States = g.site.carrier.Writer(true), g.site.carrier.States(true)
 	}
-	if g.config.InsecureLAN {
+	if g.config.MQTT != off {
+		c.Listen = []string{g.config.MQTT}
+	}
+	if g.config.MQTTS != off {
+		c.ListenTLS = []string{g.config.MQTTS}
+		if c.TLS, err = g.brokerTLS(); err != nil {
+			return err
+		}
+	}
+	if g.config.InsecureLAN || g.config.Devices.Required {
 		c.Authenticate = func(mqtt.Login) bool { return true }
 	}
 	g.mqtt, err = mqtt.New(c)

@@ -92,7 +92,7 @@ func (g *Gateway) duties() []work {
 	lead := func(duty work) work {
 		return func(ctx context.Context) error { return g.group.Lead(ctx, duty) }
 	}
-	all := []work{lead(g.streams.Run), lead(g.streams.Retain), g.rates.run(g.store), g.cameras.run}
+	all := []work{g.devices.Run, lead(g.streams.Run), lead(g.streams.Retain), g.rates.run(g.store), g.cameras.run}
 	if g.site != nil {
 		return append(all, g.makeStreams) // by way of the leader
 	}
@@ -140,7 +140,7 @@ func (g *Gateway) makeStream(ctx context.Context, s shardlog.StreamSpec) {
 // doors are what the outside reaches, and what reaches out.
 func (g *Gateway) doors() []work {
 	all := []work{g.serve(g.listener(0), (&admin{
-		writer: g.writer, reader: g.store, catalog: g.store, control: g.control, gaps: g.store, keys: g.keys, audit: g.audit, site: g, deliveries: g.deliveries,
+		writer: g.writer, reader: g.store, catalog: g.store, control: g.control, gaps: g.store, keys: g.keys, audit: g.audit, devices: g.devices, site: g, deliveries: g.deliveries,
 		cameras: g.cameras, footage: g.ownPlayer().Handler(), status: g.Status, verify: g.verifyTo, level: g.level, now: time.Now,
 	}).server(), 0)}
 	if g.config.API != off {
@@ -262,7 +262,13 @@ func (g *Gateway) open() error {
 		if err := g.mqtt.Listen(); err != nil {
 			return g.closeAll(fmt.Errorf("open mqtt: %w (choose another with --mqtt)", err))
 		}
-		g.addresses.MQTT = g.mqtt.Addr().String()
+		at := g.mqtt.Addrs()
+		if g.config.MQTT != off {
+			g.addresses.MQTT = at[0].String()
+		}
+		if g.config.MQTTS != off {
+			g.addresses.MQTTS = at[len(at)-1].String()
+		}
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"headgate/gateway/access"
 	"headgate/gateway/awsapi"
+	"headgate/gateway/devices"
 	"headgate/gateway/firehoseapi"
 	"headgate/gateway/kinesisapi"
 	"headgate/ingest/mqtt"
@@ -35,6 +36,7 @@ type Status struct {
 	Uplink     UplinkStatus     `json:"uplink"`
 	MQTT       *mqtt.Stats      `json:"mqtt,omitempty"`
 	Collect    *CollectStatus   `json:"collect,omitempty"`
+	Devices    devices.Stats    `json:"devices"`
 	API        APIStatus        `json:"api"`
 }
 
@@ -120,6 +122,7 @@ func (g *Gateway) Status() Status {
 		s.MQTT = &m
 	}
 	s.Collect = g.collection.status()
+	s.Devices = g.devices.Stats()
 	s.Warnings = g.warnings(s)
 	return s
 }

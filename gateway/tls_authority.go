@@ -24,22 +24,32 @@ import (
 // secured speaks TLS on a listener, with the certificate of the configuration
 // or one that the gateway's own authority signs.
 func (g *Gateway) secured(l net.Listener) (net.Listener, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	config, err := g.tlsConfig(l.Addr())
+	if err != nil {
+		return nil, err
+	}
+	config.NextProtos = []string{"h2", "http/1.1"}
+	return tls.NewListener(l, config), nil
+}
+
+// tlsConfig is how a door at that address shows who it is.
+func (g *Gateway) tlsConfig(at net.Addr) (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if files := g.config.TLS; files.Certificate != "" {
 		pair, err := tls.LoadX509KeyPair(files.Certificate, files.Key)
 		if err != nil {
 			return nil, fmt.Errorf("read certificate: %w", err)
 		}
 		config.Certificates = []tls.Certificate{pair}
-		return tls.NewListener(l, config), nil
+		return config, nil
 	}
 	authority, err := openWebAuthority(g.config.Data)
 	if err != nil {
 		return nil, err
 	}
-	leaf := &ownLeaf{authority: authority, at: l.Addr(), now: g.now}
+	leaf := &ownLeaf{authority: authority, at: at, now: g.now}
 	config.GetCertificate = leaf.certificate
-	return tls.NewListener(l, config), nil
+	return config, nil
 }
 
 // webAuthority signs what browsers and SDKs see: theirs know no Ed25519, which

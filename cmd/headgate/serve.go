@@ -106,7 +106,7 @@ func (a *app) announce(g *gateway.Gateway) {
 		_ = a.printLine(at) // serving matters more
 		return
 	}
-	for _, door := range [][2]string{{"Kinesis API", link("http://", at.API)}, {"MQTT", link("mqtt://", at.MQTT)}, {"over TLS", link("https://", at.APITLS)}, {"health, metrics", link("http://", at.Console)},
+	for _, door := range [][2]string{{"Kinesis API", link("http://", at.API)}, {"MQTT", link("mqtt://", at.MQTT)}, {"MQTT over TLS", link("mqtts://", at.MQTTS)}, {"over TLS", link("https://", at.APITLS)}, {"health, metrics", link("http://", at.Console)},
 		{"cameras", link("https://", at.HTTPS)}, {"media", at.Media}, {"collect", link("http://", at.Collect)}, {"syslog", at.Syslog}, {"peers", at.Peer}} {
 		if door[1] != "" {
 			fmt.Fprintf(a.term.out, "%-16s %s\n", door[0], door[1])

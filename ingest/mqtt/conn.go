@@ -24,6 +24,7 @@ type conn struct {
 
 	client   atomic.Pointer[mochi.Client] // set once it is authenticated
 	device   atomic.Pointer[device]       // likewise
+	guard    Guard                        // set before client; nil: the device may do everything
 	refusing atomic.Bool                  // MQTT 3.1.1: a message was refused, so the connection ends and later ones will come again
 	closed   chan struct{}
 	closing  sync.Once

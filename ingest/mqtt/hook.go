@@ -3,12 +3,15 @@ package mqtt
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"math"
 	"strings"
 	"time"
 
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"headgate/shardlog"
 )
 
 // hook is where the broker library asks. It handles PUBLISH and PUBREL wholly
@@ -72,6 +75,9 @@ func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 	}
 	ctx, cancel := context.WithTimeout(h.ctx, stateTimeout)
 	defer cancel()
+	if !h.admit(ctx, c, cl, &pk, login) {
+		return false
+	}
 	s, err := h.server.sessions.open(ctx, cl.ID, pk.Connect.Clean)
 	var d *device
 	if err == nil {
@@ -89,6 +95,40 @@ func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 	cl.Properties.Clean, cl.Properties.Props.SessionExpiryInterval = true, 0
 	return true
 }
+
+// admit asks who the device is and what it may do; false: it has been answered.
+func (h *hook) admit(ctx context.Context, c *conn, cl *mochi.Client, pk *packets.Packet, login Login) bool {
+	if h.server.cfg.Admit == nil {
+		return true
+	}
+	if pk.Connect.ClientIdentifier == "" {
+		login.ClientID = "" // the library has made one up
+	}
+	guard, err := h.server.cfg.Admit(ctx, login)
+	code := packets.ErrBadUsernameOrPassword
+	switch {
+	case err == nil && guard == nil:
+		return true
+	case err == nil && pk.Connect.WillFlag && !guard.Publish(cl.Properties.Will.TopicName):
+		guard.Close()
+		code, err = packets.ErrNotAuthorized, errWill
+	case err == nil:
+		if c.guard = guard; login.ClientID == "" {
+			cl.ID = guard.Device()
+			cl.Properties.Props.AssignedClientID = cl.ID
+		}
+		return true
+	case shardlog.KindOf(err) == shardlog.Throttled, shardlog.KindOf(err) == shardlog.Unavailable:
+		code = packets.ErrServerBusy
+	}
+	h.server.stats.turnedAway.Add(1)
+	h.server.cfg.Log.Info("refuse device", "client", cl.ID, "remote", cl.Net.Remote, "error", err)
+	_ = h.server.broker.SendConnack(cl, code, false, nil) // the connection ends either way
+	cl.Stop(code)
+	return false
+}
+
+var errWill = errors.New("its will is for a topic that it may not publish to")
 
 // OnSessionEstablish ties the connection to the client.
 func (h *hook) OnSessionEstablish(cl *mochi.Client, _ packets.Packet) {

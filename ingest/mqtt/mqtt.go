@@ -4,6 +4,7 @@
 package mqtt
 
 import (
+	"context"
 	"crypto/tls"
 	"log/slog"
 	"net"
@@ -38,6 +39,11 @@ type Config struct {
 	// Now is what sessions and messages expire by. Nil: time.Now.
 	Now func() time.Time
 
+	// Admit lets a device in that Authenticate has not refused, and says what it
+	// may do: nil, everything. Its error keeps the device out: Kind Throttled, it
+	// may come again later. Nil: everybody may do everything.
+	Admit func(ctx context.Context, l Login) (Guard, error)
+
 	Log *slog.Logger // nil: silent
 
 	MaxConnections int           // zero: 16,384
@@ -57,6 +63,17 @@ type Login struct {
 	Password []byte // nil: none was sent; the callee must not keep it
 	Remote   net.Addr
 	TLS      *tls.ConnectionState // nil without TLS
+}
+
+// Guard is what one connected device may do. Its methods are called from many
+// goroutines, for each message, and must not wait.
+type Guard interface {
+	Device() string // its id, for a client id that the device left empty
+	Publish(topic string) bool
+	Subscribe(filter string) bool // as the device names it, $share/… too
+	Receive(topic string) bool
+	Ended() <-chan struct{} // closed when the device may no longer be connected
+	Close()                 // the connection has ended
 }
 
 // Limits that are not worth a setting.

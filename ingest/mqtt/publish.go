@@ -58,7 +58,7 @@ func (c *conn) address(cl *mochi.Client, pk *packets.Packet, m *message) verdict
 	if !publishable(pk.TopicName) {
 		return badTopic
 	}
-	if strings.HasPrefix(pk.TopicName, "$") {
+	if strings.HasPrefix(pk.TopicName, "$") || c.guard != nil && !c.guard.Publish(pk.TopicName) {
 		return denied
 	}
 	target, err := c.server.cfg.Routes.Find(ingest.Source{

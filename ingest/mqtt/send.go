@@ -160,7 +160,8 @@ func (d *device) deliver(b *bytes.Buffer, one downlink.Delivery) {
 		id = d.take(one.At)
 	}
 	expired := !one.Expires.IsZero() && !d.conn.server.now().Before(one.Expires)
-	if expired || !d.publish(b, one.Message, one, id, one.QoS, false) {
+	refused := d.conn.guard != nil && !d.conn.guard.Receive(one.Topic)
+	if expired || refused || !d.publish(b, one.Message, one, id, one.QoS, false) {
 		if one.QoS > 0 {
 			d.settle(id)
 		}

@@ -19,6 +19,7 @@ import (
 const (
 	sweepEvery = time.Hour
 	tendEvery  = time.Minute
+	guardEvery = time.Second // devices that may no longer be connected are looked for
 )
 
 // Server is the MQTT door. New makes it, Run serves.
@@ -160,15 +161,36 @@ func (s *Server) sweep(ctx context.Context) {
 // tend notes once a minute how far sessions are, and which messages are retained.
 func (s *Server) tend(ctx context.Context) {
 	s.learn(ctx)
-	ticker := time.NewTicker(tendEvery)
+	ticker, guards := time.NewTicker(tendEvery), time.NewTicker(guardEvery)
 	defer ticker.Stop()
+	defer guards.Stop()
 	for {
 		select {
+		case <-guards.C:
+			s.expel()
 		case <-ticker.C:
 			s.note(ctx)
 			s.learn(ctx)
 		case <-ctx.Done():
 			return
+		}
+	}
+}
+
+// expel ends the connections of devices that may no longer be connected.
+func (s *Server) expel() {
+	for _, c := range s.connections() {
+		cl := c.client.Load()
+		if cl == nil || c.guard == nil {
+			continue
+		}
+		select {
+		case <-c.guard.Ended():
+			if cl.Properties.ProtocolVersion >= 5 {
+				_ = s.broker.DisconnectClient(cl, packets.ErrNotAuthorized) // it is closed next
+			}
+			_ = c.Close() // the device notices
+		default:
 		}
 	}
 }
@@ -229,6 +251,9 @@ func (s *Server) exit(c *conn) {
 	d := c.device.Load()
 	if d != nil {
 		s.farewell(s.life, d)
+	}
+	if c.guard != nil {
+		c.guard.Close()
 	}
 	session := c.quality()
 	if session == nil {

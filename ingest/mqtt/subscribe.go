@@ -63,7 +63,7 @@ func (d *device) subscribe(ctx context.Context, f packets.Subscription) (code by
 	switch {
 	case err != nil || len(f.Filter) > maxTopic:
 		return packets.ErrTopicFilterInvalid.Code, nil
-	case strings.HasPrefix(sub.Filter, "$"):
+	case strings.HasPrefix(sub.Filter, "$"), d.conn.guard != nil && !d.conn.guard.Subscribe(f.Filter):
 		return packets.ErrNotAuthorized.Code, nil
 	}
 	sub.QoS, sub.NoLocal, sub.AsRetained, sub.Identifier = f.Qos, f.NoLocal, f.RetainAsPublished, uint32(f.Identifier)

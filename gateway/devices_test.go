@@ -1,0 +1,214 @@
+package gateway_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"io"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"testing"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+
+	"headgate/gateway"
+)
+
+// fleet is a gateway that asks devices who they are, and what they trust.
+type fleet struct {
+	t      *testing.T
+	data   string
+	broker string
+	https  string
+	trust  *x509.CertPool
+}
+
+func newFleet(t *testing.T) *fleet {
+	t.Helper()
+	data := filepath.Join(t.TempDir(), "data")
+	g, _ := start(t, data, func(c *gateway.Config) {
+		c.MQTTS, c.HTTPS, c.Devices.Required = "127.0.0.1:0", "127.0.0.1:0", true
+	})
+	pem, err := gateway.Authority(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fleet{t: t, data: data, broker: g.Addresses().MQTTS, https: "https://" + g.Addresses().HTTPS, trust: x509.NewCertPool()}
+	f.trust.AppendCertsFromPEM(pem)
+	return f
+}
+
+func (f *fleet) client() *gateway.Client { return gateway.Dial(f.data) }
+
+// enrol makes a key and a request, as a device does, and claims a certificate.
+func (f *fleet) enrol(code, name string) (tls.Certificate, int) {
+	f.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: name}}, key)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	var request bytes.Buffer
+	if err := pem.Encode(&request, &pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr}); err != nil {
+		f.t.Fatal(err)
+	}
+	h := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: f.trust}}}
+	defer h.CloseIdleConnections()
+	answer, err := h.PostForm(f.https+"/enrol", url.Values{"code": {code}, "csr": {request.String()}})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if answer.StatusCode != http.StatusOK {
+		f.t.Logf("enrolment of %s: %s %s", name, answer.Status, text)
+		return tls.Certificate{}, answer.StatusCode
+	}
+	c := tls.Certificate{PrivateKey: key}
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		c.Certificate = append(c.Certificate, block.Bytes)
+	}
+	return c, answer.StatusCode
+}
+
+// connect connects by TLS; password and certificate may be empty.
+func (f *fleet) connect(id, password string, certificates ...tls.Certificate) (paho.Client, error) {
+	o := paho.NewClientOptions().AddBroker("ssl://" + f.broker).SetClientID(id).SetTLSConfig(&tls.Config{RootCAs: f.trust, Certificates: certificates}).
+		SetAutoReconnect(false).SetConnectRetry(false).SetConnectTimeout(10 * time.Second)
+	if password != "" {
+		o.SetUsername(id).SetPassword(password)
+	}
+	c := paho.NewClient(o)
+	token := c.Connect()
+	token.WaitTimeout(20 * time.Second)
+	return c, token.Error()
+}
+
+// TestDevicesAreKnown: a device claims a certificate and publishes by it where
+// it may; one with a password does; whoever is disabled or revoked is put out.
+func TestDevicesAreKnown(t *testing.T) {
+	f, ctx := newFleet(t), t.Context()
+	claim, err := f.client().NewDeviceClaim(ctx, gateway.DeviceClaimOrder{Device: "press-7", For: time.Hour})
+	if err != nil || claim.QR == "" {
+		t.Fatal(claim.QR, err)
+	}
+	certificate, status := f.enrol(claim.Code, "press-7")
+	if status != http.StatusOK {
+		t.Fatal(status)
+	}
+	if _, status := f.enrol(claim.Code, "press-7"); status != http.StatusForbidden {
+		t.Errorf("a code was good twice: %d", status)
+	}
+	if _, status := f.enrol("AAAA-AAAA", "press-7"); status != http.StatusBadRequest {
+		t.Errorf("no code: %d", status)
+	}
+	c, err := f.connect("press-7", "", certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := make(chan struct{})
+	tells(t, c, "d/press-7/temperature", true)
+	if _, err := f.connect("press-8", "", certificate); err == nil {
+		t.Error("a device took another's id")
+	}
+	if _, err := f.connect("press-7", ""); err == nil {
+		t.Error("a device without anything was let in")
+	}
+	if _, err := f.client().CreateDevice(ctx, gateway.DeviceOrder{ID: "lathe-1"}); err != nil {
+		t.Fatal(err)
+	}
+	secret, err := f.client().RotateDevice(ctx, "lathe-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.connect("lathe-1", "guessed-wrong-0001"); err == nil {
+		t.Error("a wrong password was let in")
+	}
+	lathe, err := f.connect("lathe-1", secret.Password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tells(t, lathe, "d/lathe-1/rpm", true)
+	tells(t, lathe, "d/press-7/temperature", false)
+	subscribe := func(c paho.Client, filter string, granted byte) {
+		t.Helper()
+		token := c.Subscribe(filter, 1, nil).(*paho.SubscribeToken)
+		if !token.WaitTimeout(10 * time.Second) {
+			t.Fatal("no SUBACK")
+		}
+		for _, got := range token.Result() { // paho names shared ones otherwise
+			if got != granted {
+				t.Errorf("%s: %#x, want %#x", filter, got, granted)
+			}
+		}
+	}
+	subscribe(c, "cmd/press-7/#", 1)
+	subscribe(c, "cmd/#", 0x80)
+	subscribe(c, "$share/all/cmd/+/do", 0x80)
+	go func() {
+		defer close(lost)
+		for c.IsConnectionOpen() && ctx.Err() == nil {
+			select {
+			case <-time.After(20 * time.Millisecond):
+			case <-ctx.Done():
+			}
+		}
+	}()
+	if _, err := f.client().ChangeDevice(ctx, "press-7", "revoke"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-lost:
+	case <-time.After(20 * time.Second):
+		t.Error("a revoked device is still connected")
+	}
+	if _, err := f.connect("press-7", "", certificate); err == nil {
+		t.Error("a revoked device was let in")
+	}
+	all, err := f.client().Devices(ctx, "")
+	if err != nil || len(all) != 2 {
+		t.Errorf("%+v %v", all, err)
+	}
+}
+
+// tells publishes at QoS 1; MQTT 3.1.1 has no word for a refusal but to end
+// the connection.
+func tells(t *testing.T, c paho.Client, topic string, stored bool) {
+	t.Helper()
+	token := c.Publish(topic, 1, false, "21.5")
+	done := token.WaitTimeout(10*time.Second) && token.Error() == nil
+	if done != stored {
+		t.Errorf("%s: stored %v, want %v: %v", topic, done, stored, token.Error())
+	}
+}
+
+// TestImport makes many devices at once, or none.
+func TestImport(t *testing.T) {
+	f := newFleet(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := f.client().ImportDevices(ctx, []byte("id,groups\npress-1,press\nbad id,press\n"), false); err == nil {
+		t.Error("a wrong line was taken")
+	}
+	done, err := f.client().ImportDevices(ctx, []byte("id,groups,line\npress-1,press,7\npress-2,press;hall,8\n"), false)
+	if err != nil || done.Created != 2 {
+		t.Fatalf("%+v %v", done, err)
+	}
+	if d, err := f.client().Device(ctx, "press-2"); err != nil || len(d.Groups) != 2 || d.Attributes["line"] != "8" {
+		t.Errorf("%+v %v", d, err)
+	}
+}
