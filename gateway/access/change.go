@@ -60,7 +60,7 @@ func (d *document) apply(now time.Time, c Change) (Made, error) {
 	if c.Do == Create {
 		return d.create(now, c)
 	}
-	l, err := d.meant(c.Key)
+	l, err := d.meant(c.Key, c.Do == SetPolicy)
 	if err != nil {
 		return Made{}, err
 	}
@@ -87,10 +87,11 @@ func (d *document) apply(now time.Time, c Change) (Made, error) {
 	return Made{Key: d.find(id).shown(now)}, nil
 }
 
-// meant is the key with that id, or the only one with that name. An id is
+// meant is the key with that id, or the only one with that name; with all, one
+// of several will do. An id is
 // never taken for a name, though a rotated key may be called after its first
 // id: who deletes a key twice does not delete the one that took its place.
-func (d *document) meant(which string) (*line, error) {
+func (d *document) meant(which string, all bool) (*line, error) {
 	if l := d.find(which); l != nil && !l.key.Gone {
 		return l, nil
 	}
@@ -98,6 +99,7 @@ func (d *document) meant(which string) (*line, error) {
 	for l := range d.keys {
 		switch {
 		case l.key.name(l.id) != which || isGenerated(which):
+		case found != nil && all: // it is done to each of the name
 		case found != nil:
 			return nil, keyError(shardlog.Invalid, "several keys are called %s: say which by its id", which)
 		default:

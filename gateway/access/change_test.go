@@ -91,11 +91,13 @@ func TestChangesThatAreRefused(t *testing.T) {
 		{access.Change{Do: access.SetPolicy, Key: first.ID, Policy: `{"Version":"2012-10-17"}`}, shardlog.Invalid},
 		{access.Change{Do: access.Delete, Key: "press-7"}, shardlog.Invalid}, // which of the two?
 		{access.Change{Do: access.Rotate, Key: named.ID}, shardlog.LimitExceeded},
+		{access.Change{Do: access.SetPolicy, Key: "nobody"}, shardlog.NotFound},
 	} {
 		if _, err := access.Apply(path, seals, time.Now(), c.change); shardlog.KindOf(err) != c.kind {
 			t.Errorf("%+v: %v", c.change, err)
 		}
 	}
+	apply(t, path, access.Change{Do: access.SetPolicy, Key: "press-7"}) // of both of them
 	only, _, _ := opened(t)
 	all, err := access.List(only, time.Now())
 	if err != nil {
