@@ -46,6 +46,7 @@ type handed struct {
 const (
 	queueMessages = 256
 	queueBytes    = 256 << 10
+	mostOut       = 1000 // messages of QoS 1 and 2 from the first that is not done on
 )
 
 // Take moves up to n deliveries out of the queue, in order.
@@ -53,7 +54,9 @@ func (in *Inbox) Take(n int) []Delivery {
 	defer in.follower.help(in)
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	n = min(n, len(in.queue))
+	if n = min(n, len(in.queue)); len(in.out) > mostOut {
+		n = 0 // the device answers all but one: what is done beyond that has to be remembered
+	}
 	taken := slices.Clone(in.queue[:n])
 	clear(in.queue[:n])
 	if in.queue = in.queue[n:]; len(in.queue) == 0 {

@@ -28,6 +28,12 @@ type device struct {
 	window  int // messages of QoS 1 and 2 that may wait for an answer
 	largest int // bytes of a packet that the device takes; zero: any
 
+	stale bool             // what is kept says that the device is away; owned by note, once ready
+	noted downlink.Session // what note has kept last; owned by note
+
+	leaving sync.Once
+	left    downlink.Session // what leave has answered
+
 	mu       sync.Mutex
 	ready    bool                  // CONNACK is out
 	sending  bool                  // send runs
@@ -37,7 +43,6 @@ type device struct {
 	again    []downlink.Unanswered // sent over an earlier connection
 	retained []wanted              // retained messages to send
 	ended    bool
-	left     downlink.Session // what leave has answered
 }
 
 // sent is a message that waits for the device's answer.
@@ -66,9 +71,11 @@ func (s *Server) enlist(ctx context.Context, c *conn, cl *mochi.Client, pk *pack
 	if pk.ProtocolVersion >= 5 {
 		d.largest = int(pk.Properties.MaximumPacketSize)
 	}
+	turn := s.turns.of(d.client)
+	turn.Lock() // of the connections of one client id one at a time takes up its session
+	defer turn.Unlock()
 	s.mu.Lock()
 	before := s.devices[d.client]
-	s.devices[d.client] = d
 	s.mu.Unlock()
 	var old downlink.Session
 	there := false
@@ -76,22 +83,26 @@ func (s *Server) enlist(ctx context.Context, c *conn, cl *mochi.Client, pk *pack
 	if before != nil {
 		old, there = before.leave(), true
 	} else if old, there, err = s.store.Load(ctx, d.client, s.now()); err != nil {
-		s.dismiss(d)
 		return nil, err
 	}
 	d.turn = old.Turn + 1
 	d.inbox = s.follower.Open(d.client, d.wake)
 	if there && !pk.Connect.Clean && old.Expiry > 0 {
 		if err := d.resume(ctx, old); err != nil {
-			s.dismiss(d)
+			s.follower.Close(d.inbox)
 			return nil, err
 		}
 	}
+	s.mu.Lock()
+	s.devices[d.client] = d
+	s.mu.Unlock()
+	d.stale = !old.Left.IsZero()
 	moved := there && before == nil && old.At != s.cfg.Gateway
 	if d.expiry > 0 && (!d.present || moved) || d.expiry == 0 && there && old.Expiry > 0 { // else what is kept is as good as it was
 		if err := s.keep(ctx, d.session(false)); err != nil { // the device may work all the same: its session is kept when that can be
 			s.cfg.Log.Warn("keep session", "client", d.client, "error", err)
 		}
+		d.stale = false
 	}
 	return d, nil
 }
@@ -148,15 +159,13 @@ func (s *Server) keep(ctx context.Context, one downlink.Session) error {
 // leave ends the device's part of the connection, once, and answers where its
 // session goes on.
 func (d *device) leave() downlink.Session {
-	d.mu.Lock()
-	ended := d.ended
-	d.ended = true
-	d.mu.Unlock()
-	if ended {
-		return d.left
-	}
-	d.left = d.session(true)
-	d.conn.server.follower.Close(d.inbox)
+	d.leaving.Do(func() {
+		d.mu.Lock()
+		d.ended = true
+		d.mu.Unlock()
+		d.left = d.session(true)
+		d.conn.server.follower.Close(d.inbox)
+	})
 	return d.left
 }
 
@@ -193,17 +202,18 @@ func (s *Server) note(ctx context.Context) {
 	s.mu.Unlock()
 	for _, d := range all {
 		d.mu.Lock()
-		idle := d.ended || d.expiry == 0
+		idle := !d.ready || d.ended || d.expiry == 0
 		d.mu.Unlock()
 		if idle || ctx.Err() != nil {
 			continue
 		}
 		one := d.session(false)
-		if len(one.Subs) == 0 || !d.moved(one) {
+		if !d.stale && (len(one.Subs) == 0 || !one.Moved(d.noted)) {
 			continue
 		}
 		switch err := s.keep(ctx, one); {
 		case err == nil:
+			d.stale, d.noted = false, one
 		case shardlog.KindOf(err) == shardlog.Moved:
 			_ = d.conn.Close() // the device is connected elsewhere by now
 		default:
@@ -211,19 +221,6 @@ func (s *Server) note(ctx context.Context) {
 			return
 		}
 	}
-}
-
-// moved reports whether the session is elsewhere than when it was noted last.
-// It is owned by note.
-func (d *device) moved(one downlink.Session) bool {
-	same := func(a, b downlink.Start) bool { return a.Newest == b.Newest && maps.Equal(a.At, b.At) }
-	moved := !maps.EqualFunc(d.left.Starts, one.Starts, same)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if moved && !d.ended {
-		d.left = one
-	}
-	return moved && !d.ended
 }
 
 // write sends whole packets to the device.

@@ -85,6 +85,7 @@ const (
 	maxMeta       = 8 << 10   // bytes; quotas do not count them
 	maxFilters    = 64        // of one SUBSCRIBE
 	maxSubs       = 256       // of one session
+	maxSubBytes   = 16 << 10  // of their filters: a session is a row of small state
 	maxRetained   = 4096      // messages
 	maxRetainedAt = 16 << 10  // bytes of one retained payload
 	maxUnreleased = 16 << 10  // QoS 2 ids of one session

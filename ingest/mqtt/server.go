@@ -35,6 +35,7 @@ type Server struct {
 	follower   *downlink.Follower
 	store      downlink.Sessions
 	retained   retention
+	turns      turns
 
 	stats   counters
 	open    atomic.Int64 // messages, removals and PUBCOMPs to answer

@@ -63,6 +63,8 @@ func (d *device) subscribe(ctx context.Context, f packets.Subscription) (code by
 	switch {
 	case err != nil || len(f.Filter) > maxTopic:
 		return packets.ErrTopicFilterInvalid.Code, nil
+	case filterBytes(d.inbox.Subscriptions())+len(f.Filter) > maxSubBytes:
+		return packets.ErrQuotaExceeded.Code, nil
 	case strings.HasPrefix(sub.Filter, "$"), d.conn.guard != nil && !d.conn.guard.Subscribe(f.Filter):
 		return packets.ErrNotAuthorized.Code, nil
 	}
@@ -76,6 +78,13 @@ func (d *device) subscribe(ctx context.Context, f packets.Subscription) (code by
 		wants = d.conn.server.retainedUnder(ctx, sub)
 	}
 	return f.Qos, wants
+}
+
+func filterBytes(all []downlink.Subscription) (n int) {
+	for i := range all {
+		n += len(all[i].Name())
+	}
+	return n
 }
 
 // onUnsubscribe removes subscriptions.

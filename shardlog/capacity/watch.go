@@ -124,6 +124,10 @@ func (w *Watch) splits(open []arc, now time.Time) (all []Change) {
 func (w *Watch) merges(open []arc, now time.Time, least int) (all []Change) {
 	spare := len(open) - max(least, needed(w.peak.highest()))
 	used := make([]bool, len(open))
+	borders := map[shardlog.Hash]bool{} // of an even ring: what was even becomes even again
+	for _, part := range keyspace.Even(max(least, 1)) {
+		borders[part.From] = true
+	}
 	widest := shardlog.MaxHash()
 	if w.peak.highest() >= quiet {
 		widest = keyspace.Even(max(least, 1))[0].To
@@ -131,7 +135,7 @@ func (w *Watch) merges(open []arc, now time.Time, least int) (all []Change) {
 	for spare > len(all) {
 		best := -1
 		for i := 0; i+1 < len(open); i++ {
-			if !used[i] && !used[i+1] && w.idle(open[i], now) && w.idle(open[i+1], now) && together(open, i) < quiet &&
+			if !used[i] && !used[i+1] && !borders[open[i+1].From] && w.idle(open[i], now) && w.idle(open[i+1], now) && together(open, i) < quiet &&
 				!widest.Less(width(open, i)) && (best < 0 || better(open, i, best)) {
 				best = i
 			}

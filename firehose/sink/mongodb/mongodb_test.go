@@ -34,6 +34,9 @@ type collection struct {
 func ferret(t *testing.T) string {
 	t.Helper()
 	address, ready := sinktest.FreeAddress(t), sinktest.FreeAddress(t)
+	for ready == address { // what is free may be given twice
+		ready = sinktest.FreeAddress(t)
+	}
 	sinktest.Start(t, sinktest.Program{
 		Path: sinktest.Peer(t, "ferretdb"), Args: []string{"-listen", address, "-ready", ready, "-data", t.TempDir()}, Ready: "http://" + ready,
 	})
