@@ -25,6 +25,7 @@ type Inbox struct {
 	helped  bool                          // guarded by mu: a helper reads for it, or is about to
 	closed  bool                          // guarded by mu
 	dropped uint64                        // guarded by mu: of QoS 0, for want of room
+	given   uint64                        // guarded by mu: of QoS 1 and 2, ever
 }
 
 // position is how far a session is in a shard.
@@ -124,6 +125,13 @@ func (in *Inbox) Waiting() (waiting int, dropped uint64) {
 	return len(in.queue), in.dropped
 }
 
+// Given is how many messages of QoS 1 and 2 the session was given.
+func (in *Inbox) Given() uint64 {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.given
+}
+
 // room reports whether another delivery fits. The caller holds mu.
 func (in *Inbox) room(size int) bool {
 	return len(in.queue) == 0 || len(in.queue) < queueMessages && in.bytes+size <= queueBytes
@@ -134,6 +142,7 @@ func (in *Inbox) push(d Delivery) {
 	in.queue = append(in.queue, d)
 	in.bytes += d.Size
 	if d.QoS > 0 {
+		in.given++
 		in.out = append(in.out, handed{Place: d.At})
 	}
 }

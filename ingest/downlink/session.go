@@ -3,7 +3,6 @@ package downlink
 import (
 	"context"
 	"encoding/json"
-	"maps"
 	"time"
 
 	"headgate/shardlog"
@@ -33,12 +32,6 @@ type Unanswered struct {
 
 // Forever is an Expiry that never comes.
 const Forever = time.Duration(1<<63 - 1)
-
-// Moved reports whether a session goes on elsewhere than it did.
-func (one *Session) Moved(before Session) bool {
-	same := func(a, b Start) bool { return a.Newest == b.Newest && maps.Equal(a.At, b.At) }
-	return !maps.EqualFunc(before.Starts, one.Starts, same)
-}
 
 // Sessions keeps them in small state.
 type Sessions struct{ States shardlog.States }

@@ -28,8 +28,10 @@ type device struct {
 	window  int // messages of QoS 1 and 2 that may wait for an answer
 	largest int // bytes of a packet that the device takes; zero: any
 
-	stale bool             // what is kept says that the device is away; owned by note, once ready
-	noted downlink.Session // what note has kept last; owned by note
+	// Owned by note, once the device is ready.
+	stale bool      // what is kept says that the device is away
+	given uint64    // what the inbox had given when the session was noted last
+	noted time.Time // when that was
 
 	leaving sync.Once
 	left    downlink.Session // what leave has answered
@@ -96,7 +98,7 @@ func (s *Server) enlist(ctx context.Context, c *conn, cl *mochi.Client, pk *pack
 	s.mu.Lock()
 	s.devices[d.client] = d
 	s.mu.Unlock()
-	d.stale = !old.Left.IsZero()
+	d.stale, d.noted = !old.Left.IsZero(), s.now()
 	moved := there && before == nil && old.At != s.cfg.Gateway
 	if d.expiry > 0 && (!d.present || moved) || d.expiry == 0 && there && old.Expiry > 0 { // else what is kept is as good as it was
 		if err := s.keep(ctx, d.session(false)); err != nil { // the device may work all the same: its session is kept when that can be
@@ -194,6 +196,10 @@ func (s *Server) farewell(ctx context.Context, d *device) {
 	}
 }
 
+// noteAgain is how old a note may become of a session that was given nothing: so
+// much it would read past when it goes on.
+const noteAgain = 6 * time.Hour
+
 // note keeps how far the devices that are here have come, so that a crash
 // sends them little again.
 func (s *Server) note(ctx context.Context) {
@@ -207,13 +213,15 @@ func (s *Server) note(ctx context.Context) {
 		if idle || ctx.Err() != nil {
 			continue
 		}
-		one := d.session(false)
-		if !d.stale && (len(one.Subs) == 0 || !one.Moved(d.noted)) {
+		// Who was given nothing has nothing to be sent again, wherever it goes on.
+		given, now := d.inbox.Given(), s.now()
+		if !d.stale && given == d.given && now.Sub(d.noted) < noteAgain {
 			continue
 		}
+		one := d.session(false)
 		switch err := s.keep(ctx, one); {
 		case err == nil:
-			d.stale, d.noted = false, one
+			d.stale, d.given, d.noted = false, given, now
 		case shardlog.KindOf(err) == shardlog.Moved:
 			_ = d.conn.Close() // the device is connected elsewhere by now
 		default:
