@@ -45,7 +45,7 @@ func TestTheQRCodeCanBeRead(t *testing.T) {
 	}
 	python, err := exec.LookPath("python3")
 	if err != nil {
-		t.Skip("no python3 here")
+		missing(t, "no python3 here")
 	}
 	pixels, width, height := photograph(drawn)
 	file := filepath.Join(t.TempDir(), "pixels")
@@ -54,7 +54,7 @@ func TestTheQRCodeCanBeRead(t *testing.T) {
 	}
 	out, err := exec.Command(python, "-c", zbar, file, strconv.Itoa(width), strconv.Itoa(height)).CombinedOutput()
 	if err != nil && strings.Contains(string(out), "libzbar.so.0: cannot open") {
-		t.Skip("no libzbar here")
+		missing(t, "no libzbar here")
 	}
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
