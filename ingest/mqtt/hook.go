@@ -215,7 +215,7 @@ func (h *hook) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packe
 			pk.SessionPresent = d.present
 		}
 		if s := c.quality(); s != nil && pk.ReasonCode == 0 {
-			s.resume(pk.SessionPresent)
+			s.resume()
 		}
 		if cl.Properties.ProtocolVersion < 5 {
 			pk.ReasonCode = returnCode(pk.ReasonCode)

@@ -133,14 +133,14 @@ func (s *session) forget(id uint16) {
 	delete(s.ids, id)
 }
 
-// resume tells whether the device still has its side of the session.
-func (s *session) resume(present bool) {
+// resume begins a new connection. Whether the device still has its side of the
+// session is not known, whatever it says: one that has forgotten it uses the ids
+// for something new, without DUP, and that must not be taken for a copy.
+func (s *session) resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, state := range s.ids {
-		if state == stale && present {
-			s.ids[id] = held
-		} else if state == held && !present {
+		if state == held {
 			s.ids[id] = stale
 		}
 	}
