@@ -275,3 +275,22 @@ func TestPubrelBeforePubrecEndsTheConnection(t *testing.T) {
 	hold.Release()
 	eventually(t, "the session's ids went with it", func() bool { return r.Stats().Pending == 0 && len(r.ids(t)) == 0 })
 }
+
+// TestADeviceThatForgot its side of a session, though ours is there, uses an id
+// for something new: without DUP it is no copy.
+func TestADeviceThatForgot(t *testing.T) {
+	r := start(t, nil)
+	c, _ := r.login(t, 4, "dev", lasting)
+	c.send(publish(5, 2, "a", "x"))
+	c.want(packets.Pubrec, 5, 0)
+	r.gone(t, c)
+	c, ack := r.login(t, 4, "dev", lasting)
+	if !ack.SessionPresent {
+		t.Error("the session is not known")
+	}
+	c.send(publish(5, 2, "a", "new"))
+	c.want(packets.Pubrec, 5, 0)
+	if got := r.texts(t, "telemetry"); !slices.Equal(got, []string{"x", "new"}) {
+		t.Errorf("records %q", got)
+	}
+}
