@@ -41,9 +41,6 @@ func (a *admin) deviceRoutes(handle func(string, func(http.ResponseWriter, *http
 		return a.devices.List(r.Context(), r.URL.Query().Get("prefix")), nil
 	})
 	handle("POST /devices", a.createDevice)
-	handle("GET /devices/{device}", func(_ http.ResponseWriter, r *http.Request) (any, error) {
-		return a.devices.Get(r.Context(), r.PathValue("device"))
-	})
 	handle("POST /devices/{device}/enable", one("enable", a.devices.Enable))
 	handle("POST /devices/{device}/disable", one("disable", a.devices.Disable))
 	handle("POST /devices/{device}/revoke", one("revoke", a.devices.Revoke))
@@ -117,11 +114,6 @@ func (a *admin) importDevices(_ http.ResponseWriter, r *http.Request) (any, erro
 // Devices are the devices whose ids begin with a prefix.
 func (c *Client) Devices(ctx context.Context, prefix string) (all []Device, err error) {
 	return all, c.call(ctx, http.MethodGet, "/devices?prefix="+url.QueryEscape(prefix), nil, &all)
-}
-
-// Device is one device.
-func (c *Client) Device(ctx context.Context, id string) (d Device, err error) {
-	return d, c.call(ctx, http.MethodGet, "/devices/"+url.PathEscape(id), nil, &d)
 }
 
 // CreateDevice makes one.

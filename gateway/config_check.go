@@ -11,6 +11,7 @@ import (
 	"headgate/gateway/devices"
 	"headgate/ingest"
 	"headgate/shardlog"
+	"headgate/shardlog/capacity"
 )
 
 // Fault is one thing that is wrong with a configuration.
@@ -36,6 +37,8 @@ func (c *Config) checkValues() error {
 	switch {
 	case c.Data == "":
 		return Fault{"data", "name the folder that holds the log"}
+	case capacity.Rules{Window: time.Duration(c.OnDemandWindow)}.Validate() != nil:
+		return Fault{"on_demand_window", fmt.Sprintf("%v cannot be: write 1m or the like", time.Duration(c.OnDemandWindow))}
 	case c.CollectToken != nil && c.CollectToken.check() != "":
 		return Fault{"collect_token", c.CollectToken.check()}
 	case c.Seal != nil && c.Seal.check() != "":

@@ -87,17 +87,23 @@ func (g *Gateway) brokerTLS() (*tls.Config, error) {
 func (g *Gateway) enrolment(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxEnrolment)
 	code, csr, err := claimOf(r)
+	line := AuditLine{At: g.now().UTC(), Action: "headgate:devices:enrol", Source: r.RemoteAddr, Outcome: "ok"}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		line.Source = host
+	}
 	if err == nil {
 		var issued devices.Issued
 		if issued, err = g.devices.Claim(r.Context(), code, csr); err == nil {
-			g.log.Info("device enrolled", "device", issued.Device, "serial", issued.Serial, "remote", r.RemoteAddr)
+			line.Resource = issued.Device
+			g.audit.add(line, true)
 			w.Header().Set("Content-Type", "application/x-pem-file")
 			w.Header().Set("Headgate-Device", issued.Device)
 			_, _ = w.Write(issued.Certificate) // the device may ask again
 			return
 		}
 	}
-	g.log.Info("enrolment refused", "remote", r.RemoteAddr, "error", err)
+	line.Outcome = shardlog.KindOf(err).String()
+	g.audit.add(line, false)
 	status := http.StatusForbidden
 	switch shardlog.KindOf(err) {
 	case shardlog.Invalid:

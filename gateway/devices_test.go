@@ -179,6 +179,13 @@ func TestDevicesAreKnown(t *testing.T) {
 	if _, err := f.connect("press-7", "", certificate); err == nil {
 		t.Error("a revoked device was let in")
 	}
+	told := map[string]int{}
+	if err := f.client().Audit(ctx, gateway.TailQuery{From: "1h"}, func(l gateway.AuditLine) error {
+		told[l.Action+" "+l.Outcome]++
+		return nil
+	}); err != nil || told["headgate:devices:enrol ok"] != 1 || told["headgate:devices:enrol denied"] != 1 || told["headgate:devices:revoke ok"] != 1 {
+		t.Errorf("the audit tells of %v: %v", told, err)
+	}
 	all, err := f.client().Devices(ctx, "")
 	if err != nil || len(all) != 2 {
 		t.Errorf("%+v %v", all, err)
@@ -208,7 +215,7 @@ func TestImport(t *testing.T) {
 	if err != nil || done.Created != 2 {
 		t.Fatalf("%+v %v", done, err)
 	}
-	if d, err := f.client().Device(ctx, "press-2"); err != nil || len(d.Groups) != 2 || d.Attributes["line"] != "8" {
-		t.Errorf("%+v %v", d, err)
+	if all, err := f.client().Devices(ctx, "press-2"); err != nil || len(all) != 1 || len(all[0].Groups) != 2 || all[0].Attributes["line"] != "8" {
+		t.Errorf("%+v %v", all, err)
 	}
 }

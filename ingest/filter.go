@@ -6,16 +6,17 @@ import (
 	"headgate/shardlog"
 )
 
-// filter is a topic filter taken apart into its levels.
-type filter struct {
+// Filter is an MQTT topic filter taken apart into its levels. It does not change.
+type Filter struct {
 	levels []string
 	rest   bool // ended in #
 }
 
-// parseFilter reads an MQTT topic filter (MQTT 5.0, 4.7.1). Kind Invalid.
-func parseFilter(text string) (filter, error) {
-	bad := func(why string) (filter, error) {
-		return filter{}, shardlog.Errorf(shardlog.Invalid, "compile route", "filter %q %s", text, why)
+// ParseFilter reads a topic filter (MQTT 5.0, 4.7.1), without $share/GROUP/.
+// Kind Invalid.
+func ParseFilter(text string) (Filter, error) {
+	bad := func(why string) (Filter, error) {
+		return Filter{}, shardlog.Errorf(shardlog.Invalid, "read filter", "filter %q %s", text, why)
 	}
 	if text == "" {
 		return bad("is empty")
@@ -27,17 +28,17 @@ func parseFilter(text string) (filter, error) {
 	last := len(levels) - 1
 	for i, level := range levels {
 		if level == "#" && i == last {
-			return filter{levels: levels[:last], rest: true}, nil
+			return Filter{levels: levels[:last], rest: true}, nil
 		}
 		if level != "+" && strings.ContainsAny(level, "+#\x00") {
 			return bad("has a wildcard that is not a whole level, or # before its end")
 		}
 	}
-	return filter{levels: levels}, nil
+	return Filter{levels: levels}, nil
 }
 
-// matches reports whether the topic lies under the filter. It allocates nothing.
-func (f filter) matches(topic string) bool {
+// Matches reports whether the topic lies under the filter. It allocates nothing.
+func (f Filter) Matches(topic string) bool {
 	if strings.HasPrefix(topic, "$") && (len(f.levels) == 0 || f.levels[0] == "+") {
 		return false
 	}

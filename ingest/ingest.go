@@ -49,7 +49,7 @@ type Routes struct {
 
 // rule is a compiled Route.
 type rule struct {
-	filter filter
+	filter Filter
 	stream shardlog.StreamName
 	key    template
 	refuse bool
@@ -79,7 +79,7 @@ func NewRoutes(routes []Route) (*Routes, error) {
 
 // add compiles one route and appends it.
 func (r *Routes) add(route Route) error {
-	f, err := parseFilter(route.Filter)
+	f, err := ParseFilter(route.Filter)
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (r *Routes) target(route Route) error {
 func (r *Routes) Find(from Source) (Target, error) {
 	for i := range r.rules {
 		rule := &r.rules[i]
-		if !rule.filter.matches(from.Topic) {
+		if !rule.filter.Matches(from.Topic) {
 			continue
 		}
 		if rule.refuse {

@@ -20,7 +20,7 @@ func (r *Routes) Reach(filter string) (all []shardlog.StreamName) {
 }
 
 // meets reports whether some topic matches both filters, or might.
-func (f filter) meets(levels []string) bool {
+func (f Filter) meets(levels []string) bool {
 	for i, level := range levels {
 		switch {
 		case level == "#":

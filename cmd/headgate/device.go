@@ -29,8 +29,10 @@ certificate, which it gets for a claim code. Its client id is its id.`,
 	prefix := ""
 	list := &cobra.Command{Use: "list", Short: "List the devices", Args: noArgs, Example: "  headgate device list --prefix press- -o json",
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.deviceList(cmd, prefix) }}
+	claims := &cobra.Command{Use: "claims", Short: "List the claim codes that there are, without the codes", Args: noArgs, Example: "  headgate device claims",
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.deviceClaims(cmd) }}
 	list.Flags().StringVar(&prefix, "prefix", "", "only those whose ids begin so")
-	cmd.AddCommand(list, a.deviceCreate(), a.deviceClaim(), a.deviceRotate(), a.deviceImport(),
+	cmd.AddCommand(list, claims, a.deviceCreate(), a.deviceClaim(), a.deviceRotate(), a.deviceImport(),
 		a.deviceChange("disable", "Keep a device out until it is enabled", "is disabled"),
 		a.deviceChange("enable", "Let a disabled device in again", "is enabled"),
 		a.deviceChange("revoke", "Keep a device and its certificates out for good", "is revoked"),
@@ -132,6 +134,21 @@ in the fields code and csr, and gets its certificate.`,
 	cmd.Flags().DurationVar(&o.For, "for", 24*time.Hour, "how long the code is good")
 	cmd.Flags().StringSliceVar(&o.Groups, "group", nil, "a group that the devices belong to; may be repeated")
 	return cmd
+}
+
+func (a *app) deviceClaims(cmd *cobra.Command) error {
+	all, err := a.client().DeviceClaims(cmd.Context())
+	if err != nil {
+		return err
+	}
+	if a.json() {
+		return a.printJSON(all)
+	}
+	var rows [][]string
+	for _, c := range all {
+		rows = append(rows, []string{c.Name, or(c.Device), or(c.Prefix), fmt.Sprintf("%d/%d", c.Used, c.Count), timeText(c.Created), timeText(c.Ends)})
+	}
+	return a.table("CLAIM DEVICE PREFIX USED CREATED ENDS", rows)
 }
 
 func (a *app) deviceImport() *cobra.Command {

@@ -26,8 +26,3 @@ func (r *recent[K, V]) put(k K, v V) {
 	}
 	r.new[k] = v
 }
-
-func (r *recent[K, V]) drop(k K) {
-	delete(r.new, k)
-	delete(r.old, k)
-}

@@ -3,6 +3,7 @@ package downlink
 import (
 	"context"
 
+	"headgate/ingest"
 	"headgate/shardlog"
 )
 
@@ -67,7 +68,7 @@ func (f *Follower) page(ctx context.Context, in *Inbox, shard shardlog.ShardID, 
 	if err != nil {
 		return false, err
 	}
-	subs, at := in.Subscriptions(), in.place(shard)
+	subs, at := compiled(in.Subscriptions()), in.place(shard)
 	var all []Delivery
 	var by []Subscription
 	for _, r := range page.Records {
@@ -77,8 +78,8 @@ func (f *Follower) page(ctx context.Context, in *Inbox, shard shardlog.ShardID, 
 		}
 		by = by[:0]
 		for _, s := range subs {
-			if (s.Group == "" || !at.alone) && Matches(s.Filter, m.Topic) {
-				by = append(by, s)
+			if (s.Group == "" || !at.alone) && s.filter.Matches(m.Topic) {
+				by = append(by, s.Subscription)
 			}
 		}
 		if d, ok := in.wants(m, by); ok && (d.QoS > 0 || !at.missed) {
@@ -96,4 +97,20 @@ func (f *Follower) page(ctx context.Context, in *Inbox, shard shardlog.ShardID, 
 		f.join(in, shard, next, false)
 	}
 	return full, nil
+}
+
+// compiledSubscription is a subscription that many topics are held against.
+type compiledSubscription struct {
+	Subscription
+	filter ingest.Filter
+}
+
+func compiled(subs []Subscription) []compiledSubscription {
+	all := make([]compiledSubscription, 0, len(subs))
+	for _, s := range subs {
+		if f, err := ingest.ParseFilter(s.Filter); err == nil { // it was checked
+			all = append(all, compiledSubscription{s, f})
+		}
+	}
+	return all
 }

@@ -282,18 +282,3 @@ func TestAStreamThatIsMadeLater(t *testing.T) {
 		t.Error(got)
 	}
 }
-
-func FuzzFilters(f *testing.F) {
-	for _, s := range []string{"a/b", "a/+", "#", "+/b/#", "$SYS/#", "a//b", "/", "a/#"} {
-		f.Add(s, "a/b")
-		f.Add(s, "$SYS/x")
-	}
-	f.Fuzz(func(t *testing.T, filter, topic string) {
-		if _, err := downlink.ParseName(filter); err != nil {
-			return
-		}
-		if downlink.Matches(filter, topic) && !downlink.Overlaps(filter, topic) && !strings.ContainsAny(topic, "+#") {
-			t.Errorf("%q matches %q and does not overlap it", filter, topic)
-		}
-	})
-}

@@ -34,6 +34,8 @@ type Follower struct {
 	cold  chan struct{}                  // a token for each session that may catch up at once
 	over  chan struct{}                  // closed when Run has ended
 
+	dropped atomic.Uint64
+
 	mu      sync.Mutex
 	tails   map[shardlog.ShardID]*tail // guarded by mu
 	inboxes map[*Inbox]struct{}        // guarded by mu: those that are open
@@ -218,18 +220,26 @@ func (f *Follower) place(ctx context.Context, in *Inbox, stream shardlog.Stream,
 }
 
 // Fetch reads one message again for a session, false when it is gone or none
-// of its subscriptions has it any more.
-func (f *Follower) Fetch(ctx context.Context, in *Inbox, p Place) (d Delivery, ok bool) {
+// of its subscriptions has it any more. Kinds as of shardlog.Reader, without
+// NotFound.
+func (f *Follower) Fetch(ctx context.Context, in *Inbox, p Place) (d Delivery, ok bool, err error) {
 	page, err := f.cfg.Reader.Read(ctx, p.Shard, shardlog.Cursor{Next: p.Seq}, shardlog.Budget{Records: 1, Bytes: pageBytes})
-	if err != nil || len(page.Records) == 0 || page.Records[0].Seq != p.Seq {
-		return d, false
+	if err != nil && shardlog.KindOf(err) != shardlog.NotFound {
+		return d, false, err
+	}
+	if len(page.Records) == 0 || page.Records[0].Seq != p.Seq {
+		return d, false, nil
 	}
 	m, ok := f.read(p.Shard, page.Records[0])
 	if !ok {
-		return d, false
+		return d, false, nil
 	}
-	return in.wants(m, slices.DeleteFunc(in.Subscriptions(), func(s Subscription) bool { return !Matches(s.Filter, m.Topic) }))
+	d, ok = in.wants(m, slices.DeleteFunc(in.Subscriptions(), func(s Subscription) bool { return !s.Matches(m.Topic) }))
+	return d, ok, nil
 }
+
+// Dropped is how many messages of QoS 0 there was no room for.
+func (f *Follower) Dropped() uint64 { return f.dropped.Load() }
 
 // Subscriptions are how many there are of sessions that are here.
 func (f *Follower) Subscriptions() int {
@@ -435,19 +445,18 @@ func (f *Follower) offers(ctx context.Context, t *tail) (ended bool, err error) 
 // dispatch offers a message to all whose subscriptions match. The caller holds
 // the tail's mu.
 func (f *Follower) dispatch(t *tail, m *Message) {
-	var who []*Inbox
-	by := map[*Inbox][]Subscription{}
+	var by map[*Inbox][]Subscription // most messages match none
 	f.index.match(m.Topic, func(in *Inbox) bool { return in.isReady(t.shard) }, func(in *Inbox, s Subscription) {
 		if _, live := t.live[in]; !live {
 			return
 		}
-		if by[in] == nil {
-			who = append(who, in)
+		if by == nil {
+			by = map[*Inbox][]Subscription{}
 		}
 		by[in] = append(by[in], s)
 	})
-	for _, in := range who {
-		if d, ok := in.wants(m, by[in]); ok && !in.offer(d) {
+	for in, subs := range by {
+		if d, ok := in.wants(m, subs); ok && !in.offer(d) {
 			delete(t.live, in)
 			f.help(in)
 		}

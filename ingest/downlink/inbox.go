@@ -15,17 +15,16 @@ type Inbox struct {
 	signal   func() // something may be taken
 	follower *Follower
 
-	mu      sync.Mutex
-	subs    []Subscription                // guarded by mu
-	queue   []Delivery                    // guarded by mu: not taken yet
-	bytes   int                           // guarded by mu: of queue
-	out     []handed                      // guarded by mu: queued or taken with QoS 1 or 2, in order for each shard, from the first that is not done
-	skip    map[Place]struct{}            // guarded by mu: was sent over an earlier connection
-	at      map[shardlog.ShardID]position // guarded by mu
-	helped  bool                          // guarded by mu: a helper reads for it, or is about to
-	closed  bool                          // guarded by mu
-	dropped uint64                        // guarded by mu: of QoS 0, for want of room
-	given   uint64                        // guarded by mu: of QoS 1 and 2, ever
+	mu     sync.Mutex
+	subs   []Subscription                // guarded by mu
+	queue  []Delivery                    // guarded by mu: not taken yet
+	bytes  int                           // guarded by mu: of queue
+	out    []handed                      // guarded by mu: queued or taken with QoS 1 or 2, in order for each shard, from the first that is not done
+	skip   map[Place]struct{}            // guarded by mu: was sent over an earlier connection
+	at     map[shardlog.ShardID]position // guarded by mu
+	helped bool                          // guarded by mu: a helper reads for it, or is about to
+	closed bool                          // guarded by mu
+	given  uint64                        // guarded by mu: of QoS 1 and 2, ever
 }
 
 // position is how far a session is in a shard.
@@ -117,14 +116,6 @@ func (in *Inbox) Beyond() (done []Place) {
 	return done
 }
 
-// Waiting is how many deliveries wait to be taken, Dropped how many of QoS 0
-// there was no room for.
-func (in *Inbox) Waiting() (waiting int, dropped uint64) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return len(in.queue), in.dropped
-}
-
 // Given is how many messages of QoS 1 and 2 the session was given.
 func (in *Inbox) Given() uint64 {
 	in.mu.Lock()
@@ -166,7 +157,7 @@ func (in *Inbox) offer(d Delivery) bool {
 	}
 	if !in.room(d.Size) {
 		if d.QoS == 0 {
-			in.dropped++
+			in.follower.dropped.Add(1)
 			in.mu.Unlock()
 			return true
 		}
@@ -233,7 +224,7 @@ func (in *Inbox) hand(shard shardlog.ShardID, all []Delivery, behind shardlog.Se
 		}
 		if !in.room(d.Size) {
 			if d.QoS == 0 {
-				in.dropped++
+				in.follower.dropped.Add(1)
 				continue
 			}
 			behind, full = d.At.Seq, true

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"headgate/ingest"
 	"headgate/shardlog"
 )
 
@@ -16,6 +17,12 @@ type Subscription struct {
 	NoLocal    bool // not what the session has published itself
 	AsRetained bool // the retain flag is kept as it was published
 	Identifier uint32
+}
+
+// Matches reports whether a topic lies under the subscription.
+func (s *Subscription) Matches(topic string) bool {
+	f, err := ingest.ParseFilter(s.Filter)
+	return err == nil && f.Matches(topic)
 }
 
 // Name is the subscription as a device names it.
@@ -39,14 +46,8 @@ func ParseName(name string) (s Subscription, err error) {
 			return bad("names no group")
 		}
 	}
-	if s.Filter == "" || strings.ContainsRune(s.Filter, 0) {
-		return bad("is empty")
-	}
-	levels := strings.Split(s.Filter, "/")
-	for i, level := range levels {
-		if level == "#" && i < len(levels)-1 || level != "#" && level != "+" && strings.ContainsAny(level, "+#") {
-			return bad("has a wildcard that is not a whole level, or # before its end")
-		}
+	if _, err := ingest.ParseFilter(s.Filter); err != nil {
+		return s, err
 	}
 	return s, nil
 }

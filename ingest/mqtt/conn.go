@@ -129,6 +129,16 @@ func (c *conn) Close() error {
 	return err
 }
 
+// gone reports whether the socket is closed.
+func (c *conn) gone() bool {
+	select {
+	case <-c.closed:
+		return true
+	default:
+		return false
+	}
+}
+
 // drain makes the reader wait for Close instead of reading on.
 func (c *conn) drain() {
 	c.mu.Lock()

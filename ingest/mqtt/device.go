@@ -84,7 +84,7 @@ func (s *Server) enlist(ctx context.Context, c *conn, cl *mochi.Client, pk *pack
 	var err error
 	if before != nil {
 		old, there = before.leave(), true
-	} else if old, there, err = s.store.Load(ctx, d.client, s.now()); err != nil {
+	} else if old, there, err = s.find(ctx, d.client, !pk.Connect.Clean && d.expiry > 0); err != nil {
 		return nil, err
 	}
 	d.turn = old.Turn + 1
@@ -107,6 +107,19 @@ func (s *Server) enlist(ctx context.Context, c *conn, cl *mochi.Client, pk *pack
 		d.stale = false
 	}
 	return d, nil
+}
+
+// find reads what is kept of a session. One that lasts, and is unknown or of
+// another gateway, may be newer there than what is known here.
+func (s *Server) find(ctx context.Context, client string, lasts bool) (one downlink.Session, there bool, err error) {
+	one, there, err = s.store.Load(ctx, client, s.now())
+	if err != nil || !lasts || there && one.At == s.cfg.Gateway {
+		return one, there, err
+	}
+	if err := barrier(ctx, s.cfg.States, s.cfg.Gateway); err != nil {
+		return one, there, ctx.Err() // without a quorum this is what there is
+	}
+	return s.store.Load(ctx, client, s.now())
 }
 
 // expiryOf is how long a session lasts after its device has left.
@@ -133,12 +146,12 @@ func (d *device) resume(ctx context.Context, old downlink.Session) error {
 
 // session is what is to be kept; left: the device goes.
 func (d *device) session(left bool) downlink.Session {
-	s := downlink.Session{Client: d.client, Expiry: d.expiry, At: d.conn.server.cfg.Gateway, Turn: d.turn, Subs: d.inbox.Subscriptions(), Starts: d.conn.server.follower.Starts(d.inbox)}
+	s := downlink.Session{Client: d.client, At: d.conn.server.cfg.Gateway, Turn: d.turn, Subs: d.inbox.Subscriptions(), Starts: d.conn.server.follower.Starts(d.inbox)}
 	if left {
 		s.Left = d.conn.server.now()
 	}
 	d.mu.Lock()
-	s.NextID = d.nextID
+	s.Expiry, s.NextID = d.expiry, d.nextID
 	s.Out = slices.Clone(d.again)
 	for _, one := range d.out {
 		if one.place != (downlink.Place{}) {

@@ -8,12 +8,16 @@ import (
 
 // known reports whether a QoS 2 message is stored already: it came again over
 // a new connection while the first was still on its way.
-func (m *message) known() bool { return m.session != nil && !m.fresh && m.session.has(m.id) }
+func (m *message) known() bool { return m.session != nil && !m.fresh && m.session.copied(m.id, m.dup) }
 
 // keep notes a stored QoS 2 message's id. If its session ended meanwhile, the
 // id is removed again.
 func (m *message) keep() {
-	if m.session == nil || m.session.keep(m.id) {
+	now := held
+	if m.conn.gone() {
+		now = stale
+	}
+	if m.session == nil || m.session.keep(m.id, now) {
 		return
 	}
 	if s := m.conn.server; !s.sessions.current(m.session, m.id) {

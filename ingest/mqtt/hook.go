@@ -81,7 +81,9 @@ func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 	s, err := h.server.sessions.open(ctx, cl.ID, pk.Connect.Clean)
 	var d *device
 	if err == nil {
-		d, err = h.server.enlist(ctx, c, cl, &pk)
+		if d, err = h.server.enlist(ctx, c, cl, &pk); err != nil && s != nil {
+			h.server.sessions.leave(s, false)
+		}
 	}
 	if err != nil {
 		h.server.cfg.Log.Warn("open session", "client", cl.ID, "error", err)
@@ -213,9 +215,6 @@ func (h *hook) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packe
 		d := c.device.Load()
 		if d != nil && pk.ReasonCode == 0 {
 			pk.SessionPresent = d.present
-		}
-		if s := c.quality(); s != nil && pk.ReasonCode == 0 {
-			s.resume()
 		}
 		if cl.Properties.ProtocolVersion < 5 {
 			pk.ReasonCode = returnCode(pk.ReasonCode)

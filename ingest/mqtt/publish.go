@@ -107,7 +107,7 @@ func metaOf(pk *packets.Packet) Meta {
 func (c *conn) exactly(m *message) (duplicate bool) {
 	s := c.quality()
 	if s == nil {
-		s = c.server.sessions.attach(strings.Clone(c.client.Load().ID), nil)
+		s = c.server.sessions.attach(strings.Clone(c.client.Load().ID))
 		c.use(s)
 	}
 	duplicate, fresh, full := s.arrive(m.id, m.dup)

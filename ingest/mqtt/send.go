@@ -94,7 +94,12 @@ func (d *device) resend(b *bytes.Buffer) int {
 			d.pubrel(b, one.ID, 0)
 			continue
 		}
-		m, ok := d.conn.server.follower.Fetch(context.Background(), d.inbox, one.Place)
+		m, ok, err := d.conn.server.follower.Fetch(context.Background(), d.inbox, one.Place)
+		if err != nil { // it is not lost: the device comes back for it
+			d.conn.server.cfg.Log.Warn("read for a subscriber", "client", d.client, "error", err)
+			_ = d.conn.Close()
+			return 0
+		}
 		if !ok || m.QoS == 0 || !d.publish(b, m.Message, m, one.ID, m.QoS, true) {
 			d.settle(one.ID)
 		}
@@ -118,7 +123,10 @@ func (d *device) sendRetained(b *bytes.Buffer) (n int) {
 		value, _, err := d.conn.server.cfg.States.Get(ctx, retainedSpace, one.topic)
 		cancel()
 		if err != nil {
-			continue // it is gone
+			if shardlog.KindOf(err) != shardlog.NotFound { // else it is gone
+				d.conn.server.cfg.Log.Warn("read retained message", "topic", one.topic, "error", err)
+			}
+			continue
 		}
 		r, err := decodeRetained(value)
 		if err != nil {

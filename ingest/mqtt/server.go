@@ -60,7 +60,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, conns: map[*conn]struct{}{}, devices: map[string]*device{}, store: downlink.Sessions{States: cfg.States}, committers: map[shardlog.StreamName]*committer{},
-		sessions: &sessions{states: cfg.States, byClient: map[string]*session{}},
+		sessions: &sessions{states: cfg.States, gateway: cfg.Gateway, byClient: map[string]*session{}},
 	}
 	s.releaser = &releaser{server: s, signal: make(chan struct{}, 1)}
 	for _, spec := range cfg.Routes.Streams() {
@@ -117,6 +117,7 @@ func (s *Server) Run(ctx context.Context) error {
 	workers.Go(func() { _ = s.follower.Run(inner) }) // it ends with inner
 	workers.Go(func() { s.tend(inner) })
 	workers.Go(func() { s.sweep(inner) })
+	s.catchUp(ctx)
 	for _, d := range s.doors {
 		accepts.Go(func() { s.accept(ctx, d) })
 	}
@@ -133,6 +134,28 @@ func (s *Server) Run(ctx context.Context) error {
 	workers.Wait()
 	s.pumps.Wait()
 	return s.broker.Close()
+}
+
+// catchUp waits a while until this gateway knows what was agreed on before it
+// started: sessions, and ids of QoS 2, must not be those of then. Without a
+// quorum devices are let in all the same.
+func (s *Server) catchUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
+	defer cancel()
+	again := time.NewTicker(firstRetry)
+	defer again.Stop()
+	for {
+		err := barrier(ctx, s.cfg.States, s.cfg.Gateway)
+		if err == nil {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			s.cfg.Log.Warn("devices are let in before the state is known to be the latest", "error", err)
+			return
+		}
+	}
 }
 
 // ready makes the committer's stream if it can be made now. If not, the first
@@ -153,13 +176,15 @@ func (s *Server) sweep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+		s.learn(ctx)
 		if err := errors.Join(s.sessions.sweep(ctx, time.Now()), s.store.Sweep(ctx, s.now())); err != nil {
 			s.cfg.Log.Warn("sweep sessions", "error", err)
 		}
 	}
 }
 
-// tend notes once a minute how far sessions are, and which messages are retained.
+// tend notes once a minute how far sessions are, and looks each second for
+// devices that may no longer be connected.
 func (s *Server) tend(ctx context.Context) {
 	s.learn(ctx)
 	ticker, guards := time.NewTicker(tendEvery), time.NewTicker(guardEvery)
@@ -171,7 +196,6 @@ func (s *Server) tend(ctx context.Context) {
 			s.expel()
 		case <-ticker.C:
 			s.note(ctx)
-			s.learn(ctx)
 		case <-ctx.Done():
 			return
 		}

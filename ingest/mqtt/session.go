@@ -61,10 +61,11 @@ func decodeID(b []byte) (t token, at time.Time, err error) {
 type idState uint8
 
 const (
-	unknown idState = iota
-	held            // its record is stored, PUBREL is awaited
-	stale           // the same, but the device was told that its session is new
-	leaving         // PUBREL came, the key is being removed
+	unknown  idState = iota
+	held             // its record is stored, PUBREL is awaited
+	stale            // the same, over an earlier connection: only DUP makes a copy
+	doubtful         // as stale, but may have been released: not even DUP makes a copy
+	leaving          // PUBREL came, the key is being removed
 )
 
 // session is the QoS 2 state of one client id, shared by the connections that
@@ -83,8 +84,12 @@ func (s *session) arrive(id uint16, dup bool) (duplicate, fresh, full bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch s.ids[id] {
-	case held, leaving:
+	case held:
 		return true, false, false
+	case leaving:
+		return dup, !dup, false
+	case doubtful:
+		return false, true, false // stored once more at worst
 	case stale:
 		if dup {
 			s.ids[id] = held
@@ -103,12 +108,25 @@ func (s *session) has(id uint16) bool {
 	return s.ids[id] != unknown
 }
 
-// keep notes that the id's record is stored. It reports false when the session
-// has ended meanwhile.
-func (s *session) keep(id uint16) bool {
+// copied reports whether a message under the id is a copy of one that is stored.
+func (s *session) copied(id uint16, dup bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ids[id] = held
+	switch s.ids[id] {
+	case held:
+		return true
+	case stale, leaving:
+		return dup
+	}
+	return false
+}
+
+// keep notes that the id's record is stored: held, or stale when the connection
+// that it came by is over. It reports false when the session has ended meanwhile.
+func (s *session) keep(id uint16, now idState) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ids[id] = now
 	return !s.ended
 }
 
@@ -133,19 +151,6 @@ func (s *session) forget(id uint16) {
 	delete(s.ids, id)
 }
 
-// resume begins a new connection. Whether the device still has its side of the
-// session is not known, whatever it says: one that has forgotten it uses the ids
-// for something new, without DUP, and that must not be taken for a copy.
-func (s *session) resume() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id, state := range s.ids {
-		if state == held {
-			s.ids[id] = stale
-		}
-	}
-}
-
 // end marks the session and answers the ids to remove.
 func (s *session) end() []uint16 {
 	s.mu.Lock()
@@ -164,7 +169,8 @@ func (s *session) end() []uint16 {
 // sessions are the QoS 2 sessions in use, by client id. Those of devices that
 // are away, or never used QoS 2, cost no memory.
 type sessions struct {
-	states shardlog.States
+	states  shardlog.States
+	gateway uint64
 
 	mu       sync.Mutex
 	byClient map[string]*session
@@ -183,37 +189,77 @@ func (ss *sessions) open(ctx context.Context, client string, clean bool) (*sessi
 		}
 		return nil, ss.wipe(ctx, client)
 	}
-	ss.mu.Lock()
-	s := ss.byClient[client]
-	if s != nil {
-		s.users++
+	ids, now := ss.load(ctx, client), stale
+	if len(ids) == 0 && !ss.holds(client) {
+		return nil, ctx.Err()
 	}
-	ss.mu.Unlock()
-	if s != nil {
-		return s, nil
+	// What is known here may be behind, after a start or when the device was
+	// elsewhere: an id that was released and used again would make a copy of
+	// something new.
+	switch err := barrier(ctx, ss.states, ss.gateway); {
+	case err == nil:
+		ids = ss.load(ctx, client)
+	case ctx.Err() != nil || shardlog.KindOf(err) != shardlog.Unavailable:
+		return nil, err
+	default:
+		now = doubtful
 	}
-	ids := ss.load(ctx, client)
-	if err := ctx.Err(); err != nil || len(ids) == 0 {
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return ss.attach(client, ids), nil
+	s := ss.attach(client)
+	s.learn(ids, now)
+	return s, nil
+}
+
+// holds reports whether a session of the client is in use here.
+func (ss *sessions) holds(client string) bool {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return ss.byClient[client] != nil
 }
 
 // attach is the client's session, made when there is none, with one more user.
-func (ss *sessions) attach(client string, ids []uint16) *session {
+func (ss *sessions) attach(client string) *session {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	s := ss.byClient[client]
 	if s == nil {
 		s = &session{client: client, ids: map[uint16]idState{}}
-		for _, id := range ids {
-			s.ids[id] = stale
-		}
 		ss.byClient[client] = s
 	}
 	s.users++
 	return s
 }
+
+// learn takes in what the replicated state says at the begin of a connection.
+// An id that it does not have is not known any more; one that was stored since
+// it was read is found out by the Put of its copy.
+func (s *session) learn(ids []uint16, now idState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.ids
+	s.ids = make(map[uint16]idState, len(ids))
+	for id, state := range before {
+		if state == leaving {
+			s.ids[id] = leaving
+		}
+	}
+	for _, id := range ids {
+		if s.ids[id] != leaving {
+			s.ids[id] = now
+		}
+	}
+}
+
+// barrier returns when what this gateway knows of the replicated state includes
+// all that was agreed on before. Kind Unavailable: it cannot be known now.
+func barrier(ctx context.Context, states shardlog.States, gateway uint64) error {
+	return states.Mutate(ctx, shardlog.Mutation{Space: barriers, Key: fmt.Sprintf("%016x", gateway), Value: []byte{1}})
+}
+
+// barriers is the space of the one row of each gateway that says nothing.
+const barriers shardlog.Space = "mqtt.barrier"
 
 // leave ends one connection's use. With expire the session itself ends, unless
 // another connection has it, and the ids to remove are answered.

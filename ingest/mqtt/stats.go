@@ -29,9 +29,10 @@ type Stats struct {
 	Pending          int           // messages and PUBRELs not yet answered
 	PendingBytes     int64         // of those messages
 	OldestUnanswered time.Duration // age of the oldest of them on an open connection
-	Retained         int           // retained messages of the site
+	Retained         int           // topics with a retained message, as far as they are known here
 	Subscriptions    int           // of devices that are connected here
 	Sent             uint64        // messages to subscribers
+	Dropped          uint64        // of QoS 0, to subscribers that did not keep up
 }
 
 // counters are the running totals behind Stats.
@@ -63,7 +64,7 @@ func (s *Server) Stats() Stats {
 		Bytes: c.bytes.Load(), Received: c.received.Load(), Acked: c.acked.Load(), Duplicates: c.duplicates.Load(),
 		WindowWaits: c.windowWaits.Load(), ThrottledWaits: c.throttled.Load(), Retries: c.retries.Load(), Conflicts: c.conflicts.Load(),
 		Pending: int(s.open.Load()), PendingBytes: s.waiting.Load(),
-		Retained: s.retained.count(), Subscriptions: s.follower.Subscriptions(), Sent: c.sent.Load(),
+		Retained: s.retained.count(), Subscriptions: s.follower.Subscriptions(), Sent: c.sent.Load(), Dropped: s.follower.Dropped(),
 	}
 	c.mu.Lock()
 	out.Refused = maps.Clone(c.refused)

@@ -8,6 +8,7 @@ import (
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"headgate/ingest"
 	"headgate/ingest/downlink"
 )
 
@@ -118,8 +119,12 @@ func (s *Server) retainedUnder(ctx context.Context, sub downlink.Subscription) (
 			prefix = strings.TrimSuffix(prefix, "/") // a/# has a, too
 		}
 	}
+	filter, err := ingest.ParseFilter(sub.Filter)
+	if err != nil {
+		return nil // it was checked
+	}
 	for topic := range s.cfg.States.List(ctx, retainedSpace, prefix) {
-		if downlink.Matches(sub.Filter, topic) {
+		if filter.Matches(topic) {
 			all = append(all, wanted{topic, sub})
 		}
 	}
