@@ -68,6 +68,9 @@ func (f *Follower) page(ctx context.Context, in *Inbox, shard shardlog.ShardID, 
 	if err != nil {
 		return false, err
 	}
+	for _, gap := range page.Gaps { // else somebody would wait for a message that is no more
+		f.cfg.Log.Warn("records that a subscriber had not read were given up", "client", in.client, "shard", shard, "gap", gap)
+	}
 	subs, at := compiled(in.Subscriptions()), in.place(shard)
 	var all []Delivery
 	var by []Subscription
