@@ -14,6 +14,7 @@ type Config struct {
 	Broker   string // host:port of the MQTT door
 	Username string
 	Password string
+	Dial     Dial // how each device connects; default Plain
 
 	Devices  int           // default 1
 	Kinds    []device.Kind // device i is of kind i modulo their number; default temperature and GPS
@@ -48,6 +49,9 @@ func (c Config) normal() (Config, error) {
 	c.Grace = orElse(c.Grace, 5*time.Second)
 	c.KeepAlive = orElse(c.KeepAlive, time.Minute)
 	c.BackoffMax = orElse(c.BackoffMax, 30*time.Second)
+	if c.Dial == nil {
+		c.Dial = Plain
+	}
 	if len(c.Kinds) == 0 {
 		c.Kinds = []device.Kind{device.Temperature, device.GPS}
 	}

@@ -32,8 +32,7 @@ type link struct {
 // this client id, and cannot resume anything.
 func (n *node) dial(ctx context.Context, clean bool) (*link, error) {
 	conf := &n.fleet.conf
-	dialer := net.Dialer{Timeout: 30 * time.Second, KeepAlive: -1}
-	conn, err := dialer.DialContext(ctx, "tcp", conf.Broker)
+	conn, err := conf.Dial(ctx, n.dev.ID, conf.Broker)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
