@@ -37,6 +37,7 @@ func TestExitCodes(t *testing.T) {
 		"run --bogus":                        2,
 		"run --qos 3":                        2,
 		"run --kinds hat":                    2,
+		"run --versions 4":                   2,
 		"run --broker nowhere":               2,
 		"run --devices -1":                   2,
 		"run -o xml":                         2,
@@ -75,6 +76,9 @@ func TestVerify(t *testing.T) {
 	if err := os.WriteFile(oracle, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(oracle+"-2", []byte(strings.Replace(text, line("gps-00001 1 2 0"), line("gps-00001 1 2 0 2"), 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	record := func(n uint64) string {
 		return fmt.Sprintf("{\"key\":\"gps-00001\",\"data\":%q}\n", base64.StdEncoding.EncodeToString(d.Append(nil, n)))
 	}
@@ -87,6 +91,7 @@ func TestVerify(t *testing.T) {
 		"lost":           {record(1), nil, 1},
 		"doubled":        {record(1) + record(2) + record(2), nil, 0},
 		"doubled, once":  {record(1) + record(2) + record(2), []string{"--exactly-once"}, 1},
+		"doubled, QoS 2": {record(1) + record(2) + record(2), []string{"--oracle", oracle + "-2"}, 1},
 		"not a record":   {"hello", nil, 1},
 		"reordered":      {record(2) + record(1), nil, 1},
 		"unknown output": {record(1) + record(2), []string{"-o", "xml"}, 2},

@@ -20,13 +20,16 @@ import (
 type flags struct {
 	conf         fleet.Config
 	kinds, qos   string
+	versions     string
 	passwordFile string
 	output       string
 }
 
 func (f *flags) register(c *cobra.Command) {
 	s := c.Flags()
-	s.StringVar(&f.conf.Broker, "broker", "127.0.0.1:1883", "address of the MQTT door, host:port")
+	s.StringVar(&f.conf.Broker, "broker", "127.0.0.1:1883", "address of the MQTT door, host:port; several with commas: a device goes on to the next when one fails it")
+	s.StringVar(&f.versions, "versions", "3", "MQTT versions of the devices of each QoS, by turns: 3 (3.1.1), 5, or a list")
+	s.StringVar(&f.conf.Topic, "topic", "d/{id}/{kind}", "topic of each device, with its {id} and {kind}")
 	s.StringVar(&f.qos, "qos", "1", "QoS of the devices: 0, 1, 2, a list, or mix (the same as 0,1,2)")
 	s.StringVar(&f.kinds, "kinds", "temp,gps", "kinds of devices, a list of temp, gps, vib, energy, door, motion, or all")
 	s.Uint64Var(&f.conf.World.Seed, "seed", 0, "seed of the signals (default: a random one, or that of the oracle)")
@@ -50,6 +53,12 @@ func (f *flags) config() (fleet.Config, error) {
 			return conf, usageError{fmt.Errorf("there is no QoS %q", q)}
 		}
 		conf.QoS = append(conf.QoS, q[0]-'0')
+	}
+	for _, v := range strings.Split(f.versions, ",") {
+		if v != "3" && v != "5" {
+			return conf, usageError{fmt.Errorf("there is no MQTT version %q: 3 (for 3.1.1) or 5", v)}
+		}
+		conf.Versions = append(conf.Versions, int(v[0]-'0'))
 	}
 	if f.kinds == "all" {
 		conf.Kinds = device.Kinds()
@@ -82,6 +91,7 @@ func runCommand() *cobra.Command {
 over, or Ctrl-C. A run whose --oracle or --state exists goes on where it ended.`,
 		Example: `  firmware-sim run --devices 50 --rate 2 --kinds all
   firmware-sim run --devices 10000 --messages 10 --oracle acked.txt
+  firmware-sim run --broker 10.0.0.11:1883,10.0.0.12:1883 --qos 1,2 --versions 3,5 --oracle acked.txt
   firmware-sim run --devices 20 --rate 10 --qos mix --state ./devices --duration 1h`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

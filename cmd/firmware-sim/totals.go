@@ -65,12 +65,12 @@ func printTotals(out io.Writer, output string, seed uint64, t fleet.Totals) erro
 	}
 	_, err := fmt.Fprintf(out, `seed          %d
 devices       %d, %d finished
-connections   %d at once, %d made, %d failed, %d lost
+connections   %d at once, %d made, %d failed, %d lost, %d of a session that was forgotten
 sent          %d, %d repeated
 acknowledged  %d, %d in flight, %d without acknowledgement (QoS 0)
 buffered      %d, %d dropped
 time          %.1f s, %.0f acknowledged/s, median %s, 99 %% within %s
-`, seed, t.Devices, t.Finished, t.MostAtOnce, t.Connects, t.Failures, t.Losses, t.Sent, t.Repeated,
+`, seed, t.Devices, t.Finished, t.MostAtOnce, t.Connects, t.Failures, t.Losses, t.Forgotten, t.Sent, t.Repeated,
 		t.Acknowledged, t.InFlight, t.Unanswered, t.Buffered, t.Dropped, t.Elapsed.Seconds(), rate,
 		t.AckMedian.Round(time.Microsecond), t.Ack99.Round(time.Microsecond))
 	return err

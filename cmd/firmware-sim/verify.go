@@ -20,7 +20,8 @@ func verifyCommand() *cobra.Command {
 		Short: "Compare records that were read with what was acknowledged",
 		Long: `Compare records that were read, one JSON object a line with key and data
 (base64), with an oracle file. Fails when an acknowledged message is missing,
-altered or out of order; duplicates are counted.`,
+altered or out of order, or one of QoS 2 is there twice; duplicates of QoS 1 are
+counted.`,
 		Example: `  headgate tail telemetry -o json | firmware-sim verify --oracle acked.txt
   firmware-sim verify --oracle acked.txt --input records.jsonl --exactly-once -o json`,
 		Args: noArgs,
@@ -44,7 +45,7 @@ altered or out of order; duplicates are counted.`,
 	s := c.Flags()
 	s.StringVar(&oracle, "oracle", "", "the oracle file of the run")
 	s.StringVar(&input, "input", "-", "file of records, - for standard input")
-	s.BoolVar(&exactlyOnce, "exactly-once", false, "fail on duplicates too")
+	s.BoolVar(&exactlyOnce, "exactly-once", false, "fail on any duplicate")
 	s.StringVarP(&output, "output", "o", "text", "how the report is printed: text or json")
 	return c
 }
@@ -81,11 +82,11 @@ acknowledged  %d
 missing       %d
 altered       %d
 out of order  %d
-duplicates    %d
+duplicates    %d, %d of QoS 2
 extra         %d (read, never acknowledged)
 foreign       %d
 other key     %d
-`, r.Records, r.Devices, r.Acked, r.Missing, r.Altered, r.Disorder, r.Duplicates, r.Extra, r.Foreign, r.OtherKey)
+`, r.Records, r.Devices, r.Acked, r.Missing, r.Altered, r.Disorder, r.Duplicates, r.DuplicatesQoS2, r.Extra, r.Foreign, r.OtherKey)
 	if err == nil && r.LatencyOf > 0 {
 		_, err = fmt.Fprintf(out, "latency       median %s, 99 %% within %s (%d records)\n",
 			r.LatencyMedian.Round(time.Millisecond), r.Latency99.Round(time.Millisecond), r.LatencyOf)

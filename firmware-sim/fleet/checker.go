@@ -33,16 +33,17 @@ type seen struct {
 
 // Report is what a Checker found. Examples are ids as "temp-00017 42".
 type Report struct {
-	Records    uint64 `json:"records"`
-	Devices    int    `json:"devices"`
-	Acked      uint64 `json:"acked"`      // acknowledged, by the oracle
-	Missing    uint64 `json:"missing"`    // acknowledged and not read
-	Extra      uint64 `json:"extra"`      // read and not acknowledged: no fault
-	Duplicates uint64 `json:"duplicates"` // read again
-	Altered    uint64 `json:"altered"`    // not what the device sent
-	Disorder   uint64 `json:"disorder"`   // first read after a later message of its device
-	Foreign    uint64 `json:"foreign"`    // not from this fleet
-	OtherKey   uint64 `json:"otherKey"`   // under a partition key that is not the device id
+	Records        uint64 `json:"records"`
+	Devices        int    `json:"devices"`
+	Acked          uint64 `json:"acked"`          // acknowledged, by the oracle
+	Missing        uint64 `json:"missing"`        // acknowledged and not read
+	Extra          uint64 `json:"extra"`          // read and not acknowledged: no fault
+	Duplicates     uint64 `json:"duplicates"`     // read again
+	DuplicatesQoS2 uint64 `json:"duplicatesQoS2"` // of these, from devices that publish with QoS 2: a fault
+	Altered        uint64 `json:"altered"`        // not what the device sent
+	Disorder       uint64 `json:"disorder"`       // first read after a later message of its device
+	Foreign        uint64 `json:"foreign"`        // not from this fleet
+	OtherKey       uint64 `json:"otherKey"`       // under a partition key that is not the device id
 
 	Examples []string `json:"examples,omitempty"`
 
@@ -89,6 +90,10 @@ func (c *Checker) Add(key string, data []byte, arrived time.Time) {
 	}
 	if !s.numbers.Add(n) {
 		r.Duplicates++
+		if a := c.acked.Devices[id]; a != nil && a.QoS == 2 {
+			r.DuplicatesQoS2++
+			c.example("duplicate", id.String(), n)
+		}
 		return
 	}
 	if n < s.highest {
@@ -147,7 +152,9 @@ func (c *Checker) Report() Report {
 
 func byName(x, y device.ID) int { return strings.Compare(x.String(), y.String()) }
 
-// OK reports whether nothing acknowledged is missing, altered or out of order.
-// Duplicates are no fault of a fleet that repeats what was not acknowledged,
-// unless all of it publishes with QoS 2.
-func (r Report) OK() bool { return r.Missing == 0 && r.Altered == 0 && r.Disorder == 0 }
+// OK reports whether nothing acknowledged is missing, altered or out of order,
+// and nothing is there twice that was published with QoS 2. A duplicate of
+// QoS 1 is no fault of a fleet that repeats what was not acknowledged.
+func (r Report) OK() bool {
+	return r.Missing == 0 && r.Altered == 0 && r.Disorder == 0 && r.DuplicatesQoS2 == 0
+}

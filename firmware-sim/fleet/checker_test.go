@@ -155,6 +155,20 @@ func TestReadOracle(t *testing.T) {
 	}
 }
 
+// What was published with QoS 2 is there once, what was with QoS 1 may be twice.
+func TestDuplicatesAreToldApart(t *testing.T) {
+	all := payloads(t, 2)
+	for qos, fault := range map[string]uint64{"": 0, " 1": 0, " 2": 1} {
+		c := fleet.NewChecker(readOracle(t, oracleOf(t, probe.String()+" 1 2 1700000001000"+qos)))
+		for _, n := range []int{1, 2, 2} {
+			c.Add("", all[n], time.Time{})
+		}
+		if r := c.Report(); r.Duplicates != 1 || r.DuplicatesQoS2 != fault || r.OK() != (fault == 0) {
+			t.Errorf("QoS%s: %+v", qos, r)
+		}
+	}
+}
+
 func TestRuns(t *testing.T) {
 	var r fleet.Runs
 	plain := map[uint64]bool{}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"headgate/firmware-sim/device"
@@ -11,7 +12,7 @@ import (
 
 // Config says what fleet to run. The zero value of each field but Broker has a meaning.
 type Config struct {
-	Broker   string // host:port of the MQTT door
+	Broker   string // host:port of the MQTT door, or several with commas: a device goes on to the next when one fails it
 	Username string
 	Password string
 	Dial     Dial // how each device connects; default Plain
@@ -19,6 +20,8 @@ type Config struct {
 	Devices  int           // default 1
 	Kinds    []device.Kind // device i is of kind i modulo their number; default temperature and GPS
 	QoS      []byte        // device i publishes with QoS i modulo their number; default 1
+	Versions []int         // of MQTT, 3 (3.1.1) and 5: by turns for the devices of each QoS; default 3
+	Topic    string        // {id} and {kind} stand for the device's; default d/{id}/{kind}
 	World    device.World  // a fleet that continues takes seed and clock from its files
 	Messages uint64        // each device sends 1 … Messages; zero: until the fleet is stopped
 	Rate     float64       // messages a second of each device; zero: as fast as the window lets it
@@ -58,6 +61,10 @@ func (c Config) normal() (Config, error) {
 	if len(c.QoS) == 0 {
 		c.QoS = []byte{1}
 	}
+	if len(c.Versions) == 0 {
+		c.Versions = []int{3}
+	}
+	c.Topic = orElse(c.Topic, "d/{id}/{kind}")
 	if err := c.check(); err != nil {
 		return c, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
@@ -69,8 +76,15 @@ func (c Config) normal() (Config, error) {
 }
 
 func (c Config) check() error {
-	if _, _, err := net.SplitHostPort(c.Broker); err != nil {
-		return fmt.Errorf("broker: %w", err)
+	for _, broker := range c.brokers() {
+		if _, _, err := net.SplitHostPort(broker); err != nil {
+			return fmt.Errorf("broker: %w", err)
+		}
+	}
+	for _, v := range c.Versions {
+		if v != 3 && v != 5 {
+			return fmt.Errorf("there is no version %d: 3 (for 3.1.1) or 5", v)
+		}
 	}
 	for _, q := range c.QoS {
 		if q > 2 {
@@ -91,6 +105,12 @@ func (c Config) check() error {
 	}
 	return nil
 }
+
+// brokers are the addresses, in the order of the list.
+func (c Config) brokers() []string { return strings.Split(c.Broker, ",") }
+
+// version is the MQTT version of device i. Every QoS has devices of every version.
+func (c Config) version(i int) int { return c.Versions[i/len(c.QoS)%len(c.Versions)] }
 
 func orElse[T comparable](v, instead T) T {
 	var zero T

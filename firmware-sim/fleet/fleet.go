@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -97,8 +98,8 @@ func (f *Fleet) make(acked *Acked) error {
 		if err != nil {
 			return err
 		}
-		n := &node{fleet: f, number: i, dev: dev, name: id.String(), qos: f.conf.QoS[i%len(f.conf.QoS)], ring: f.rings.of(i)}
-		n.topic = "d/" + n.name + "/" + string(id.Kind)
+		n := &node{fleet: f, number: i, dev: dev, name: id.String(), qos: f.conf.QoS[i%len(f.conf.QoS)], version: f.conf.version(i), ring: f.rings.of(i)}
+		n.topic = strings.NewReplacer("{id}", n.name, "{kind}", string(id.Kind)).Replace(f.conf.Topic)
 		n.window = newWindow(n.acknowledged)
 		n.wait.most = f.conf.BackoffMax
 		n.next = 1
@@ -217,7 +218,7 @@ func (f *Fleet) Totals() Totals {
 	t := Totals{
 		Devices: len(f.nodes), Finished: int(c.finished.Load()),
 		Connected: c.connected.Load(), MostAtOnce: c.most.Load(), Connects: c.connects.Load(),
-		Failures: c.failures.Load(), Losses: c.losses.Load(),
+		Failures: c.failures.Load(), Losses: c.losses.Load(), Forgotten: c.forgotten.Load(),
 		Sent: c.sent.Load(), Repeated: c.repeated.Load(), Acknowledged: c.acked.Load(),
 		InFlight: c.inFlight.Load(), Unanswered: c.unanswered.Load(),
 		AckMedian: c.latency.quantile(0.5), Ack99: c.latency.quantile(0.99),

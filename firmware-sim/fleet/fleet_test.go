@@ -30,7 +30,7 @@ func TestFleetSendsEverything(t *testing.T) {
 	b := startBroker(t)
 	read := b.subscribe(t)
 	oracle := filepath.Join(t.TempDir(), "acked")
-	f := start(t, fleet.Config{Broker: b.addr, Devices: 30, Messages: 40, Kinds: device.Kinds(), QoS: []byte{0, 1, 2},
+	f := start(t, fleet.Config{Broker: b.addr, Devices: 30, Messages: 40, Kinds: device.Kinds(), QoS: []byte{0, 1, 2}, Versions: []int{3, 5},
 		World: device.World{Seed: 4}, Oracle: oracle})
 	totals := f.wait(t)
 	if totals.Sent != 1200 || totals.Acknowledged != 800 || totals.Unanswered != 400 || totals.Finished != 30 ||
@@ -47,13 +47,16 @@ func TestFleetSendsEverything(t *testing.T) {
 // Connections break in the middle of everything, the broker lives on: QoS 1
 // arrives at least once, QoS 2 exactly once, both in order.
 func TestFleetSurvivesBrokenLinks(t *testing.T) {
-	for name, qos := range map[string]byte{"at least once": 1, "exactly once": 2} {
+	for name, as := range map[string]struct {
+		qos     byte
+		version int
+	}{"at least once": {1, 3}, "exactly once": {2, 3}, "at least once by 5": {1, 5}, "exactly once by 5": {2, 5}} {
 		t.Run(name, func(t *testing.T) {
 			b := startBroker(t)
 			read := b.subscribe(t)
 			p := startProxy(t, b.addr)
 			oracle := filepath.Join(t.TempDir(), "acked")
-			f := start(t, fleet.Config{Broker: p.Addr().String(), Devices: 8, Messages: 8000, QoS: []byte{qos}, Window: 200,
+			f := start(t, fleet.Config{Broker: p.Addr().String(), Devices: 8, Messages: 8000, QoS: []byte{as.qos}, Versions: []int{as.version}, Window: 200,
 				World: device.World{Seed: 5}, Oracle: oracle, BackoffMax: 100 * time.Millisecond})
 			for i := range int64(6) {
 				eventually(t, "messages flow", func() bool { return f.Totals().Acknowledged > 8000*(i+1) })
@@ -61,7 +64,7 @@ func TestFleetSurvivesBrokenLinks(t *testing.T) {
 			}
 			totals := f.wait(t)
 			r := read.all(t, complete(t, oracle, 8, 8000))
-			if !r.OK() || r.Extra != 0 || r.Altered != 0 || qos == 2 && r.Duplicates != 0 {
+			if !r.OK() || r.Extra != 0 || r.Altered != 0 || as.qos == 2 && r.Duplicates != 0 || totals.Forgotten != 0 {
 				t.Errorf("%+v", r)
 			}
 			if totals.Losses == 0 || totals.Repeated == 0 {
@@ -130,15 +133,32 @@ func TestFleetRefusesFilesOfAnother(t *testing.T) {
 		"window":  {Window: 70000},
 		"devices": {Devices: 900_000},
 		"QoS":     {QoS: []byte{3}},
+		"version": {Versions: []int{4}},
+		"brokers": {Broker: "127.0.0.1:1,nowhere"},
 	} {
 		if conf.Broker == "" {
 			conf.Broker = "127.0.0.1:1"
 		}
 		if _, err := fleet.New(conf); err == nil {
 			t.Errorf("%s: a fleet is made", name)
-		} else if wrong := errors.Is(err, fleet.ErrConfig); wrong != (name == "broker" || name == "window" || name == "QoS") {
+		} else if wrong := errors.Is(err, fleet.ErrConfig); wrong == (name == "seed" || name == "devices") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// A device goes on to the next broker when one fails it.
+func TestFleetChangesBrokers(t *testing.T) {
+	b := startBroker(t)
+	gone, p := startProxy(t, b.addr), startProxy(t, b.addr)
+	f := start(t, fleet.Config{Broker: gone.Addr().String() + "," + p.Addr().String(), Devices: 8, Messages: 300, Rate: 200,
+		QoS: []byte{1, 2}, Versions: []int{3, 5}, World: device.World{Seed: 8}, BackoffMax: 50 * time.Millisecond})
+	eventually(t, "messages flow", func() bool { return f.Totals().Acknowledged > 200 && f.Totals().Connected == 8 })
+	gone.Close()
+	gone.breakAll()
+	totals := f.wait(t)
+	if totals.Acknowledged != 2400 || totals.Losses < 4 || totals.Forgotten != 0 {
+		t.Errorf("%+v", totals)
 	}
 }
 

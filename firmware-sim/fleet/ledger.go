@@ -125,6 +125,7 @@ func appendGroup(b []byte, group []ack) []byte {
 		b = strconv.AppendUint(append(b, ' '), group[i].n, 10)
 		b = strconv.AppendUint(append(b, ' '), group[end-1].n, 10)
 		b = strconv.AppendInt(append(b, ' '), group[i].sent, 10)
+		b = append(b, ' ', '0'+group[i].node.qos)
 		b = closeLine(b, start)
 		i = end
 	}

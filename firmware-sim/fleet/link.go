@@ -4,80 +4,62 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
-	"time"
-
-	mqtt "github.com/eclipse/paho.mqtt.golang"
-	"github.com/eclipse/paho.mqtt.golang/packets"
 )
-
-// publishPatience is how long paho may take to accept a packet. Its writer
-// never blocks here, so only a connection that just broke takes so long; the
-// message is in the window then and the next connection repeats it.
-const publishPatience = 2 * time.Second
 
 // ErrRefused says that the broker did not accept the credentials.
 var ErrRefused = errors.New("refused by the broker")
 
-// link is one connection of one device: a new paho client each, because paho's
-// own reconnect has no jitter and cannot be interrupted.
+// link is one connection of one device.
 type link struct {
-	client mqtt.Client
+	client client
 	wire   *wire
-	lost   chan struct{} // closed when paho has given the connection up
+	lost   chan struct{} // closed when the client has given the connection up
+}
+
+// client speaks one version of MQTT over a link's wire: a new one each, because
+// the libraries' own reconnects have no jitter and cannot be interrupted.
+type client interface {
+	// connect connects, repeats what the window holds, and says whether the
+	// broker knew the session. A clean one makes it forget the session instead.
+	connect(ctx context.Context, clean bool) (known bool, err error)
+	// publish puts a message into the window and the wire's buffer. It does not
+	// wait for the broker.
+	publish(topic string, qos byte, data []byte) error
+	// disconnect ends the connection as MQTT wants it.
+	disconnect()
 }
 
 // dial connects a device. A clean link makes the broker forget the session of
 // this client id, and cannot resume anything.
 func (n *node) dial(ctx context.Context, clean bool) (*link, error) {
-	conf := &n.fleet.conf
-	conn, err := conf.Dial(ctx, n.dev.ID, conf.Broker)
+	conn, err := n.fleet.conf.Dial(ctx, n.dev.ID, n.broker())
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	l := &link{wire: newWire(conn, readBuffer(conf.Window), n.window.release), lost: make(chan struct{})}
-	l.client = mqtt.NewClient(n.options(l, clean))
-	token := l.client.Connect()
-	for {
-		select {
-		case <-token.Done():
-			if err := token.Error(); err != nil {
-				l.wire.kill()
-				if errors.Is(err, packets.ErrorRefusedNotAuthorised) || errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword) {
-					return nil, ErrRefused
-				}
-				return nil, fmt.Errorf("connect: %w", err)
-			}
-			return l, nil
-		case <-l.wire.dirty: // what a resume repeats
-			l.wire.flush()
-		case <-ctx.Done():
-			l.wire.kill()
-			<-token.Done()
-			return nil, ctx.Err()
-		}
+	l := &link{wire: newWire(conn, readBuffer(n.fleet.conf.Window), n.window.release), lost: make(chan struct{})}
+	if n.version == 5 {
+		l.client = n.client5(l)
+	} else {
+		l.client = n.client3(l)
 	}
-}
-
-func (n *node) options(l *link, clean bool) *mqtt.ClientOptions {
-	conf := &n.fleet.conf
-	o := mqtt.NewClientOptions()
-	o.Servers = []*url.URL{{Scheme: "tcp", Host: conf.Broker}}
-	o.SetClientID(n.name).SetUsername(conf.Username).SetPassword(conf.Password)
-	o.SetProtocolVersion(4).SetCleanSession(clean).SetStore(n.window)
-	o.SetAutoReconnect(false).SetConnectRetry(false).SetResumeSubs(false)
-	o.SetKeepAlive(conf.KeepAlive).SetPingTimeout(max(conf.KeepAlive/2, time.Second))
-	o.SetConnectTimeout(30 * time.Second).SetWriteTimeout(publishPatience)
-	o.SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) { return l.wire, nil })
-	o.SetConnectionLostHandler(func(mqtt.Client, error) { close(l.lost) })
-	return o
+	known, err := l.client.connect(ctx, clean)
+	if err != nil {
+		l.wire.kill()
+		if errors.Is(err, ErrRefused) || ctx.Err() != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	if !known && n.window.len() > 0 {
+		n.fleet.count.forgotten.Add(1)
+	}
+	return l, nil
 }
 
 // readBuffer holds the acknowledgements of a window, within reason.
 func readBuffer(window int) int { return min(max(4*window, 128), 4096) }
 
-// drop breaks the connection and waits until paho is through with it.
+// drop breaks the connection and waits until the client is through with it.
 func (l *link) drop() {
 	l.wire.kill()
 	<-l.lost
@@ -86,6 +68,6 @@ func (l *link) drop() {
 // bye ends the connection as MQTT wants it.
 func (l *link) bye() {
 	l.wire.flush()
-	l.client.Disconnect(1000)
+	l.client.disconnect()
 	l.wire.kill()
 }

@@ -15,14 +15,16 @@ const flushAt = 32 << 10
 // node is one device of a running fleet. Everything but the window belongs to
 // the goroutine that runs it.
 type node struct {
-	fleet  *Fleet
-	number int
-	dev    *device.Device
-	name   string // device id, client id, partition key
-	topic  string
-	qos    byte
-	window *window
-	ring   *device.Ring // nil: no offline buffer but memory
+	fleet   *Fleet
+	number  int
+	dev     *device.Device
+	name    string // device id, client id, partition key
+	topic   string
+	qos     byte
+	version int // of MQTT: 3 or 5
+	failed  int // connects and connections, so far: where in the list of brokers the device is
+	window  *window
+	ring    *device.Ring // nil: no offline buffer but memory
 
 	first, next uint64    // the first sample of this run, the next to take
 	start       time.Time // when sample first is due
@@ -52,6 +54,7 @@ func (n *node) run() error {
 			return nil
 		}
 		err = n.serve(l)
+		n.failed++
 		f.count.connected.Add(-1)
 		if err != nil {
 			return err
@@ -105,6 +108,7 @@ func (n *node) connect(clean bool) (*link, error) {
 			return nil, nil
 		}
 		f.count.fail(err)
+		n.failed++
 		if errors.Is(err, ErrRefused) && f.count.connects.Load() == 0 {
 			return nil, fmt.Errorf("%s: %w", n.name, err)
 		}
@@ -191,7 +195,7 @@ func (n *node) publish(l *link) error {
 	if n.window.stale() > 0 {
 		return nil // those first
 	}
-	for free := f.conf.Window - n.window.len(); free > 0 && !closed(f.soft); free-- {
+	for free := n.window.places(f.conf.Window); free > 0 && !closed(f.soft); free-- {
 		if l.wire.waiting() > flushAt {
 			if err := l.wire.flush(); err != nil {
 				return err
@@ -204,21 +208,15 @@ func (n *node) publish(l *link) error {
 		now := time.Now()
 		f.count.inFlight.Add(1) // before the acknowledgement can take it away
 		n.window.expect(flight{n: s.n, record: s.record, sent: now})
-		token := l.client.Publish(n.topic, n.qos, false, data)
-		failed := false
-		select {
-		case <-token.Done():
-			failed = token.Error() != nil
-		default:
-		}
+		err = l.client.publish(n.topic, n.qos, data)
 		if n.qos == 0 || !n.window.took() {
 			f.count.inFlight.Add(-1)
 		}
-		if n.window.took() || n.qos == 0 && !failed {
+		if n.window.took() || n.qos == 0 && err == nil {
 			n.advance(s)
 		}
-		if failed {
-			return token.Error()
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -235,6 +233,12 @@ func (n *node) finish() {
 	if f.count.finished.Add(1) == int64(len(f.nodes)) {
 		close(f.settled)
 	}
+}
+
+// broker is the address for the next connect. Devices begin all over the list.
+func (n *node) broker() string {
+	all := n.fleet.conf.brokers()
+	return all[(n.number+n.failed)%len(all)]
 }
 
 // acknowledged is called for each PUBACK and PUBCOMP.

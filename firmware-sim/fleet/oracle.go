@@ -18,9 +18,10 @@ import (
 // in, every other line that a run of one device's messages was acknowledged:
 //
 //	firmware-sim-oracle-1 seed epoch-ms period-ns crc
-//	device first last sent-ms crc
+//	device first last sent-ms qos crc
 //
 // sent-ms is when the first of the run was first sent, in Unix milliseconds;
+// qos is missing in older files, whose messages count as QoS 1;
 // crc is the CRC-32C, in hexadecimal, of the line before it. A line counts when
 // it is whole; what follows the first that is not was never synced.
 const oracleMagic = "firmware-sim-oracle-1"
@@ -38,6 +39,7 @@ type Acked struct {
 
 // AckedDevice is what was acknowledged to one device.
 type AckedDevice struct {
+	QoS     byte // with which the device published
 	Numbers Runs
 	sent    map[uint64]int64 // Unix milliseconds by the first number of each line
 }
@@ -138,7 +140,11 @@ func parseWorld(fields []string) (device.World, error) {
 }
 
 func (a *Acked) add(fields []string) error {
-	if len(fields) != 4 {
+	qos := byte(1)
+	if len(fields) == 5 && len(fields[4]) == 1 {
+		qos, fields = fields[4][0]-'0', fields[:4]
+	}
+	if len(fields) != 4 || qos < 1 || qos > 2 {
 		return ErrOracle
 	}
 	id, err := device.ParseID(fields[0])
@@ -153,7 +159,7 @@ func (a *Acked) add(fields []string) error {
 	}
 	d := a.Devices[id]
 	if d == nil {
-		d = &AckedDevice{sent: make(map[uint64]int64)}
+		d = &AckedDevice{QoS: qos, sent: make(map[uint64]int64)}
 		a.Devices[id] = d
 	}
 	for n := first; n <= last; n++ {

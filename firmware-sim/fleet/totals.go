@@ -13,10 +13,11 @@ type Totals struct {
 	Connected    int64         `json:"connected"`
 	MostAtOnce   int64         `json:"mostAtOnce"` // connections open at the same time
 	Connects     int64         `json:"connects"`
-	Failures     int64         `json:"failures"` // connects that did not succeed
-	Losses       int64         `json:"losses"`   // connections lost
-	Sent         int64         `json:"sent"`     // messages handed to the network, each counted once
-	Repeated     int64         `json:"repeated"` // messages sent again after a reconnect
+	Failures     int64         `json:"failures"`  // connects that did not succeed
+	Losses       int64         `json:"losses"`    // connections lost
+	Forgotten    int64         `json:"forgotten"` // connects at which the broker knew no session, though messages were in flight
+	Sent         int64         `json:"sent"`      // messages handed to the network, each counted once
+	Repeated     int64         `json:"repeated"`  // messages sent again after a reconnect
 	Acknowledged int64         `json:"acknowledged"`
 	InFlight     int64         `json:"inFlight"` // sent and not acknowledged, QoS 1 and 2
 	Unanswered   int64         `json:"unanswered"`
@@ -30,6 +31,7 @@ type Totals struct {
 // counters are the live totals.
 type counters struct {
 	connected, most, connects, failures, losses atomic.Int64
+	forgotten                                   atomic.Int64
 	sent, unanswered, repeated, inFlight, acked atomic.Int64
 	finished, took                              atomic.Int64 // took: nanoseconds, once the run is over
 	begun                                       atomic.Pointer[time.Time]

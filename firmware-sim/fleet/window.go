@@ -8,24 +8,27 @@ import (
 	"sync"
 	"time"
 
+	packets5 "github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
 // flight is a message that was handed to the network and is not acknowledged.
 type flight struct {
 	n      uint64
+	id     uint16 // of its packets
 	record uint64 // its number in the ring, when there is one
 	sent   time.Time
 
-	packet   *packets.PublishPacket
+	packet   *packets.PublishPacket // of a device that speaks 3.1.1
+	packet5  *packets5.Publish      // of one that speaks 5
 	order    uint64
 	released bool // QoS 2: the broker has it, only PUBREL and PUBCOMP are missing
 	stale    bool // and had it before this connection
 }
 
-// window is what one device has in flight. It outlives connections: to paho it
-// is the store of packets, from which a new connection repeats what the old one
-// left open. An acknowledgement is the deletion of a packet from the store;
+// window is what one device has in flight. It outlives connections, each of
+// which repeats what the one before left open. To the paho of MQTT 3.1.1 it is
+// the store of packets, and an acknowledgement is the deletion of a packet;
 // paho's tokens do not serve, because a resume completes the old ones without
 // an error before anything is acknowledged.
 type window struct {
@@ -38,6 +41,8 @@ type window struct {
 	coming  flight // set before a publish, taken by Put
 	taken   bool
 	left    int // stale flights
+	most    int // what the broker lets be in flight; zero: it did not say
+	last    uint16
 }
 
 func newWindow(acked func(flight)) *window {
@@ -97,7 +102,80 @@ func (w *window) stale() int {
 	return w.left
 }
 
-// The methods below are paho's Store.
+// take takes the announced message under a packet id.
+func (w *window) take(id uint16, with func(*flight)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f := w.coming
+	with(&f)
+	f.id, f.order = id, w.order
+	w.order++
+	w.taken = true
+	w.flights[id] = &f
+}
+
+// done takes a message out that was acknowledged.
+func (w *window) done(id uint16) {
+	w.mu.Lock()
+	f := w.flights[id]
+	delete(w.flights, id)
+	if f != nil && f.stale {
+		w.left--
+	}
+	w.mu.Unlock()
+	if f == nil {
+		return
+	}
+	w.acked(*f)
+	select {
+	case w.room <- struct{}{}:
+	default:
+	}
+}
+
+// all is a copy of the flights, in the order of their publishes.
+func (w *window) all() []flight {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := make([]flight, 0, len(w.flights))
+	for _, f := range w.flights {
+		all = append(all, *f)
+	}
+	slices.SortFunc(all, func(x, y flight) int { return cmp.Compare(x.order, y.order) })
+	return all
+}
+
+// free is the next packet id that no flight has; false when each has one.
+func (w *window) free() (uint16, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for range 1 << 16 {
+		w.last++
+		if w.flights[w.last] == nil && w.last != 0 {
+			return w.last, true
+		}
+	}
+	return 0, false
+}
+
+// limit sets how much the broker lets be in flight.
+func (w *window) limit(most int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.most = most
+}
+
+// places is how many messages may be sent now, of a device that sets itself a limit.
+func (w *window) places(limit int) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.most > 0 {
+		limit = min(limit, w.most)
+	}
+	return limit - len(w.flights)
+}
+
+// The methods below are the Store of the paho of MQTT 3.1.1.
 
 // Open does nothing: the window is open for the device's life.
 func (w *window) Open() {}
@@ -116,13 +194,7 @@ func (w *window) Put(key string, message packets.ControlPacket) {
 	if !ok || !outbound {
 		return
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	f := w.coming
-	f.packet, f.order = publish, w.order
-	w.order++
-	w.taken = true
-	w.flights[id] = &f
+	w.take(id, func(f *flight) { f.packet = publish })
 }
 
 // Get is what a resume sends for a key: the PUBLISH, or PUBREL once released.
@@ -144,16 +216,10 @@ func (w *window) Get(key string) packets.ControlPacket {
 
 // All lists the keys in the order of their publishes.
 func (w *window) All() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	ids := make([]uint16, 0, len(w.flights))
-	for id := range w.flights {
-		ids = append(ids, id)
-	}
-	slices.SortFunc(ids, func(x, y uint16) int { return cmp.Compare(w.flights[x].order, w.flights[y].order) })
-	keys := make([]string, len(ids))
-	for i, id := range ids {
-		keys[i] = "o." + strconv.Itoa(int(id))
+	all := w.all()
+	keys := make([]string, len(all))
+	for i, f := range all {
+		keys[i] = "o." + strconv.Itoa(int(f.id))
 	}
 	return keys
 }
@@ -161,23 +227,8 @@ func (w *window) All() []string {
 // Del is called when PUBACK or PUBCOMP came in.
 func (w *window) Del(key string) {
 	id, outbound := outboundID(key)
-	if !outbound {
-		return
-	}
-	w.mu.Lock()
-	f := w.flights[id]
-	delete(w.flights, id)
-	if f != nil && f.stale {
-		w.left--
-	}
-	w.mu.Unlock()
-	if f == nil {
-		return
-	}
-	w.acked(*f)
-	select {
-	case w.room <- struct{}{}:
-	default:
+	if outbound {
+		w.done(id)
 	}
 }
 
