@@ -7,31 +7,29 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	mochi "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/packets"
 )
 
 // errStalled ends a connection whose messages the log did not take in time.
 var errStalled = errors.New("log took no message for half a keepalive")
 
-// conn is one connection: the socket as the broker library sees it, and the
-// messages that wait for the log. It outlives its socket until the last of
-// them is settled.
+// conn is one connection: the socket, and the messages that wait for the log.
+// It outlives its socket until the last of them is settled.
 type conn struct {
 	net.Conn
 	server *Server
 
-	client   atomic.Pointer[mochi.Client] // set once it is authenticated
-	device   atomic.Pointer[device]       // likewise
-	guard    Guard                        // set before client; nil: the device may do everything
-	refusing atomic.Bool                  // MQTT 3.1.1: a message was refused, so the connection ends and later ones will come again
+	device   atomic.Pointer[device] // set once the device is let in
+	peer     atomic.Pointer[peer]   // likewise, after device
+	guard    Guard                  // set before device; nil: the device may do everything
+	refusing atomic.Bool            // MQTT 3.1.1: a message was refused, so the connection ends and later ones will come again
 	closed   chan struct{}
 	closing  sync.Once
+	writing  sync.Mutex // held while whole packets are written
 
 	// Owned by the goroutine that reads.
-	framer framer
-	bad    error // what the framer found behind the last good bytes
+	reader  reader
+	aliases map[uint16]string // topics, by their alias
+	will    *will             // published when the connection ends; nil: none
 
 	mu       sync.Mutex
 	session  *session // QoS 2; nil until it is used
@@ -54,51 +52,51 @@ const smallMessage = 4 << 10
 
 // newConn takes over a socket, which may be a TLS connection.
 func newConn(s *Server, socket net.Conn) *conn {
-	return &conn{
-		Conn: socket, server: s, closed: make(chan struct{}),
-		framer: framer{first: maxConnect, limit: s.packetLimit()},
-	}
+	c := &conn{Conn: socket, server: s, closed: make(chan struct{})}
+	c.reader = reader{source: c, first: maxConnect, limit: s.packetLimit()}
+	return c
 }
 
-// Read reads for the broker library. It ends the connection before a packet
-// that is too large, and hands over nothing more once the server drains.
+// Read waits for what the device sends: for its CONNECT until the deadline that
+// is set, then for one and a half times its keepalive (MQTT 5.0, 3.1.2.10). It
+// hands over nothing more once the server drains.
 func (c *conn) Read(b []byte) (int, error) {
-	if c.bad != nil {
-		c.explain()
-		return 0, c.bad
+	if p := c.peer.Load(); p != nil {
+		if err := c.expect(p.keepalive); err != nil {
+			return 0, err
+		}
 	}
 	n, err := c.Conn.Read(b)
+	c.server.stats.bytes.Add(uint64(n))
 	if err != nil && c.stopped() {
 		<-c.closed
 		return 0, io.EOF
 	}
-	good, bad := c.framer.scan(b[:n])
-	c.bad = bad
-	c.server.stats.bytes.Add(uint64(n))
-	if good == 0 && bad != nil {
-		c.explain()
-		return 0, bad
-	}
-	return good, err
+	return n, err
 }
 
-// explain tells an MQTT 5 device why its connection ends.
-func (c *conn) explain() {
-	cl := c.client.Load()
-	if cl == nil || cl.Properties.ProtocolVersion < 5 {
-		return
+// expect sets the time until which the device has to send something.
+func (c *conn) expect(keepalive time.Duration) error {
+	var until time.Time // zero: for ever
+	if keepalive > 0 {
+		until = time.Now().Add(keepalive + keepalive/2)
 	}
-	code := packets.ErrMalformedPacket
-	if errors.Is(c.bad, errTooLarge) {
-		code = packets.ErrPacketTooLarge
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.draining {
+		return nil
 	}
-	_ = c.server.broker.DisconnectClient(cl, code) // the connection ends either way
+	return c.Conn.SetReadDeadline(until)
 }
 
-// Write writes within the time that a device has to take it. A write that
-// fails ends the connection, since half a packet may be out.
-func (c *conn) Write(b []byte) (int, error) {
-	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.server.cfg.WriteTimeout)); err != nil {
+// send writes whole packets within the time that a device has to take them. A
+// write that fails ends the connection, since half a packet may be out.
+func (c *conn) send(b []byte) (int, error) { return c.write(b, c.server.cfg.WriteTimeout) }
+
+func (c *conn) write(b []byte, within time.Duration) (int, error) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if err := c.Conn.SetWriteDeadline(time.Now().Add(within)); err != nil {
 		return 0, err
 	}
 	n, err := c.Conn.Write(b)
@@ -108,15 +106,20 @@ func (c *conn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// SetDeadline is called by the broker library for the keepalive. It leaves
-// writes alone, which have their own time.
-func (c *conn) SetDeadline(t time.Time) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.draining {
-		return nil
+// name is the device's client id, empty before it is let in.
+func (c *conn) name() string {
+	if p := c.peer.Load(); p != nil {
+		return p.id
 	}
-	return c.Conn.SetReadDeadline(t)
+	return ""
+}
+
+// version is the protocol version that the device speaks, 4 before that is known.
+func (c *conn) version() byte {
+	if p := c.peer.Load(); p != nil {
+		return p.version
+	}
+	return 4
 }
 
 // Close closes the socket, once.
@@ -163,8 +166,8 @@ func (c *conn) admit(m *message) error {
 	}
 	c.server.stats.windowWaits.Add(1)
 	var late <-chan time.Time
-	if k := c.client.Load().State.Keepalive; k > 0 {
-		timer := time.NewTimer(time.Duration(k) * time.Second / 2)
+	if k := c.peer.Load().keepalive; k > 0 {
+		timer := time.NewTimer(k / 2)
 		defer timer.Stop()
 		late = timer.C
 	}

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"headgate/ingest/downlink"
@@ -65,8 +64,8 @@ const mostInFlight = 32
 
 // enlist begins or takes up the session of a device. Kinds as of
 // shardlog.States: nothing is known of the session then.
-func (s *Server) enlist(ctx context.Context, c *conn, cl *mochi.Client, pk *packets.Packet) (*device, error) {
-	d := &device{conn: c, client: cl.ID, expiry: expiryOf(pk), window: mostInFlight}
+func (s *Server) enlist(ctx context.Context, c *conn, p *peer, pk *packets.Packet) (*device, error) {
+	d := &device{conn: c, client: p.id, expiry: expiryOf(pk), window: mostInFlight}
 	if rm := pk.Properties.ReceiveMaximum; pk.ProtocolVersion >= 5 && rm > 0 {
 		d.window = min(d.window, int(rm))
 	}
@@ -84,6 +83,7 @@ func (s *Server) enlist(ctx context.Context, c *conn, cl *mochi.Client, pk *pack
 	var err error
 	if before != nil {
 		old, there = before.leave(), true
+		before.conn.end(packets.ErrSessionTakenOver)
 	} else if old, there, err = s.find(ctx, d.client, !pk.Connect.Clean && d.expiry > 0); err != nil {
 		return nil, err
 	}
@@ -246,13 +246,10 @@ func (s *Server) note(ctx context.Context) {
 
 // write sends whole packets to the device.
 func (d *device) write(b []byte) {
-	cl := d.conn.client.Load()
-	if len(b) == 0 || cl == nil || cl.Closed() {
+	if len(b) == 0 || d.conn.gone() {
 		return
 	}
-	cl.Lock()              // the lock under which the library writes whole packets
-	_, _ = d.conn.Write(b) // a write that fails ends the connection
-	cl.Unlock()
+	_, _ = d.conn.send(b) // a write that fails ends the connection
 }
 
 // encoded appends a packet; what cannot be encoded is left out and logged.
@@ -267,12 +264,7 @@ func (d *device) encoded(b *bytes.Buffer, pk *packets.Packet, encode func(*packe
 }
 
 // version is the protocol version of the device.
-func (d *device) version() byte {
-	if cl := d.conn.client.Load(); cl != nil {
-		return cl.Properties.ProtocolVersion
-	}
-	return 4
-}
+func (d *device) version() byte { return d.conn.version() }
 
 // retainedSpace holds the retained messages, by topic.
 const retainedSpace shardlog.Space = "mqtt.retained"

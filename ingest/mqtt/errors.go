@@ -53,17 +53,17 @@ func judge(err error) (v verdict, again bool) {
 	}
 }
 
-// returnCode is the CONNACK code of MQTT 3.1.1 for a reason code of MQTT 5
-// that the library would send as it is.
-func returnCode(code byte) byte {
+// returnCode is the CONNACK code of MQTT 3.1.1 (3.2.2.3) for a reason code of
+// MQTT 5.
+func returnCode(code packets.Code) byte {
 	switch code {
-	case packets.ErrUnspecifiedError.Code, packets.ErrClientIdentifierNotValid.Code:
+	case packets.ErrUnsupportedProtocolVersion:
+		return packets.Err3UnsupportedProtocolVersion.Code
+	case packets.ErrUnspecifiedError, packets.ErrClientIdentifierNotValid:
 		return packets.Err3ClientIdentifierNotValid.Code
-	case packets.ErrNotAuthorized.Code, packets.ErrTopicNameInvalid.Code:
-		return packets.Err3NotAuthorized.Code
-	case packets.ErrServerBusy.Code, packets.ErrQuotaExceeded.Code:
+	case packets.ErrServerBusy, packets.ErrServerUnavailable, packets.ErrQuotaExceeded:
 		return packets.Err3ServerUnavailable.Code
 	default:
-		return code
+		return packets.Err3NotAuthorized.Code
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -17,62 +19,101 @@ import (
 
 var connect = []byte{0x10, 0x02, 'a', 'b'}
 
-func TestFramer(t *testing.T) {
+func TestReader(t *testing.T) {
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 	large := join([]byte{0x30, 0x80, 0x01}, make([]byte, 128))
 	for _, c := range []struct {
-		name  string
-		bytes []byte
-		good  int
-		err   error
+		name    string
+		bytes   []byte
+		packets int
+		err     error
 	}{
-		{"one packet", connect, 4, nil},
-		{"part of one", connect[:3], 3, nil},
-		{"an empty packet", join(connect, []byte{0xc0, 0x00, 0xc0, 0x00}), 8, nil},
-		{"as large as allowed", join(connect, large), 4 + len(large), nil},
-		{"too large", join(connect, []byte{0x30, 0x81, 0x01}, make([]byte, 10)), 4, errTooLarge},
+		{"one packet", connect, 1, io.EOF},
+		{"part of one", connect[:3], 0, io.ErrUnexpectedEOF},
+		{"part of a header", connect[:1], 0, io.ErrUnexpectedEOF},
+		{"empty packets", join(connect, []byte{0xc0, 0x00, 0xc0, 0x00}), 3, io.EOF},
+		{"as large as allowed", join(connect, large), 2, io.EOF},
+		{"too large", join(connect, []byte{0x30, 0x81, 0x01}, make([]byte, 10)), 1, errTooLarge},
 		{"no CONNECT", []byte{0x30, 0x00}, 0, errNotConnect},
 		{"CONNECT too large", []byte{0x10, 0x11}, 0, errTooLarge},
-		{"length of five bytes", join(connect, []byte{0x30, 0x80, 0x80, 0x80, 0x80, 0x01}), 4, errMalformed},
-		{"CONNACK", join(connect, []byte{0x20, 0x00}), 4, errMalformed},
+		{"length of five bytes", join(connect, []byte{0x30, 0x80, 0x80, 0x80, 0x80, 0x01}), 1, errMalformed},
+		{"CONNACK", join(connect, []byte{0x20, 0x00}), 1, errMalformed},
 	} {
 		for _, step := range []int{1, 3, len(c.bytes)} {
-			f := framer{first: 16, limit: 128}
-			good := 0
-			var err error
-			for left := c.bytes; len(left) > 0 && err == nil; {
-				n := min(step, len(left))
-				var g int
-				g, err = f.scan(left[:n])
-				good += g
-				left = left[n:]
-			}
-			if !errors.Is(err, c.err) || step == len(c.bytes) && good != c.good || good < c.good {
-				t.Errorf("%s by %d: %d good, %v", c.name, step, good, err)
+			got, err := cut(c.bytes, step, 16, 128)
+			if len(got) != c.packets || !errors.Is(err, c.err) {
+				t.Errorf("%s by %d: %d packets, %v", c.name, step, len(got), err)
 			}
 		}
 	}
 }
 
-func FuzzFramer(f *testing.F) {
+// cut reads packets out of a stream that comes in steps of n bytes.
+func cut(b []byte, n, first, limit int) (all [][]byte, err error) {
+	r := reader{source: &steps{b, n}, first: first, limit: limit}
+	var l lent
+	defer r.close(&l)
+	for {
+		kind, body, err := r.next(&l)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, append([]byte{kind}, body...))
+	}
+}
+
+// steps is a stream of which each Read gives at most n bytes.
+type steps struct {
+	left []byte
+	n    int
+}
+
+func (s *steps) Read(b []byte) (int, error) {
+	if len(s.left) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, s.left[:min(max(1, s.n), len(s.left))])
+	s.left = s.left[n:]
+	return n, nil
+}
+
+func TestReaderHoldsLittle(t *testing.T) {
+	// What was announced is not made before it has come, and a buffer goes back
+	// when the device falls silent.
+	body := make([]byte, 200<<10)
+	stream := bytes.Join([][]byte{connect, {0x30, 0x80, 0xc0, 0x0c}, body, {0xc0, 0x00}}, nil)
+	r := reader{source: &steps{stream, 1 << 20}, first: 16, limit: 1 << 20}
+	var l lent
+	for i, size := range []int{2, len(body), 0} {
+		_, got, err := r.next(&l)
+		if err != nil || len(got) != size {
+			t.Fatalf("packet %d: %d bytes, %v", i, len(got), err)
+		}
+	}
+	if _, _, err := r.next(&l); !errors.Is(err, io.EOF) || r.many != nil {
+		t.Errorf("at the end %v, buffer kept %v", err, r.many != nil)
+	}
+	r = reader{source: &steps{append(slices.Clone(connect), 0x30, 0xff, 0xff, 0xff, 0x7f, 1, 2, 3), 99}, first: 16, limit: 1 << 28}
+	r.next(&l)
+	var m, after runtime.MemStats
+	runtime.ReadMemStats(&m)
+	if _, _, err := r.next(&l); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Error(err)
+	}
+	runtime.ReadMemStats(&after)
+	if made := after.TotalAlloc - m.TotalAlloc; made > 1<<20 {
+		t.Errorf("%d bytes were made for a packet of 256 MiB that did not come", made)
+	}
+}
+
+func FuzzReader(f *testing.F) {
 	f.Add(append(slices.Clone(connect), 0x30, 0x03, 1, 2, 3, 0xc0, 0x00), 2)
-	f.Fuzz(func(t *testing.T, b []byte, cut int) {
-		// However the bytes are cut, the same packets are let through.
-		whole := framer{first: 64, limit: 300}
-		good, err := whole.scan(b)
-		if good > len(b) || err == nil && good != len(b) {
-			t.Fatalf("%d good of %d, %v", good, len(b), err)
-		}
-		if cut < 0 || cut > len(b) {
-			return
-		}
-		parts := framer{first: 64, limit: 300}
-		_, err2 := parts.scan(b[:cut])
-		if err2 == nil {
-			_, err2 = parts.scan(b[cut:])
-		}
-		if !errors.Is(err2, err) {
-			t.Fatalf("whole: %v, in parts: %v", err, err2)
+	f.Fuzz(func(t *testing.T, b []byte, n int) {
+		// However the bytes come, the same packets are read.
+		whole, err := cut(b, len(b), 64, 300)
+		parts, cutErr := cut(b, n%64, 64, 300)
+		if !slices.EqualFunc(whole, parts, bytes.Equal) || err.Error() != cutErr.Error() {
+			t.Fatalf("whole: %d packets, %v; by %d: %d packets, %v", len(whole), err, n, len(parts), cutErr)
 		}
 	})
 }

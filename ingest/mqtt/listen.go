@@ -6,11 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"runtime/debug"
-	"slices"
 	"time"
-
-	"github.com/mochi-mqtt/server/v2/packets"
 )
 
 // receiveBuffer is the kernel's for one connection. Small, since what lies in
@@ -95,10 +91,7 @@ func (s *Server) accept(ctx context.Context, d door) {
 			_ = socket.Close() // it is turned away
 			continue
 		}
-		s.serving.Go(func() {
-			defer s.release()
-			s.serve(ctx, socket, d.tls)
-		})
+		s.serving.Go(func() { s.greet(ctx, socket, d.tls) })
 	}
 }
 
@@ -120,72 +113,46 @@ func (s *Server) release() {
 	s.places--
 }
 
-// serve is one connection's life.
-func (s *Server) serve(ctx context.Context, socket net.Conn, config *tls.Config) {
+// greet takes in one connection, up to its CONNACK.
+func (s *Server) greet(ctx context.Context, socket net.Conn, config *tls.Config) {
+	c := s.secure(ctx, socket, config)
+	if c == nil {
+		s.release()
+		return
+	}
+	err := c.guarded(c.welcome)
+	s.serving.Go(func() { // on a stack that TLS and CONNECT have not made large
+		defer s.release()
+		defer s.exit(c)
+		if err == nil {
+			err = c.guarded(c.serve)
+		}
+		c.classify(err)
+	})
+}
+
+// secure makes a connection of a socket; nil: it is closed.
+func (s *Server) secure(ctx context.Context, socket net.Conn, config *tls.Config) *conn {
 	if t, ok := socket.(*net.TCPConn); ok {
 		_ = t.SetReadBuffer(receiveBuffer) // a hint; the kernel's default works too
 	}
 	if err := socket.SetDeadline(time.Now().Add(s.cfg.ConnectTimeout)); err != nil {
 		_ = socket.Close() // gone already
-		return
+		return nil
 	}
 	if config != nil {
 		t := tls.Server(socket, config)
 		if err := t.HandshakeContext(ctx); err != nil {
 			s.cfg.Log.Debug("tls handshake", "remote", socket.RemoteAddr(), "error", err)
 			_ = socket.Close() // it has no session to end
-			return
+			return nil
 		}
 		socket = t
 	}
 	c := newConn(s, socket)
 	if !s.enter(c) {
 		_ = socket.Close() // the server ends
-		return
+		return nil
 	}
-	defer s.exit(c)
-	s.classify(s.establish(c))
-}
-
-// establish hands the connection to the broker library, which serves it in
-// this goroutine. A packet that makes the library panic ends this connection
-// only.
-func (s *Server) establish(c *conn) (err error) {
-	defer func() {
-		if fault := recover(); fault != nil {
-			s.stats.panics.Add(1)
-			s.cfg.Log.Error("broker library panicked, connection ends", "remote", c.RemoteAddr(),
-				"fault", fmt.Sprint(fault), "stack", string(debug.Stack()))
-			s.forgetClient(c)
-			err = packets.ErrMalformedPacket
-		}
-	}()
-	return s.broker.EstablishConnection("tcp", c)
-}
-
-// forgetClient does what the library does when a connection ends, and did not
-// because it panicked.
-func (s *Server) forgetClient(c *conn) {
-	cl := c.client.Load()
-	if cl == nil {
-		return
-	}
-	if now, ok := s.broker.Clients.Get(cl.ID); ok && now == cl {
-		s.broker.Clients.Delete(cl.ID)
-	}
-}
-
-// classify counts why a connection ended.
-func (s *Server) classify(err error) {
-	var code packets.Code
-	switch {
-	case err == nil:
-	case errors.Is(err, errTooLarge):
-		s.stats.refuse("too large")
-	case errors.Is(err, errNotConnect), errors.Is(err, errMalformed):
-		s.stats.malformed.Add(1)
-	case errors.As(err, &code) && slices.Contains([]byte{packets.ErrMalformedPacket.Code,
-		packets.ErrProtocolViolation.Code, packets.ErrTopicAliasInvalid.Code}, code.Code):
-		s.stats.malformed.Add(1)
-	}
+	return c
 }

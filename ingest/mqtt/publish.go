@@ -6,32 +6,26 @@ import (
 	"strings"
 	"time"
 
-	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"headgate/ingest"
 	"headgate/shardlog"
 )
 
-// onPublish takes a PUBLISH in. What it returns is for the broker library:
-// nothing, unless the packet is one that ends the connection.
-func (c *conn) onPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
-	if pk.PublishValidate(maxAliases) != packets.CodeSuccess {
-		return pk, nil // the library finds the same and disconnects
+// onPublish takes a PUBLISH in. An error ends the connection.
+func (c *conn) onPublish(pk *packets.Packet) error {
+	if code := pk.PublishValidate(maxAliases); code != packets.CodeSuccess {
+		return code
 	}
-	if pk.Properties.TopicAliasFlag {
-		pk.TopicName = cl.State.TopicAliases.Inbound.Set(pk.Properties.TopicAlias, strings.Clone(pk.TopicName))
-		pk.Properties.TopicAlias, pk.Properties.TopicAliasFlag = 0, false
-		if pk.TopicName == "" {
-			return pk, nil // an alias that was never set: the library disconnects
-		}
+	if pk.Properties.TopicAliasFlag && !c.unalias(pk) {
+		return packets.ErrProtocolViolation // MQTT 5.0, 3.3.4
 	}
 	c.server.stats.received.Add(1)
 	m := &message{conn: c, at: time.Now(), id: pk.PacketID, qos: pk.FixedHeader.Qos, dup: pk.FixedHeader.Dup}
-	if v := c.address(cl, &pk, m); v != stored {
+	if v := c.address(pk, m); v != stored {
 		if m.qos == 0 {
 			c.server.stats.refuse(v.reason())
-			return nothing(), nil
+			return nil
 		}
 		c.server.refuse(m, v)
 	} else if m.qos == 2 && c.exactly(m) {
@@ -40,21 +34,38 @@ func (c *conn) onPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, e
 	}
 	if err := c.admit(m); err != nil {
 		if errors.Is(err, errStalled) {
-			c.server.cfg.Log.Warn("disconnect", "client", cl.ID, "error", err)
-			_ = c.server.broker.DisconnectClient(cl, packets.ErrQuotaExceeded) // ends the connection either way
+			c.server.cfg.Log.Warn("disconnect", "client", c.name(), "error", err)
+			return packets.ErrQuotaExceeded
 		}
-		return pk, packets.ErrRejectPacket
+		return err
 	}
 	if _, done := m.verdict(); done {
 		c.wake()
 	} else {
 		m.target.add(m)
 	}
-	return nothing(), nil
+	return nil
+}
+
+// unalias puts a topic in the place of its alias; false: that was never set.
+func (c *conn) unalias(pk *packets.Packet) bool {
+	alias := pk.Properties.TopicAlias
+	pk.Properties.TopicAlias, pk.Properties.TopicAliasFlag = 0, false
+	if pk.TopicName == "" {
+		topic, set := c.aliases[alias]
+		pk.TopicName = topic
+		return set
+	}
+	if c.aliases == nil {
+		c.aliases = map[uint16]string{}
+	}
+	c.aliases[alias] = strings.Clone(pk.TopicName)
+	return true
 }
 
 // address makes the entry and finds its stream.
-func (c *conn) address(cl *mochi.Client, pk *packets.Packet, m *message) verdict {
+func (c *conn) address(pk *packets.Packet, m *message) verdict {
+	p := c.peer.Load()
 	if !publishable(pk.TopicName) {
 		return badTopic
 	}
@@ -62,15 +73,15 @@ func (c *conn) address(cl *mochi.Client, pk *packets.Packet, m *message) verdict
 		return denied
 	}
 	target, err := c.server.cfg.Routes.Find(ingest.Source{
-		Topic: pk.TopicName, ClientID: cl.ID, Username: string(cl.Properties.Username),
+		Topic: pk.TopicName, ClientID: p.id, Username: p.username,
 	})
 	if err != nil {
 		v, _ := judge(err)
 		return v
 	}
 	meta := metaOf(pk)
-	if target.Key != cl.ID {
-		meta.Client = cl.ID
+	if target.Key != p.id {
+		meta.Client = p.id
 	}
 	m.entry = shardlog.Entry{Key: strings.Clone(target.Key), Data: pk.Payload, Meta: meta.Append(nil)}
 	if m.entry.Size() > c.server.cfg.MaxPayload || len(m.entry.Meta) > maxMeta {
@@ -107,7 +118,7 @@ func metaOf(pk *packets.Packet) Meta {
 func (c *conn) exactly(m *message) (duplicate bool) {
 	s := c.quality()
 	if s == nil {
-		s = c.server.sessions.attach(strings.Clone(c.client.Load().ID))
+		s = c.server.sessions.attach(c.name())
 		c.use(s)
 	}
 	duplicate, fresh, full := s.arrive(m.id, m.dup)
@@ -122,7 +133,7 @@ func (c *conn) exactly(m *message) (duplicate bool) {
 // onPubrel ends a QoS 2 flow: PUBCOMP comes when the id is removed. A device
 // that did not wait for PUBREC is disconnected; otherwise the id would stay
 // taken, and the next message under it be mistaken for a copy.
-func (c *conn) onPubrel(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
+func (c *conn) onPubrel(pk *packets.Packet) error {
 	known, begun := false, false
 	s := c.quality()
 	if s != nil {
@@ -132,12 +143,11 @@ func (c *conn) onPubrel(cl *mochi.Client, pk packets.Packet) (packets.Packet, er
 	case begun:
 		c.server.releaser.add(release{conn: c, session: s, id: pk.PacketID})
 	case !known && c.awaits(pk.PacketID):
-		_ = c.server.broker.DisconnectClient(cl, packets.ErrProtocolViolation) // the connection ends either way
-		return pk, packets.ErrRejectPacket
+		return packets.ErrProtocolViolation
 	case !known:
 		c.complete(pk.PacketID, notFound)
 	}
-	return nothing(), nil
+	return nil
 }
 
 // awaits reports whether a QoS 2 message with this id waits for the log.
@@ -151,18 +161,17 @@ func (c *conn) awaits(id uint16) bool {
 const notFound = 0x92
 
 // onWill stores a will as a record. Nobody waits for an answer.
-func (c *conn) onWill(cl *mochi.Client, pk packets.Packet) {
+func (c *conn) onWill(pk *packets.Packet) {
 	m := &message{conn: c, at: time.Now()}
-	pk.FixedHeader.Dup = false
 	c.server.stats.received.Add(1)
-	if v := c.address(cl, &pk, m); v != stored {
+	if v := c.address(pk, m); v != stored {
 		c.server.stats.refuse(v.reason())
 		return
 	}
-	meta := metaOf(&pk)
+	meta := metaOf(pk)
 	meta.Will = true
-	if m.entry.Key != cl.ID {
-		meta.Client = cl.ID
+	if m.entry.Key != c.name() {
+		meta.Client = c.name()
 	}
 	m.entry.Meta = meta.Append(nil)
 	c.force(m)

@@ -101,11 +101,10 @@ func (c *conn) take(batch []*message, comps []comp) ([]*message, []comp) {
 // answer writes all acknowledgements in one write. MQTT 3.1.1 has no way to
 // refuse a message: there the connection ends in front of the refused one.
 func (c *conn) answer(buf []byte, batch []*message, comps []comp) []byte {
-	cl := c.client.Load()
-	if cl == nil || cl.Closed() {
+	if c.gone() {
 		return buf
 	}
-	five := cl.Properties.ProtocolVersion >= 5
+	five := c.version() >= 5
 	acked, end := 0, false
 	for _, m := range batch {
 		if m.qos == 0 {
@@ -129,15 +128,12 @@ func (c *conn) answer(buf []byte, batch []*message, comps []comp) []byte {
 		buf = appendAck(buf, packets.Pubcomp, p.id, p.code, five)
 	}
 	if len(buf) > 0 {
-		cl.Lock() // the lock under which the library writes whole packets
-		_, err := c.Write(buf)
-		cl.Unlock()
-		if err == nil {
+		if _, err := c.send(buf); err == nil {
 			c.server.stats.acked.Add(uint64(acked))
 		}
 	}
 	if end {
-		cl.Stop(packets.ErrQuotaExceeded)
+		_ = c.Close() // the device notices
 	}
 	return buf
 }

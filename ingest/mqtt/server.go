@@ -3,12 +3,10 @@ package mqtt
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"headgate/ingest/downlink"
@@ -28,7 +26,6 @@ const (
 // device may come back to another gateway of the site.
 type Server struct {
 	cfg        Config
-	broker     *mochi.Server
 	committers map[shardlog.StreamName]*committer
 	releaser   *releaser
 	sessions   *sessions
@@ -36,6 +33,8 @@ type Server struct {
 	store      downlink.Sessions
 	retained   retention
 	turns      turns
+	wills      wills
+	lent       lent
 
 	stats   counters
 	open    atomic.Int64 // messages, removals and PUBCOMPs to answer
@@ -67,30 +66,11 @@ func New(cfg Config) (*Server, error) {
 		s.committers[spec.Name] = newCommitter(s, spec)
 	}
 	s.follower = downlink.NewFollower(downlink.Config{Reader: cfg.Reader, Catalog: cfg.Catalog, Read: readRecord, Streams: cfg.Routes.Reach, Log: cfg.Log})
-	s.broker = mochi.New(s.options())
 	return s, nil
 }
 
 // packetLimit is how many bytes a packet may have after its header.
 func (s *Server) packetLimit() int { return s.cfg.MaxPayload + maxOverhead }
-
-// options are the broker library's settings.
-func (s *Server) options() *mochi.Options {
-	capabilities := mochi.NewDefaultServerCapabilities()
-	capabilities.MaximumClients = int64(s.cfg.MaxConnections)
-	capabilities.MaximumPacketSize = uint32(s.packetLimit()) + 1 // it counts the first header byte
-	capabilities.MaximumClientWritesPending = 128                // its queue is allocated at once
-	capabilities.ReceiveMaximum = uint16(s.cfg.Window)
-	capabilities.TopicAliasMaximum = maxAliases
-	capabilities.MaximumSessionExpiryInterval = uint32(sessionExpiry / time.Second)
-	capabilities.MaximumMessageExpiryInterval = 0
-	capabilities.Compatibilities.NoInheritedPropertiesOnAck = true
-	return &mochi.Options{
-		Capabilities:           capabilities,
-		Logger:                 slog.New(quiet{s.cfg.Log.Handler()}),
-		SysTopicResendInterval: 60, // each stops the world for memory statistics
-	}
-}
 
 // Run serves until ctx ends, then answers what is open, for at most
 // DrainTimeout, and closes all connections. It may be called once.
@@ -101,12 +81,6 @@ func (s *Server) Run(ctx context.Context) error {
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx)) // open messages are answered after ctx ends
 	defer cancel()
 	s.life = inner
-	if err := s.broker.AddHook(&hook{server: s, ctx: inner}, nil); err != nil {
-		return shardlog.Errorf(shardlog.Internal, "start mqtt", "%w", err)
-	}
-	if err := s.broker.Serve(); err != nil {
-		return shardlog.Errorf(shardlog.Internal, "start mqtt", "%w", err)
-	}
 	var workers, accepts sync.WaitGroup
 	for _, co := range s.committers {
 		workers.Go(func() { s.ready(inner, co) })
@@ -130,10 +104,11 @@ func (s *Server) Run(ctx context.Context) error {
 	s.drain()
 	s.disconnect()
 	s.serving.Wait()
+	s.wills.stop()
 	cancel()
 	workers.Wait()
 	s.pumps.Wait()
-	return s.broker.Close()
+	return nil
 }
 
 // catchUp waits a while until this gateway knows what was agreed on before it
@@ -205,16 +180,12 @@ func (s *Server) tend(ctx context.Context) {
 // expel ends the connections of devices that may no longer be connected.
 func (s *Server) expel() {
 	for _, c := range s.connections() {
-		cl := c.client.Load()
-		if cl == nil || c.guard == nil {
+		if c.device.Load() == nil || c.guard == nil {
 			continue
 		}
 		select {
 		case <-c.guard.Ended():
-			if cl.Properties.ProtocolVersion >= 5 {
-				_ = s.broker.DisconnectClient(cl, packets.ErrNotAuthorized) // it is closed next
-			}
-			_ = c.Close() // the device notices
+			c.end(packets.ErrNotAuthorized)
 		default:
 		}
 	}
@@ -249,10 +220,7 @@ func (s *Server) disconnect() {
 	s.conns = nil
 	s.mu.Unlock()
 	for c := range conns {
-		if cl := c.client.Load(); cl != nil && cl.Properties.ProtocolVersion >= 5 {
-			_ = s.broker.DisconnectClient(cl, packets.ErrServerShuttingDown) // it is closed next
-		}
-		_ = c.Close() // the device notices
+		c.end(packets.ErrServerShuttingDown)
 	}
 }
 
@@ -275,6 +243,7 @@ func (s *Server) exit(c *conn) {
 	s.mu.Unlock()
 	d := c.device.Load()
 	if d != nil {
+		s.leave(c)
 		s.farewell(s.life, d)
 	}
 	if c.guard != nil {
@@ -304,7 +273,7 @@ func (s *Server) connections() []*conn {
 // refuse settles a message that will not be stored, and counts it.
 func (s *Server) refuse(m *message, v verdict) {
 	s.stats.refuse(v.reason())
-	if cl := m.conn.client.Load(); m.qos > 0 && cl != nil && cl.Properties.ProtocolVersion < 5 {
+	if m.qos > 0 && m.conn.version() < 5 {
 		m.conn.refusing.Store(true)
 	}
 	m.settle(v)

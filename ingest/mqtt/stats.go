@@ -13,7 +13,7 @@ type Stats struct {
 	Accepted    uint64 // connections accepted
 	TurnedAway  uint64 // connections over the limit, or not let in
 	Malformed   uint64 // connections that ended for a malformed packet
-	Panics      uint64 // connections that ended for a fault of the broker library
+	Panics      uint64 // connections that ended for a fault of the codec
 
 	Bytes      uint64            // read from devices
 	Received   uint64            // PUBLISHes

@@ -5,7 +5,6 @@ import (
 	"context"
 	"strings"
 
-	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"headgate/ingest"
@@ -14,13 +13,12 @@ import (
 
 // onSubscribe adds a device's subscriptions, keeps them if its session lasts,
 // and answers.
-func (d *device) onSubscribe(ctx context.Context, cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
-	if pk.SubscribeValidate() != packets.CodeSuccess {
-		return pk, nil // the library finds the same and disconnects
+func (d *device) onSubscribe(ctx context.Context, pk *packets.Packet) error {
+	if code := pk.SubscribeValidate(); code != packets.CodeSuccess {
+		return code
 	}
 	if len(pk.Filters) > maxFilters || len(d.inbox.Subscriptions())+len(pk.Filters) > maxSubs {
-		_ = d.conn.server.broker.DisconnectClient(cl, packets.ErrQuotaExceeded) // the connection ends either way
-		return pk, packets.ErrRejectPacket
+		return packets.ErrQuotaExceeded
 	}
 	ack := packets.Packet{ProtocolVersion: d.version(), FixedHeader: packets.FixedHeader{Type: packets.Suback}, PacketID: pk.PacketID}
 	var fresh []wanted
@@ -42,7 +40,7 @@ func (d *device) onSubscribe(ctx context.Context, cl *mochi.Client, pk packets.P
 	d.retained = append(d.retained, fresh...)
 	d.mu.Unlock()
 	d.wake()
-	return nothing(), nil
+	return nil
 }
 
 // remember keeps the subscriptions of a session that lasts. If that does not
@@ -89,9 +87,9 @@ func filterBytes(all []downlink.Subscription) (n int) {
 }
 
 // onUnsubscribe removes subscriptions.
-func (d *device) onUnsubscribe(ctx context.Context, pk packets.Packet) (packets.Packet, error) {
-	if pk.UnsubscribeValidate() != packets.CodeSuccess {
-		return pk, nil // the library finds the same and disconnects
+func (d *device) onUnsubscribe(ctx context.Context, pk *packets.Packet) error {
+	if code := pk.UnsubscribeValidate(); code != packets.CodeSuccess {
+		return code
 	}
 	ack := packets.Packet{ProtocolVersion: d.version(), FixedHeader: packets.FixedHeader{Type: packets.Unsuback}, PacketID: pk.PacketID}
 	for _, f := range pk.Filters {
@@ -107,7 +105,7 @@ func (d *device) onUnsubscribe(ctx context.Context, pk packets.Packet) (packets.
 	var b bytes.Buffer
 	d.encoded(&b, &ack, (*packets.Packet).UnsubackEncode)
 	d.write(b.Bytes())
-	return nothing(), nil
+	return nil
 }
 
 // retainedUnder are the retained messages that a new subscription is given.
