@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"headgate/firmware-sim/device"
+	"headgate/firmware-sim/limit"
 )
 
 // Fleet is a number of devices. Make one with New, run it once.
@@ -37,7 +38,7 @@ func New(conf Config) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := enoughFiles(conf.Devices); err != nil {
+	if err := limit.Files(conf.Devices); err != nil {
 		return nil, err
 	}
 	f := &Fleet{conf: conf, gate: newGate(conf.Ramp), settled: make(chan struct{})}
