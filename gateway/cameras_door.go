@@ -89,6 +89,7 @@ func (g *Gateway) secureConsole() *http.Server {
 		answerHealth(w, h, h.Alive)
 	})
 	mux.HandleFunc("POST /enrol", g.enrolment)
+	mux.HandleFunc("POST /enrol/renew", g.renewal)
 	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 }

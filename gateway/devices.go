@@ -3,18 +3,11 @@ package gateway
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
-	"errors"
-	"io"
 	"net"
-	"net/http"
-	"strings"
 	"time"
 
 	"headgate/gateway/devices"
 	"headgate/ingest/mqtt"
-	"headgate/shardlog"
 )
 
 // DevicesConfig says which devices may connect, and what they may do.
@@ -80,72 +73,4 @@ func (g *Gateway) brokerTLS() (*tls.Config, error) {
 	}
 	c.NextProtos, c.ClientAuth = []string{"mqtt"}, tls.RequestClientCert
 	return c, nil
-}
-
-// enrolment is the door at which a device turns a claim code and a certificate
-// request into a certificate. The code is the only secret: it is used once.
-func (g *Gateway) enrolment(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxEnrolment)
-	code, csr, err := claimOf(r)
-	line := AuditLine{At: g.now().UTC(), Action: "headgate:devices:enrol", Source: r.RemoteAddr, Outcome: "ok"}
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-		line.Source = host
-	}
-	if err == nil {
-		var issued devices.Issued
-		if issued, err = g.devices.Claim(r.Context(), code, csr); err == nil {
-			line.Resource = issued.Device
-			g.audit.add(line, true)
-			w.Header().Set("Content-Type", "application/x-pem-file")
-			w.Header().Set("Headgate-Device", issued.Device)
-			_, _ = w.Write(issued.Certificate) // the device may ask again
-			return
-		}
-	}
-	line.Outcome = shardlog.KindOf(err).String()
-	g.audit.add(line, false)
-	status := http.StatusForbidden
-	switch shardlog.KindOf(err) {
-	case shardlog.Invalid:
-		status = http.StatusBadRequest
-	case shardlog.InUse, shardlog.Conflict:
-		status = http.StatusConflict
-	case shardlog.Unavailable, shardlog.Unknown, shardlog.Full:
-		w.Header().Set("Retry-After", "5")
-		status = http.StatusServiceUnavailable
-	case shardlog.Internal, shardlog.Corrupt:
-		status = http.StatusInternalServerError
-		err = errors.New("the gateway cannot sign now: see its log")
-	}
-	http.Error(w, err.Error(), status)
-}
-
-// maxEnrolment bounds a claim with its request.
-const maxEnrolment = 64 << 10
-
-// claimOf reads the fields code and csr, of any form.
-func claimOf(r *http.Request) (code string, csr []byte, err error) {
-	bad := func(why string) (string, []byte, error) {
-		return "", nil, shardlog.Errorf(shardlog.Invalid, "enrol", "%s: send the fields code and csr (PEM)", why)
-	}
-	if err := r.ParseMultipartForm(maxEnrolment); err != nil && !errors.Is(err, http.ErrNotMultipart) {
-		return bad("the form cannot be read")
-	}
-	code, csr = r.PostFormValue("code"), []byte(r.PostFormValue("csr"))
-	if len(csr) == 0 {
-		file, _, err := r.FormFile("csr")
-		if err != nil {
-			return bad("there is no request")
-		}
-		defer file.Close()
-		if csr, err = io.ReadAll(file); err != nil {
-			return bad("the request cannot be read")
-		}
-	}
-	if block, _ := pem.Decode(csr); block != nil {
-		if _, err := x509.ParseCertificateRequest(block.Bytes); err != nil {
-			return bad("csr is no certificate request")
-		}
-	}
-	return strings.TrimSpace(code), csr, nil
 }

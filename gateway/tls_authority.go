@@ -22,13 +22,16 @@ import (
 )
 
 // secured speaks TLS on a listener, with the certificate of the configuration
-// or one that the gateway's own authority signs.
-func (g *Gateway) secured(l net.Listener) (net.Listener, error) {
+// or one that the gateway's own authority signs; it asks devices for theirs.
+func (g *Gateway) secured(l net.Listener, devices bool) (net.Listener, error) {
 	config, err := g.tlsConfig(l.Addr())
 	if err != nil {
 		return nil, err
 	}
 	config.NextProtos = []string{"h2", "http/1.1"}
+	if devices {
+		g.askDevices(config)
+	}
 	return tls.NewListener(l, config), nil
 }
 

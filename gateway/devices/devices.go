@@ -219,13 +219,16 @@ func (s *Store) Stats() Stats {
 }
 
 // Authorities are the certificates of those who may sign for devices, newest
-// first, in DER; the first is made when there is none. A TLS server names them
-// to its clients, and asks for a certificate without judging it
+// first, in DER; none before the first device was claimed. A TLS server names
+// them to its clients, and asks for a certificate without judging it
 // (tls.RequestClientCert): dates are judged by Verify, which knows how far the
-// clock can be trusted. Kinds as Claim's.
+// clock can be trusted. Kinds: Corrupt and those of the state.
 func (s *Store) Authorities(ctx context.Context) ([][]byte, error) {
-	all, err := s.needAuthorities(ctx)
+	all, _, err := s.loadAuthorities(ctx)
 	if err != nil {
+		if shardlog.KindOf(err) == shardlog.NotFound {
+			return nil, nil
+		}
 		return nil, err
 	}
 	var raw [][]byte
