@@ -64,6 +64,8 @@ Exit codes: 0 good, 1 failed, 2 usage.`,
   firmware-sim run --devices 10000 --messages 10 --oracle acked.txt
   headgate tail telemetry -o json | firmware-sim verify --oracle acked.txt
   firmware-sim bench --window 1024 --duration 10s
+  firmware-sim storm --devices 5000 --broker 127.0.0.1:8883 --ca ca.pem
+  firmware-sim enrol --https https://127.0.0.1:8443 --ca ca.pem --code CODE --devices 10 --cert-dir ./devices
   firmware-sim camera --whip http://127.0.0.1:8080/whip/door --token T`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -72,7 +74,7 @@ Exit codes: 0 good, 1 failed, 2 usage.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(runCommand(), verifyCommand(), benchCommand(), cameraCommand())
+	root.AddCommand(runCommand(), verifyCommand(), benchCommand(), stormCommand(), enrolCommand(), cameraCommand())
 	return root
 }
 

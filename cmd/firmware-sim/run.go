@@ -23,6 +23,7 @@ type flags struct {
 	versions     string
 	passwordFile string
 	output       string
+	security     security
 }
 
 func (f *flags) register(c *cobra.Command) {
@@ -36,6 +37,7 @@ func (f *flags) register(c *cobra.Command) {
 	s.Float64Var(&f.conf.Ramp, "ramp", 1000, "connects a second of the whole fleet")
 	s.StringVar(&f.conf.Username, "username", "", "user name of all devices")
 	s.StringVar(&f.passwordFile, "password-file", "", "file that holds the password of all devices")
+	f.security.register(s)
 	s.StringVarP(&f.output, "output", "o", "text", "how totals are printed: text or json")
 }
 
@@ -60,16 +62,12 @@ func (f *flags) config() (fleet.Config, error) {
 		}
 		conf.Versions = append(conf.Versions, int(v[0]-'0'))
 	}
-	if f.kinds == "all" {
-		conf.Kinds = device.Kinds()
-	} else {
-		for _, name := range strings.Split(f.kinds, ",") {
-			kind, err := device.ParseKind(name)
-			if err != nil {
-				return conf, usageError{err}
-			}
-			conf.Kinds = append(conf.Kinds, kind)
-		}
+	var err error
+	if conf.Kinds, err = parseKinds(f.kinds); err != nil {
+		return conf, err
+	}
+	if conf.Dial, err = f.security.dial(); err != nil {
+		return conf, err
 	}
 	if f.passwordFile != "" {
 		password, err := os.ReadFile(f.passwordFile)
@@ -80,6 +78,22 @@ func (f *flags) config() (fleet.Config, error) {
 	}
 	conf.World.Epoch = time.Now().Truncate(time.Second)
 	return conf, nil
+}
+
+// parseKinds reads a list of kinds of devices.
+func parseKinds(list string) ([]device.Kind, error) {
+	if list == "all" {
+		return device.Kinds(), nil
+	}
+	var kinds []device.Kind
+	for _, name := range strings.Split(list, ",") {
+		kind, err := device.ParseKind(name)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		kinds = append(kinds, kind)
+	}
+	return kinds, nil
 }
 
 func runCommand() *cobra.Command {
