@@ -15,7 +15,7 @@ type DevicesConfig struct {
 	// Required asks devices for who they are at the plain broker, too. Over TLS
 	// they are always asked.
 	Required bool           `yaml:"required"`
-	Rules    []devices.Rule `yaml:"rules"` // which topics they may use; none: d/ID/#, spBv1.0/+/+/ID/#, and cmd/ID/# to subscribe to
+	Rules    []devices.Rule `yaml:"rules"` // which topics they may use; none: devices.DefaultRules
 }
 
 func (g *Gateway) wireDevices() (err error) {

@@ -24,12 +24,13 @@ type Rule struct {
 	Subscribe []string `json:"subscribe,omitempty" yaml:"subscribe"`
 }
 
-// DefaultRules let a device publish its data and its Sparkplug messages, and
-// subscribe to its commands.
+// DefaultRules let a device publish its data and its Sparkplug messages, by a
+// rule too (AWS IoT's Basic Ingest), subscribe to its commands, and use its own
+// shadows and jobs.
 func DefaultRules() []Rule {
 	return []Rule{{
-		Publish:   []string{"d/${clientid}/#", "spBv1.0/+/+/${clientid}/#"},
-		Subscribe: []string{"cmd/${clientid}/#"},
+		Publish:   []string{"d/${clientid}/#", "spBv1.0/+/+/${clientid}/#", "$aws/things/${clientid}/#", "$aws/rules/+/d/${clientid}/#"},
+		Subscribe: []string{"cmd/${clientid}/#", "$aws/things/${clientid}/#"},
 	}}
 }
 

@@ -8,11 +8,11 @@ import (
 )
 
 // message is one PUBLISH on its way from the socket to the log and back. Its
-// connection's reader makes it; the committer of its stream settles it; the
-// connection's pump answers it.
+// connection's reader makes it; the committer of its stream, or the desk of a
+// service, settles it; the connection's pump answers it.
 type message struct {
 	conn   *conn
-	target *committer // nil when it was refused before it got one
+	target target // nil when it was refused before it got one
 	entry  shardlog.Entry
 	at     time.Time
 	id     uint16
@@ -27,10 +27,15 @@ type message struct {
 
 	retain *shardlog.Mutation // makes it its topic's retained message; nil: it is none
 
+	request *request // to a service; nil: it becomes a record
+
 	lane    *lane         // owned by the committer
 	again   bool          // owned by the committer: to be tried once more
 	settled atomic.Uint32 // 0: not yet; else 1 + verdict
 }
+
+// target takes messages and settles them.
+type target interface{ add(m *message) }
 
 // size is what a window counts.
 func (m *message) size() int { return len(m.entry.Data) + len(m.entry.Meta) + len(m.entry.Key) + 64 }

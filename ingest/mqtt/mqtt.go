@@ -29,6 +29,11 @@ type Config struct {
 
 	Routes *ingest.Routes // nil: everything to ingest.DefaultStream by client id
 
+	// Services answer what is published to topics that begin with "$aws/", which
+	// nobody publishes to otherwise. What they announce lies in
+	// ingest.AnnounceStream.
+	Services []ingest.Service
+
 	// Authenticate decides about each connection and may be called from many
 	// goroutines at once. Nil: loopback addresses are let in, nobody else.
 	Authenticate func(Login) bool

@@ -69,7 +69,12 @@ func (c *conn) address(pk *packets.Packet, m *message) verdict {
 	if !publishable(pk.TopicName) {
 		return badTopic
 	}
-	if strings.HasPrefix(pk.TopicName, "$") || c.guard != nil && !c.guard.Publish(pk.TopicName) {
+	switch {
+	case c.guard != nil && !c.guard.Publish(pk.TopicName):
+		return denied
+	case strings.HasPrefix(pk.TopicName, reserved):
+		return c.ask(p, pk, m)
+	case strings.HasPrefix(pk.TopicName, "$"):
 		return denied
 	}
 	target, err := c.server.cfg.Routes.Find(ingest.Source{

@@ -3,12 +3,15 @@ package mqtt
 import (
 	"context"
 	"errors"
+	"hash/maphash"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"headgate/ingest"
 	"headgate/ingest/downlink"
 	"headgate/shardlog"
 )
@@ -27,6 +30,7 @@ const (
 type Server struct {
 	cfg        Config
 	committers map[shardlog.StreamName]*committer
+	desks      [desks]*desk
 	releaser   *releaser
 	sessions   *sessions
 	follower   *downlink.Follower
@@ -61,12 +65,24 @@ func New(cfg Config) (*Server, error) {
 		cfg: cfg, conns: map[*conn]struct{}{}, devices: map[string]*device{}, store: downlink.Sessions{States: cfg.States}, committers: map[shardlog.StreamName]*committer{},
 		sessions: &sessions{states: cfg.States, gateway: cfg.Gateway, byClient: map[string]*session{}},
 	}
+	s.turns.seed = maphash.MakeSeed()
+	for i := range s.desks {
+		s.desks[i] = newDesk(s)
+	}
 	s.releaser = &releaser{server: s, signal: make(chan struct{}, 1)}
 	for _, spec := range cfg.Routes.Streams() {
 		s.committers[spec.Name] = newCommitter(s, spec)
 	}
-	s.follower = downlink.NewFollower(downlink.Config{Reader: cfg.Reader, Catalog: cfg.Catalog, Read: readRecord, Streams: cfg.Routes.Reach, Log: cfg.Log})
+	s.follower = downlink.NewFollower(downlink.Config{Reader: cfg.Reader, Catalog: cfg.Catalog, Read: readRecord, Streams: s.reach, Log: cfg.Log})
 	return s, nil
+}
+
+// reach are the streams in which messages may lie whose topics match a filter.
+func (s *Server) reach(filter string) []shardlog.StreamName {
+	if strings.HasPrefix(filter, reserved) {
+		return []shardlog.StreamName{ingest.AnnounceStream}
+	}
+	return s.cfg.Routes.Reach(filter)
 }
 
 // packetLimit is how many bytes a packet may have after its header.
@@ -86,6 +102,11 @@ func (s *Server) Run(ctx context.Context) error {
 		workers.Go(func() { s.ready(inner, co) })
 		workers.Go(func() { co.run(inner, modePlain) })
 		workers.Go(func() { co.run(inner, modeExact) })
+	}
+	if len(s.cfg.Services) > 0 {
+		for _, d := range s.desks {
+			workers.Go(func() { d.run(inner) })
+		}
 	}
 	workers.Go(func() { s.releaser.run(inner) })
 	workers.Go(func() { _ = s.follower.Run(inner) }) // it ends with inner

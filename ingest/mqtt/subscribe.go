@@ -64,7 +64,7 @@ func (d *device) subscribe(ctx context.Context, f packets.Subscription) (code by
 		return packets.ErrTopicFilterInvalid.Code, nil
 	case filterBytes(d.inbox.Subscriptions())+len(f.Filter) > maxSubBytes:
 		return packets.ErrQuotaExceeded.Code, nil
-	case strings.HasPrefix(sub.Filter, "$"), d.conn.guard != nil && !d.conn.guard.Subscribe(f.Filter):
+	case strings.HasPrefix(sub.Filter, "$") && !d.conn.server.serves(sub.Filter), d.conn.guard != nil && !d.conn.guard.Subscribe(f.Filter):
 		return packets.ErrNotAuthorized.Code, nil
 	}
 	sub.QoS, sub.NoLocal, sub.AsRetained, sub.Identifier = f.Qos, f.NoLocal, f.RetainAsPublished, uint32(f.Identifier)

@@ -5,15 +5,14 @@ import (
 	"sync"
 )
 
-// turns are locks by client id; some ids share one. The zero value is ready.
+// turns are locks by client id; some ids share one.
 type turns struct {
-	once sync.Once
 	seed maphash.Seed
 	all  [64]sync.Mutex
 }
 
 // of is the lock of a client id.
-func (t *turns) of(client string) *sync.Mutex {
-	t.once.Do(func() { t.seed = maphash.MakeSeed() })
-	return &t.all[maphash.String(t.seed, client)%uint64(len(t.all))]
-}
+func (t *turns) of(client string) *sync.Mutex { return &t.all[t.hash(client)%uint64(len(t.all))] }
+
+// hash spreads client ids.
+func (t *turns) hash(client string) uint64 { return maphash.String(t.seed, client) }
