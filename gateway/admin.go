@@ -13,6 +13,7 @@ import (
 
 	"headgate/gateway/access"
 	"headgate/gateway/devices"
+	"headgate/ingest/shadow"
 	"headgate/shardlog"
 )
 
@@ -27,6 +28,7 @@ type admin struct {
 	keys       *access.Keys
 	audit      *audit
 	devices    *devices.Store
+	shadows    *shadow.Service
 	site       siteAdmin
 	deliveries deliveryAdmin
 	cameras    cameraAdmin
@@ -82,6 +84,7 @@ func (a *admin) handler() http.Handler {
 	handle("GET /keys", a.listKeys)
 	handle("POST /keys", a.changeKeys)
 	a.deviceRoutes(handle)
+	a.shadowRoutes(handle)
 	handle("PUT /log-level", a.setLevel)
 	handle("POST /site/invitations", a.invite)
 	handle("DELETE /site/members/{id}", a.removePeer)

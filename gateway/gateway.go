@@ -22,9 +22,12 @@ import (
 	"headgate/gateway/devices"
 	"headgate/gateway/dynamoapi"
 	"headgate/gateway/firehoseapi"
+	"headgate/gateway/iotapi"
 	"headgate/gateway/kinesisapi"
 	"headgate/gateway/videoapi"
+	"headgate/ingest"
 	"headgate/ingest/mqtt"
+	"headgate/ingest/shadow"
 	"headgate/ingest/webrtc"
 	"headgate/shardlog"
 	"headgate/shardlog/quota"
@@ -70,6 +73,9 @@ type Gateway struct {
 	watch      *cloudwatchapi.API
 	collection collection
 	devices    *devices.Store
+	services   []ingest.Service // behind reserved topics
+	shadows    *shadow.Service
+	things     *iotapi.API
 	deliveries *deliveries
 	rates      rates
 	ticketKey  [32]byte // seals viewers' cookies
@@ -194,6 +200,9 @@ func (g *Gateway) wire() error {
 	if err := g.wireDeliveries(); err != nil {
 		return err
 	}
+	if err := g.wireThings(); err != nil {
+		return err
+	}
 	if err := g.wireAPI(g.config.Limits.quota()); err != nil {
 		return err
 	}
@@ -270,7 +279,7 @@ func (g *Gateway) wireAPI(limits quota.Limits) (err error) {
 	}
 	g.watch = cloudwatchapi.New(g.now)
 	g.door, err = awsapi.New(awsapi.Config{
-		Services: []awsapi.Service{g.kinesis.Service(), g.firehose.Service(), g.video.Service(), leases.Service(), g.watch.Service()}, Keys: g.keys, Open: g.config.Open, ClockTrusted: g.clockTrusted,
+		Services: []awsapi.Service{g.kinesis.Service(), g.firehose.Service(), g.video.Service(), leases.Service(), g.watch.Service(), g.things.Service()}, Keys: g.keys, Open: g.config.Open, ClockTrusted: g.clockTrusted,
 		Authorize: g.authorize, Audit: g.audit.tell, Log: g.log,
 	})
 	return err

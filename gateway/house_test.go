@@ -41,6 +41,7 @@ var rooms = []struct {
 	{"firehose/sink/*", []string{"firehose", "firehose/sink/internal/*", "shardlog", "shardlog/quota"}},
 	{"gateway/awsapi", []string{"shardlog"}},
 	{"gateway/access", []string{"shardlog"}},
+	{"gateway/iotapi", []string{"gateway/awsapi", "ingest/shadow", "shardlog"}}, // tells of shadows what their room tells
 	{"gateway/*", []string{"gateway/awsapi", "gateway/access", "shardlog", "shardlog/quota", "shardlog/keyspace", "shardlog/capacity", "firehose", "ingest/chunk"}},
 	{"gateway", []string{"shardlog*", "shardlog/*", "sync/*", "ingest", "ingest/*", "firehose", "firehose/*", "firehose/sink/*", "firehose/transform/*", "gateway/*"}},
 	{"cmd/headgate", []string{"gateway", "firmware-sim/fleet"}}, // `headgate demo` brings its own devices

@@ -12,6 +12,7 @@ import (
 	"headgate/gateway/firehoseapi"
 	"headgate/gateway/kinesisapi"
 	"headgate/ingest/mqtt"
+	"headgate/ingest/shadow"
 	"headgate/ingest/webrtc"
 )
 
@@ -37,6 +38,7 @@ type Status struct {
 	MQTT       *mqtt.Stats      `json:"mqtt,omitempty"`
 	Collect    *CollectStatus   `json:"collect,omitempty"`
 	Devices    devices.Stats    `json:"devices"`
+	Shadows    shadow.Stats     `json:"shadows"`
 	API        APIStatus        `json:"api"`
 }
 
@@ -123,6 +125,7 @@ func (g *Gateway) Status() Status {
 	}
 	s.Collect = g.collection.status()
 	s.Devices = g.devices.Stats()
+	s.Shadows = g.shadows.Stats()
 	s.Warnings = g.warnings(s)
 	return s
 }

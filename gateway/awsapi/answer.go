@@ -40,7 +40,7 @@ func (c *Call) answer(w http.ResponseWriter, status int) {
 		return
 	case c.format == formatRPC:
 		w.Header()["smithy-protocol"] = []string{"rpc-v2-cbor"}
-	case c.format == formatREST && len(c.Out.buf) == 0:
+	case (c.format == formatREST || c.format == formatRaw) && len(c.Out.buf) == 0:
 		c.Out.buf = append(c.Out.buf, "{}"...)
 	}
 	c.send(w, status, c.content, c.Out.buf)

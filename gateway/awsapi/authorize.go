@@ -92,7 +92,7 @@ func (d *Door) authorize(ctx context.Context, c *Call, r *route) *Error {
 		return nil
 	}
 	err := d.explain(c, r, d.authorizer(ctx, c.ask(r)))
-	if err != nil && err.Code == accessDenied && c.format == formatREST {
+	if err != nil && err.Code == accessDenied && (c.format == formatREST || c.format == formatRaw) {
 		err.Status = http.StatusForbidden
 	}
 	return err

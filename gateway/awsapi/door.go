@@ -73,6 +73,7 @@ type Door struct {
 	audit      func(e Event)
 	routes     map[string]*route // by X-Amz-Target
 	paths      map[string]*route // by the path of the request
+	patterns   []pattern         // paths with members in them
 	queries    map[string]*route // by version and Action of the query protocol
 	now        func() time.Time
 	memory     *memory
@@ -125,7 +126,7 @@ func New(c Config) (*Door, error) {
 		for name, op := range c.Services[i].Ops {
 			one := &route{service: &c.Services[i], name: name, op: op}
 			if op.Path != "" {
-				d.paths[op.Path] = one
+				d.addPath(one)
 				continue
 			}
 			d.routes[c.Services[i].Target+"."+name] = one
@@ -152,7 +153,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if d.cross(w, r) {
 		return
 	}
-	if route := d.paths[r.URL.Path]; route != nil && r.Header.Get("X-Amz-Target") == "" {
+	if route := d.byPath(c); route != nil {
 		d.serveREST(w, c, route)
 		return
 	}
@@ -205,7 +206,7 @@ func (c *Call) read(route *route) (err *Error) {
 		c.In, err = ReadCBOR(c.Body, route.op.Input)
 	case formatRPC:
 		c.In, err = readRPC(c.Body, route.op.Input)
-	case formatQuery:
+	case formatQuery, formatRaw:
 		c.In, err = readForm(c.form, route.op.Input)
 	default:
 		c.In, err = Read(c.Body, route.op.Input)

@@ -14,6 +14,7 @@ const (
 	formatCBOR                // application/x-amz-cbor-1.1
 	formatCoral               // application/json: the envelope of an older protocol, for errors only
 	formatREST                // application/json of an operation with a path
+	formatRaw                 // formatREST, with a body that is no JSON
 	formatRPC                 // application/cbor of Smithy's RPC v2
 	formatQuery               // application/x-www-form-urlencoded, answered in XML
 )

@@ -14,6 +14,9 @@ import (
 // serveREST answers a request for an operation with a path.
 func (d *Door) serveREST(w http.ResponseWriter, c *Call, route *route) {
 	c.use(formatREST, typeCoral)
+	if route.op.Raw {
+		c.use(formatRaw, typeCoral)
+	}
 	if err := d.admitREST(w, c, route); err != nil {
 		d.refused.Add(1)
 		if route.op.Upload {
@@ -32,8 +35,8 @@ func (d *Door) serveREST(w http.ResponseWriter, c *Call, route *route) {
 // admitREST checks who asks, and reads the body unless it is an upload.
 func (d *Door) admitREST(w http.ResponseWriter, c *Call, route *route) *Error {
 	r := c.request
-	if r.Method != http.MethodPost {
-		return &Error{Status: http.StatusMethodNotAllowed, Code: "UnsupportedOperationException", Message: "Operations are asked for by POST."}
+	if method := route.op.method(); r.Method != method {
+		return &Error{Status: http.StatusMethodNotAllowed, Code: "UnsupportedOperationException", Message: "This is asked for by " + method + "."}
 	}
 	hash := claimed(r)
 	if !route.op.Upload {
@@ -41,7 +44,7 @@ func (d *Door) admitREST(w http.ResponseWriter, c *Call, route *route) *Error {
 			return err
 		}
 		hash = c.signedHash()
-		if len(c.Body) == 0 {
+		if len(c.Body) == 0 && !route.op.Raw {
 			c.Body = append(c.Body, "{}"...)
 		}
 	}

@@ -21,8 +21,14 @@ type Service struct {
 // Operation is one operation of a service.
 type Operation struct {
 	// Path, when not empty, is where the operation is asked for (REST-JSON).
-	// It is then unknown to X-Amz-Target.
+	// It is then unknown to X-Amz-Target. It may have one member of the Input in
+	// it, {name}, which may have slashes.
 	Path string
+	// Method is that of HTTP, of an operation with a Path. Empty: POST.
+	Method string
+	// Raw says that the body is no JSON, and the operation's own to read: the
+	// members of Input come from path and query.
+	Raw bool
 	// Input describes the request's members, in the order in which errors name them.
 	Input []Field
 	// Fast, when not nil, reads the usual form of the body by itself and
