@@ -79,10 +79,13 @@ func TestShadowsThroughTheGateway(t *testing.T) {
 
 // kindOf is what an announcement is, by what it holds.
 func kindOf(payload string) string {
-	for _, one := range [][2]string{{"documents", `{"current":`}, {"rejected", `{"code":`}, {"deleted", `{"timestamp":`}, {"accepted", `"state":{"desired":`}, {"accepted", `"state":{"reported":`}} {
+	for _, one := range [][2]string{{"documents", `{"current":`}, {"rejected", `{"code":`}, {"accepted", `"state":{"desired":`}, {"accepted", `"state":{"reported":`}} {
 		if strings.Contains(payload, one[1]) {
 			return one[0]
 		}
+	}
+	if strings.HasPrefix(payload, `{"timestamp":`) {
+		return "deleted"
 	}
 	return "delta"
 }
