@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"encoding/json"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -163,4 +164,31 @@ func TestPublishReachesDevices(t *testing.T) {
 			t.Errorf("%s: %v", topic, err)
 		}
 	}
+}
+
+// TestThingsByCLI asks by the AWS CLI.
+func TestThingsByCLI(t *testing.T) {
+	g, _ := start(t, t.TempDir(), func(c *gateway.Config) { c.Open = true })
+	ask := func(args ...string) string {
+		t.Helper()
+		out, err := python(t, "aws", append([]string{"--endpoint-url", "http://" + g.Addresses().API, "iot-data"}, args...)...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%q: %v: %s", args, err, out)
+		}
+		return string(out)
+	}
+	file := filepath.Join(t.TempDir(), "out.json")
+	ask("update-thing-shadow", "--thing-name", "lamp", "--shadow-name", "s", "--payload", `{"state":{"desired":{"on":true}}}`, file)
+	ask("get-thing-shadow", "--thing-name", "lamp", "--shadow-name", "s", file)
+	if b, err := os.ReadFile(file); err != nil || !strings.Contains(string(b), `"delta":{"on":true}`) {
+		t.Errorf("%v: %s", err, b)
+	}
+	if out := ask("list-named-shadows-for-thing", "--thing-name", "lamp"); !strings.Contains(out, `"s"`) {
+		t.Errorf("names: %s", out)
+	}
+	ask("publish", "--topic", "a/b c/ü", "--qos", "1", "--retain", "--payload", "hi")
+	if out := ask("get-retained-message", "--topic", "a/b c/ü"); !strings.Contains(out, `"aGk="`) {
+		t.Errorf("retained: %s", out)
+	}
+	ask("delete-thing-shadow", "--thing-name", "lamp", "--shadow-name", "s", file)
 }

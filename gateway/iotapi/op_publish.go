@@ -57,6 +57,10 @@ func userProperties(header string) (all []Property, err error) {
 	}
 	var list []map[string]string
 	b, err := base64.StdEncoding.DecodeString(header)
+	var quoted string
+	if json.Unmarshal(b, &quoted) == nil {
+		b = []byte(quoted) // botocore makes JSON of the JSON that it is given
+	}
 	if err == nil {
 		err = json.Unmarshal(b, &list)
 	}

@@ -211,6 +211,10 @@ func TestPublishBySDK(t *testing.T) {
 	if n := len(r.asked); r.asked[n-1].Action != "iot:RetainPublish" || r.asked[n-2].Action != "iot:Publish" || r.asked[n-1].Resource != "arn:aws:iot:eu-central-1:000000000000:topic/"+topic {
 		t.Errorf("asked for %+v", r.asked)
 	}
+	in = &iotdataplane.PublishInput{Topic: aws.String("twice"), UserProperties: aws.String(`"[{\"a\":\"b\"}]"`)}
+	if _, err := r.Publish(ctx, in); err != nil || !reflect.DeepEqual(r.board.sent[1].User, []iotapi.Property{{Name: "a", Value: "b"}}) {
+		t.Errorf("%v, %+v", err, r.board.sent)
+	}
 	var denied *types.UnauthorizedException
 	if _, err := r.Publish(ctx, &iotdataplane.PublishInput{Topic: aws.String("$SYS/x")}); !errors.As(err, &denied) {
 		t.Errorf("%v", err)
