@@ -21,7 +21,7 @@ func (s *Service) Delete(ctx context.Context, id ID) ([]byte, error) {
 }
 
 func (s *Service) delete(ctx context.Context, r request) (answer []byte, err error) {
-	err = s.again(func() error {
+	err = s.again(ctx, func() error {
 		old, read, err := s.row(ctx, r.id)
 		if err != nil {
 			return err

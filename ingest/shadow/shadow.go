@@ -111,18 +111,28 @@ func write(id ID, r row, read shardlog.Version) shardlog.Mutation {
 	return m
 }
 
-// maxTries bounds how often a change is begun again because another came first.
-const maxTries = 20
+// How often a change is begun again because another came first, and how much
+// longer it waits each time: a gateway that follows learns of the other a moment
+// after its leader does.
+const (
+	maxTries = 20
+	patience = 2 * time.Millisecond
+)
 
 // again does a change until no other comes between its reading and its
 // writing. Kind Throttled: too many came.
-func (s *Service) again(change func() error) error {
-	for range maxTries {
+func (s *Service) again(ctx context.Context, change func() error) error {
+	for n := range maxTries {
 		err := change()
 		if err == nil || shardlog.KindOf(err) != shardlog.Conflict {
 			return err
 		}
 		s.stats.retries.Add(1)
+		select {
+		case <-ctx.Done():
+			return shardlog.Errorf(shardlog.Unavailable, "change shadow", "%w", ctx.Err())
+		case <-time.After(time.Duration(n) * patience):
+		}
 	}
 	return shardlog.Errorf(shardlog.Throttled, "change shadow", "it changes all the time")
 }

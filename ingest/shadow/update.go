@@ -23,7 +23,7 @@ func (s *Service) Update(ctx context.Context, id ID, payload []byte) ([]byte, er
 }
 
 func (s *Service) update(ctx context.Context, r request) (answer []byte, err error) {
-	err = s.again(func() error {
+	err = s.again(ctx, func() error {
 		old, read, err := s.row(ctx, r.id)
 		if err != nil {
 			return err
