@@ -24,6 +24,7 @@ type Conn struct {
 	conn      net.Conn
 	in        *bufio.Reader
 	keepAlive time.Duration
+	v5        bool
 	Known     bool // the broker had a session of this client
 
 	writing sync.Mutex
@@ -41,7 +42,7 @@ type Conn struct {
 func Open(ctx context.Context, conn net.Conn, c Connect) (*Conn, error) {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	m := &Conn{conn: conn, in: bufio.NewReaderSize(conn, 4096), keepAlive: time.Duration(c.KeepAlive) * time.Second,
+	m := &Conn{conn: conn, in: bufio.NewReaderSize(conn, 4096), keepAlive: time.Duration(c.KeepAlive) * time.Second, v5: c.V5,
 		waiting: map[uint16]chan Raw{}, arrived: make(chan struct{}, 1), lost: make(chan struct{})}
 	_, err := conn.Write(c.Append(nil))
 	if err == nil {
@@ -96,7 +97,11 @@ func (c *Conn) Run(ctx context.Context) error {
 func (c *Conn) take(r Raw) error {
 	switch r.Type() {
 	case PUBLISH:
-		m, err := Published(r)
+		read := Published
+		if c.v5 {
+			read = Published5
+		}
+		m, err := read(r)
 		if err != nil {
 			return err
 		}
@@ -150,20 +155,29 @@ func (c *Conn) Next(ctx context.Context) (Message, error) {
 // Publish sends a message; at QoS 1 it waits until it is acknowledged.
 func (c *Conn) Publish(ctx context.Context, m Message) error {
 	if m.QoS == 0 {
-		return c.write(m.Append(nil))
+		return c.write(m.append(nil, c.v5))
 	}
-	_, err := c.ask(ctx, func(id uint16) []byte { m.ID = id; return m.Append(nil) })
+	answer, err := c.ask(ctx, func(id uint16) []byte { m.ID = id; return m.append(nil, c.v5) })
+	if err == nil && len(answer.Body) > 2 && answer.Body[2] >= 0x80 {
+		err = Refused(answer.Body[2])
+	}
 	return err
 }
 
 // Subscribe subscribes to filters at QoS 1 and waits; a filter that is refused is an error.
 func (c *Conn) Subscribe(ctx context.Context, filters ...string) error {
-	answer, err := c.ask(ctx, func(id uint16) []byte { return Subscribe(nil, id, filters...) })
+	answer, err := c.ask(ctx, func(id uint16) []byte { return Subscribe(nil, id, c.v5, filters...) })
 	if err != nil {
 		return err
 	}
+	codes := answer.Body[min(2, len(answer.Body)):]
+	if c.v5 {
+		if codes, err = cutProperties(codes, func(byte, []byte) {}); err != nil {
+			return err
+		}
+	}
 	for i, f := range filters {
-		if len(answer.Body) < 3+i || answer.Body[2+i] > 2 {
+		if len(codes) <= i || codes[i] > 2 {
 			return fmt.Errorf("subscribe to %s: refused", f)
 		}
 	}

@@ -9,6 +9,7 @@ type Connect struct {
 	KeepAlive          uint16 // seconds; zero: none
 	Clean              bool   // the broker forgets what it knows of this client
 	Will               *Message
+	V5                 bool // MQTT 5; a session that is not Clean lasts an hour then
 }
 
 // Append appends the packet.
@@ -27,9 +28,22 @@ func (c Connect) Append(b []byte) []byte {
 		flags |= 0xc0
 	}
 	body := appendText(nil, "MQTT")
-	body = append(body, 4, flags, byte(c.KeepAlive>>8), byte(c.KeepAlive))
+	level := byte(4)
+	if c.V5 {
+		level = 5
+	}
+	body = append(body, level, flags, byte(c.KeepAlive>>8), byte(c.KeepAlive))
+	switch {
+	case c.V5 && !c.Clean:
+		body = append(body, 5, 17, 0, 0, 0x0e, 0x10) // session expiry interval, in seconds
+	case c.V5:
+		body = append(body, 0)
+	}
 	body = appendText(body, c.ClientID)
 	if c.Will != nil {
+		if c.V5 {
+			body = append(body, 0)
+		}
 		body = appendText(appendText(body, c.Will.Topic), c.Will.Payload)
 	}
 	if flags&0xc0 != 0 {
@@ -52,7 +66,7 @@ func (r Refused) Error() string {
 		return "refused: server unavailable"
 	case 4:
 		return "refused: user name or password"
-	case 5:
+	case 5, 0x87:
 		return "refused: not authorized"
 	}
 	return fmt.Sprintf("refused: code %d", byte(r))
@@ -61,7 +75,7 @@ func (r Refused) Error() string {
 // Accepted reads a CONNACK: whether the broker knew the session. An error is
 // Refused or ErrMalformed.
 func Accepted(r Raw) (known bool, err error) {
-	if r.Type() != CONNACK || len(r.Body) != 2 {
+	if r.Type() != CONNACK || len(r.Body) < 2 {
 		return false, fmt.Errorf("no CONNACK: %w", ErrMalformed)
 	}
 	if r.Body[1] != 0 {

@@ -10,10 +10,18 @@ type Message struct {
 	Retain  bool
 	Dup     bool
 	ID      uint16 // of QoS 1 and 2
+
+	ResponseTopic string // MQTT 5: where an answer is awaited, and what it has to repeat
+	Correlation   []byte
 }
 
-// Append appends the message as a PUBLISH.
-func (m Message) Append(b []byte) []byte {
+// Append appends the message as a PUBLISH of MQTT 3.1.1.
+func (m Message) Append(b []byte) []byte { return m.append(b, false) }
+
+// Append5 appends it as one of MQTT 5.
+func (m Message) Append5(b []byte) []byte { return m.append(b, true) }
+
+func (m Message) append(b []byte, v5 bool) []byte {
 	head := byte(PUBLISH<<4) | m.QoS<<1
 	if m.Retain {
 		head |= 1
@@ -25,10 +33,13 @@ func (m Message) Append(b []byte) []byte {
 	if m.QoS > 0 {
 		body = append(body, byte(m.ID>>8), byte(m.ID))
 	}
+	if v5 {
+		body = m.properties(body)
+	}
 	return Raw{Head: head, Body: append(body, m.Payload...)}.Append(b)
 }
 
-// Published reads a PUBLISH. The payload is part of r. ErrMalformed for what is none.
+// Published reads a PUBLISH of MQTT 3.1.1. The payload is part of r. ErrMalformed for what is none.
 func Published(r Raw) (Message, error) {
 	m := Message{QoS: r.Head >> 1 & 3, Retain: r.Head&1 != 0, Dup: r.Head&8 != 0}
 	topic, rest, ok := cutText(r.Body)
@@ -47,6 +58,23 @@ func Published(r Raw) (Message, error) {
 	return m, nil
 }
 
+// Published5 reads a PUBLISH of MQTT 5.
+func Published5(r Raw) (Message, error) {
+	m, err := Published(r)
+	if err != nil {
+		return m, err
+	}
+	m.Payload, err = cutProperties(m.Payload, func(id byte, value []byte) {
+		switch id {
+		case responseTopic:
+			m.ResponseTopic = string(value)
+		case correlationData:
+			m.Correlation = value
+		}
+	})
+	return m, err
+}
+
 // Ack appends an acknowledgement of that type.
 func Ack(b []byte, kind byte, id uint16) []byte {
 	head := kind << 4
@@ -57,8 +85,11 @@ func Ack(b []byte, kind byte, id uint16) []byte {
 }
 
 // Subscribe appends a SUBSCRIBE for filters at QoS 1.
-func Subscribe(b []byte, id uint16, filters ...string) []byte {
+func Subscribe(b []byte, id uint16, v5 bool, filters ...string) []byte {
 	body := []byte{byte(id >> 8), byte(id)}
+	if v5 {
+		body = append(body, 0)
+	}
 	for _, f := range filters {
 		body = append(appendText(body, f), 1)
 	}

@@ -1,4 +1,4 @@
-// Package packet is the packets of MQTT 3.1.1 that a simulated device writes and
+// Package packet is the packets of MQTT 3.1.1, and 5 where it is said, that a simulated device writes and
 // reads, and one connection that exchanges them. It keeps no session and repeats
 // nothing: the fleet is for that.
 package packet

@@ -25,6 +25,13 @@ func TestMessagesComeBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		m5 := m
+		m5.ResponseTopic, m5.Correlation = "answer/here", []byte{1, 2}
+		if r5, err := read(m5.Append5(nil)); err != nil {
+			t.Error(err)
+		} else if got, err := packet.Published5(r5); err != nil || !reflect.DeepEqual(got, m5) {
+			t.Errorf("%.60v came back as %.60v: %v", m5, got, err)
+		}
 		if got, err := packet.Published(r); err != nil || !reflect.DeepEqual(got, m) {
 			t.Errorf("%.60v came back as %.60v: %v", m, got, err)
 		}
@@ -65,8 +72,9 @@ func TestWhatIsNoPacket(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add(packet.Message{Topic: "a", Payload: []byte("b"), QoS: 1, ID: 3}.Append(nil))
 	f.Add(packet.Connect{ClientID: "x"}.Append(nil))
-	f.Add(packet.Subscribe(nil, 1, "a/#"))
+	f.Add(packet.Subscribe(nil, 1, false, "a/#"))
 	f.Add([]byte{0x20, 2, 0, 0})
+	f.Add(packet.Message{Topic: "a", Payload: []byte("b"), QoS: 1, ID: 3, ResponseTopic: "r", Correlation: []byte("c")}.Append5(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := read(b)
 		if err != nil {
@@ -81,5 +89,11 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 		_, _ = packet.Accepted(r)
+		if m, err := packet.Published5(r); err == nil {
+			r2, err := read(m.Append5(nil))
+			if again, err2 := packet.Published5(r2); err != nil || err2 != nil || again.ResponseTopic != m.ResponseTopic || !bytes.Equal(again.Payload, m.Payload) {
+				t.Fatalf("%v became %v: %v %v", m, again, err, err2)
+			}
+		}
 	})
 }
