@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"headgate/shardlog/quota"
 )
 
 // errStalled ends a connection whose messages the log did not take in time.
@@ -25,10 +27,14 @@ type conn struct {
 	closed   chan struct{}
 	closing  sync.Once
 	writing  sync.Mutex // held while whole packets are written
+	leave    func()     // ends its turn at the handshake
+	kicks    int        // takeovers in a row, each soon after the one before; set before device
+	heard    heard
 
 	// Owned by the goroutine that reads.
 	reader  reader
 	aliases map[uint16]string // topics, by their alias
+	rate    *quota.Write      // nil: no limit of its own
 	will    *will             // published when the connection ends; nil: none
 
 	mu       sync.Mutex
@@ -52,7 +58,7 @@ const smallMessage = 4 << 10
 
 // newConn takes over a socket, which may be a TLS connection.
 func newConn(s *Server, socket net.Conn) *conn {
-	c := &conn{Conn: socket, server: s, closed: make(chan struct{})}
+	c := &conn{Conn: socket, server: s, closed: make(chan struct{}), leave: func() {}, rate: s.cfg.rate()}
 	c.reader = reader{source: c, first: maxConnect, limit: s.packetLimit()}
 	return c
 }

@@ -44,6 +44,9 @@ func (c *conn) welcome(ctx context.Context) error {
 		if p.version < 5 {
 			ack.ReasonCode = returnCode(code)
 		}
+		if code == packets.ErrBadUsernameOrPassword {
+			_ = c.pause(ctx, refusalPause) // it is answered anyway
+		}
 		ack.Properties.ReasonString = code.Reason
 		c.connack(&ack)
 		return err
@@ -87,14 +90,17 @@ func (c *conn) consider(ctx context.Context, p *peer, pk *packets.Packet, ack *p
 		ack.Properties.AssignedClientID = p.id
 	}
 	login := Login{ClientID: p.id, Remote: c.RemoteAddr(), Username: p.username, Password: pk.Connect.Password}
-	if t, ok := c.Conn.(*tls.Conn); ok {
+	switch t := c.Conn.(type) {
+	case *tls.Conn:
 		state := t.ConnectionState()
 		login.TLS = &state
+	case *framed:
+		login.TLS = t.state
 	}
 	if !c.server.cfg.Authenticate(login) {
 		return packets.ErrBadUsernameOrPassword, packets.ErrBadUsernameOrPassword
 	}
-	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
+	ctx, cancel := context.WithTimeout(ctx, stateTimeout+takeoverMost)
 	defer cancel()
 	if code, err := c.admitted(ctx, p, pk, login, ack); err != nil {
 		return code, err
@@ -162,6 +168,9 @@ func (c *conn) admitted(ctx context.Context, p *peer, pk *packets.Packet, login 
 
 // begin takes up, or begins, the sessions of both directions.
 func (c *conn) begin(ctx context.Context, p *peer, pk *packets.Packet) error {
+	if err := c.server.calm(ctx, c, p.id); err != nil {
+		return err
+	}
 	s, err := c.server.sessions.open(ctx, p.id, pk.Connect.Clean)
 	if err != nil {
 		return err

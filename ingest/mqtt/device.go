@@ -24,8 +24,9 @@ type device struct {
 	expiry  time.Duration // of the session, after the device has left
 	present bool          // the session is an old one
 	turn    uint64
-	window  int // messages of QoS 1 and 2 that may wait for an answer
-	largest int // bytes of a packet that the device takes; zero: any
+	window  int       // messages of QoS 1 and 2 that may wait for an answer
+	largest int       // bytes of a packet that the device takes; zero: any
+	since   time.Time // when it connected
 
 	// Owned by note, once the device is ready.
 	stale bool      // what is kept says that the device is away
@@ -65,7 +66,7 @@ const mostInFlight = 32
 // enlist begins or takes up the session of a device. Kinds as of
 // shardlog.States: nothing is known of the session then.
 func (s *Server) enlist(ctx context.Context, c *conn, p *peer, pk *packets.Packet) (*device, error) {
-	d := &device{conn: c, client: p.id, expiry: expiryOf(pk), window: mostInFlight}
+	d := &device{conn: c, client: p.id, expiry: expiryOf(pk), window: mostInFlight, since: s.now()}
 	if rm := pk.Properties.ReceiveMaximum; pk.ProtocolVersion >= 5 && rm > 0 {
 		d.window = min(d.window, int(rm))
 	}

@@ -16,7 +16,7 @@ const (
 	unspecified verdict = 0x80
 	denied      verdict = 0x87
 	badTopic    verdict = 0x90
-	quota       verdict = 0x97
+	overQuota   verdict = 0x97
 	badPayload  verdict = 0x99
 )
 
@@ -27,7 +27,7 @@ func (v verdict) reason() string {
 		return "denied"
 	case badTopic:
 		return "topic"
-	case quota:
+	case overQuota:
 		return "full"
 	case badPayload:
 		return "payload"
@@ -43,7 +43,7 @@ func judge(err error) (v verdict, again bool) {
 	case shardlog.Throttled, shardlog.Unavailable, shardlog.Unknown, shardlog.Moved, shardlog.NotFound, shardlog.Conflict:
 		return 0, true
 	case shardlog.Full, shardlog.LimitExceeded:
-		return quota, false
+		return overQuota, false
 	case shardlog.Invalid:
 		return badPayload, false
 	case shardlog.Denied:

@@ -86,7 +86,7 @@ func (s *Server) accept(ctx context.Context, d door) {
 		}
 		wait = 0
 		s.stats.accepted.Add(1)
-		if !s.claim() {
+		if !s.claim(socket) {
 			s.stats.turnedAway.Add(1)
 			_ = socket.Close() // it is turned away
 			continue
@@ -96,10 +96,17 @@ func (s *Server) accept(ctx context.Context, d door) {
 }
 
 // claim takes one of the places for connections.
-func (s *Server) claim() bool {
+func (s *Server) claim(socket net.Conn) bool {
+	address, limited := addressOf(socket.RemoteAddr())
+	if limited && !s.crowd.add(address, s.cfg.MaxPerAddress) {
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.places >= s.cfg.MaxConnections {
+		if limited {
+			s.crowd.drop(address)
+		}
 		return false
 	}
 	s.places++
@@ -107,7 +114,10 @@ func (s *Server) claim() bool {
 }
 
 // release gives a place back.
-func (s *Server) release() {
+func (s *Server) release(socket net.Conn) {
+	if address, limited := addressOf(socket.RemoteAddr()); limited {
+		s.crowd.drop(address)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.places--
@@ -115,14 +125,22 @@ func (s *Server) release() {
 
 // greet takes in one connection, up to its CONNACK.
 func (s *Server) greet(ctx context.Context, socket net.Conn, config *tls.Config) {
-	c := s.secure(ctx, socket, config)
-	if c == nil {
-		s.release()
+	leave, ok := s.greeting.enter(ctx)
+	if !ok {
+		_ = socket.Close() // the server ends
+		s.release(socket)
 		return
 	}
+	defer leave()
+	c := s.secure(ctx, socket, config)
+	if c == nil {
+		s.release(socket)
+		return
+	}
+	c.leave = leave
 	err := c.guarded(c.welcome)
 	s.serving.Go(func() { // on a stack that TLS and CONNECT have not made large
-		defer s.release()
+		defer s.release(socket)
 		defer s.exit(c)
 		if err == nil {
 			err = c.guarded(c.serve)

@@ -38,6 +38,10 @@ type Config struct {
 	// goroutines at once. Nil: loopback addresses are let in, nobody else.
 	Authenticate func(Login) bool
 
+	// Origins are those of pages that may connect by WebSocket from another site
+	// ("https://app.example"; "*": all).
+	Origins []string
+
 	// Gateway is this one of the site, as sessions name where their device is.
 	Gateway uint64
 
@@ -52,6 +56,9 @@ type Config struct {
 	Log *slog.Logger // nil: silent
 
 	MaxConnections int           // zero: 16,384
+	MaxPerAddress  int           // connections from one address, or one /64 of IPv6, this machine apart; zero: 4,096
+	MessageRate    int           // PUBLISHes a second of one device, with a burst of one second; zero: as many as the log takes
+	ByteRate       int           // bytes of them a second, likewise
 	MaxPayload     int           // bytes of payload and partition key; zero: shardlog.DefaultRecordBytes
 	Window         int           // messages of one connection that wait for the log, 1 to 65,535; zero: 1,024
 	WindowBytes    int           // the same in bytes; zero: 512 KiB
@@ -108,7 +115,7 @@ func (c *Config) Validate() error {
 		return shardlog.Errorf(shardlog.Invalid, "configure mqtt", "TLS addresses without TLS settings")
 	}
 	if c.Window < 0 || c.Window > 65535 || c.WindowBytes < 0 || c.PendingBytes < 0 || c.MaxConnections < 0 ||
-		c.MaxPayload < 0 || c.MaxPayload > 64<<20 {
+		c.MaxPerAddress < 0 || c.MessageRate < 0 || c.ByteRate < 0 || c.MaxPayload < 0 || c.MaxPayload > 64<<20 {
 		return shardlog.Errorf(shardlog.Invalid, "configure mqtt", "a limit is out of range")
 	}
 	if len(c.Listen) == 0 && len(c.ListenTLS) == 0 {
@@ -131,6 +138,7 @@ func (c *Config) Validate() error {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	fill(&c.MaxConnections, 16<<10)
+	fill(&c.MaxPerAddress, 4096)
 	fill(&c.MaxPayload, shardlog.DefaultRecordBytes)
 	fill(&c.Window, 1024)
 	fill(&c.WindowBytes, 512<<10)

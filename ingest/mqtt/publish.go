@@ -21,6 +21,10 @@ func (c *conn) onPublish(pk *packets.Packet) error {
 		return packets.ErrProtocolViolation // MQTT 5.0, 3.3.4
 	}
 	c.server.stats.received.Add(1)
+	c.heard.note(len(pk.Payload) + len(pk.TopicName))
+	if err := c.pace(len(pk.Payload) + len(pk.TopicName)); err != nil {
+		return c.stalled(err)
+	}
 	m := &message{conn: c, at: time.Now(), id: pk.PacketID, qos: pk.FixedHeader.Qos, dup: pk.FixedHeader.Dup}
 	if v := c.address(pk, m); v != stored {
 		if m.qos == 0 {
@@ -33,11 +37,7 @@ func (c *conn) onPublish(pk *packets.Packet) error {
 		m.settle(stored)
 	}
 	if err := c.admit(m); err != nil {
-		if errors.Is(err, errStalled) {
-			c.server.cfg.Log.Warn("disconnect", "client", c.name(), "error", err)
-			return packets.ErrQuotaExceeded
-		}
-		return err
+		return c.stalled(err)
 	}
 	if _, done := m.verdict(); done {
 		c.wake()
@@ -45,6 +45,15 @@ func (c *conn) onPublish(pk *packets.Packet) error {
 		m.target.add(m)
 	}
 	return nil
+}
+
+// stalled is what ends a connection that waited in vain.
+func (c *conn) stalled(err error) error {
+	if errors.Is(err, errStalled) {
+		c.server.cfg.Log.Warn("disconnect", "client", c.name(), "error", err)
+		return packets.ErrQuotaExceeded
+	}
+	return err
 }
 
 // unalias puts a topic in the place of its alias; false: that was never set.
@@ -129,7 +138,7 @@ func (c *conn) exactly(m *message) (duplicate bool) {
 	duplicate, fresh, full := s.arrive(m.id, m.dup)
 	m.session, m.fresh, m.token = s, fresh, newToken()
 	if full {
-		c.server.refuse(m, quota)
+		c.server.refuse(m, overQuota)
 		return false
 	}
 	return duplicate

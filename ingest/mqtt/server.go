@@ -39,6 +39,9 @@ type Server struct {
 	turns      turns
 	wills      wills
 	lent       lent
+	greeting   queue
+	crowd      crowd
+	frames     sync.Pool // buffers of WebSockets that write
 
 	stats   counters
 	open    atomic.Int64 // messages, removals and PUBCOMPs to answer
@@ -49,6 +52,7 @@ type Server struct {
 	pumps   sync.WaitGroup
 
 	mu      sync.Mutex
+	taking  context.Context // of Run while it serves; nil: no more sockets are taken
 	doors   []door
 	conns   map[*conn]struct{} // nil once Run has ended
 	places  int                // connections, those in TLS handshake included
@@ -63,6 +67,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, conns: map[*conn]struct{}{}, devices: map[string]*device{}, store: downlink.Sessions{States: cfg.States}, committers: map[shardlog.StreamName]*committer{},
+		greeting: make(queue, greeters),
 		sessions: &sessions{states: cfg.States, gateway: cfg.Gateway, byClient: map[string]*session{}},
 	}
 	s.turns.seed = maphash.MakeSeed()
@@ -117,7 +122,10 @@ func (s *Server) Run(ctx context.Context) error {
 		accepts.Go(func() { s.accept(ctx, d) })
 	}
 
+	s.admitSockets(ctx)
+
 	<-ctx.Done()
+	s.admitSockets(nil)
 	for _, d := range s.doors {
 		_ = d.Close() // nothing more comes through it either way
 	}

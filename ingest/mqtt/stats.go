@@ -23,6 +23,9 @@ type Stats struct {
 
 	WindowWaits    uint64 // times a socket was not read because its window was full
 	ThrottledWaits uint64 // times a key waited for its shard
+	RateWaits      uint64 // times a socket was not read because its device had published its share
+	TakeoverPauses uint64 // times a device waited because its client id is taken over again and again
+	Waiting        int    // connections before their CONNACK, at most 256 of them at a time
 	Retries        uint64 // times the log could not take a Put
 	Conflicts      uint64 // Puts whose QoS 2 ids were taken
 
@@ -41,6 +44,7 @@ type counters struct {
 	sent                                       atomic.Uint64
 	bytes, received, acked, duplicates         atomic.Uint64
 	windowWaits, throttled, retries, conflicts atomic.Uint64
+	rateWaits, takeoverPauses                  atomic.Uint64
 
 	mu      sync.Mutex
 	refused map[string]uint64
@@ -66,11 +70,15 @@ func (s *Server) Stats() Stats {
 		Pending: int(s.open.Load()), PendingBytes: s.waiting.Load(),
 		Retained: s.retained.count(), Subscriptions: s.follower.Subscriptions(), Sent: c.sent.Load(), Dropped: s.follower.Dropped(),
 	}
+	out.RateWaits, out.TakeoverPauses = c.rateWaits.Load(), c.takeoverPauses.Load()
 	c.mu.Lock()
 	out.Refused = maps.Clone(c.refused)
 	c.mu.Unlock()
 	conns := s.connections()
 	out.Connections = len(conns)
+	s.mu.Lock()
+	out.Waiting = s.places - len(s.devices)
+	s.mu.Unlock()
 	now := time.Now()
 	for _, conn := range conns {
 		if at, ok := conn.oldest(); ok {
