@@ -13,6 +13,7 @@ import (
 
 	"headgate/gateway/access"
 	"headgate/gateway/devices"
+	"headgate/ingest/mqtt"
 	"headgate/ingest/shadow"
 	"headgate/shardlog"
 )
@@ -29,6 +30,7 @@ type admin struct {
 	audit      *audit
 	devices    *devices.Store
 	shadows    *shadow.Service
+	broker     brokerAdmin
 	site       siteAdmin
 	deliveries deliveryAdmin
 	cameras    cameraAdmin
@@ -37,6 +39,11 @@ type admin struct {
 	verify     func(ctx context.Context, yield verifyYield) error
 	level      *slog.LevelVar
 	now        func() time.Time
+}
+
+// brokerAdmin is what the command line asks the broker.
+type brokerAdmin interface {
+	traffic(by mqtt.Rank, n int) ([]DeviceTraffic, error)
 }
 
 // maxAdminBody bounds what one call may send.

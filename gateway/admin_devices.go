@@ -4,14 +4,19 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"headgate/gateway/devices"
+	"headgate/ingest/mqtt"
 	"headgate/shardlog"
 )
 
 // Device is an identity as its owner sees it.
 type Device = devices.Device
+
+// DeviceTraffic is what a connected device has published since it connected.
+type DeviceTraffic = mqtt.Traffic
 
 // DeviceOrder is a device to be created.
 type DeviceOrder = devices.Order
@@ -39,6 +44,14 @@ func (a *admin) deviceRoutes(handle func(string, func(http.ResponseWriter, *http
 	}
 	handle("GET /devices", func(_ http.ResponseWriter, r *http.Request) (any, error) {
 		return a.devices.List(r.Context(), r.URL.Query().Get("prefix")), nil
+	})
+	handle("GET /device-traffic", func(_ http.ResponseWriter, r *http.Request) (any, error) {
+		q := r.URL.Query()
+		n, err := strconv.Atoi(q.Get("n"))
+		if err != nil || n < 1 {
+			return nil, shardlog.Errorf(shardlog.Invalid, "rank devices", "n is how many are listed, from 1")
+		}
+		return a.broker.traffic(mqtt.Rank(q.Get("by")), n)
 	})
 	handle("POST /devices", a.createDevice)
 	handle("POST /devices/{device}/enable", one("enable", a.devices.Enable))
@@ -114,6 +127,11 @@ func (a *admin) importDevices(_ http.ResponseWriter, r *http.Request) (any, erro
 // Devices are the devices whose ids begin with a prefix.
 func (c *Client) Devices(ctx context.Context, prefix string) (all []Device, err error) {
 	return all, c.call(ctx, http.MethodGet, "/devices?prefix="+url.QueryEscape(prefix), nil, &all)
+}
+
+// Traffic are the first n of the connected devices by rank: loud, busy, silent.
+func (c *Client) Traffic(ctx context.Context, by string, n int) (all []DeviceTraffic, err error) {
+	return all, c.call(ctx, http.MethodGet, "/device-traffic?"+url.Values{"by": {by}, "n": {strconv.Itoa(n)}}.Encode(), nil, &all)
 }
 
 // CreateDevice makes one.

@@ -88,6 +88,7 @@ func (g *Gateway) secureConsole() *http.Server {
 		h := g.health()
 		answerHealth(w, h, h.Alive)
 	})
+	g.pages(mux)
 	mux.HandleFunc("POST /enrol", g.enrolment)
 	mux.HandleFunc("POST /enrol/renew", g.renewal)
 	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,

@@ -90,6 +90,9 @@ func (c *Config) checkListeners() error {
 			return Fault{l.name, fmt.Sprintf("open asks nobody for credentials and so listens on loopback only, not on %s", l.address)}
 		}
 	}
+	if err := c.Devices.Limits.check(); err != nil {
+		return err
+	}
 	if err := devices.CheckRules(c.Devices.Rules); err != nil {
 		return Fault{"devices.rules", err.Error()}
 	}

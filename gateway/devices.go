@@ -15,7 +15,9 @@ type DevicesConfig struct {
 	// Required asks devices for who they are at the plain broker, too. Over TLS
 	// they are always asked.
 	Required bool           `yaml:"required"`
-	Rules    []devices.Rule `yaml:"rules"` // which topics they may use; none: devices.DefaultRules
+	Rules    []devices.Rule `yaml:"rules"`   // which topics they may use; none: devices.DefaultRules
+	Limits   DeviceLimits   `yaml:"limits"`  // what one may publish, and how many may connect
+	Origins  []string       `yaml:"origins"` // of pages that may connect by WebSocket from other sites: https://app.example, "*"
 }
 
 func (g *Gateway) wireDevices() (err error) {

@@ -219,3 +219,50 @@ func TestImport(t *testing.T) {
 		t.Errorf("%+v %v", all, err)
 	}
 }
+
+func TestDevicesComeByWebSocket(t *testing.T) {
+	f := newFleet(t)
+	if _, err := f.client().CreateDevice(t.Context(), gateway.DeviceOrder{ID: "page-1"}); err != nil {
+		t.Fatal(err)
+	}
+	secret, err := f.client().RotateDevice(t.Context(), "page-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := "wss" + f.https[len("https"):] + "/mqtt"
+	page := func(password, origin string) (paho.Client, error) {
+		o := paho.NewClientOptions().AddBroker(at).SetClientID("page-1").SetUsername("page-1").SetPassword(password).
+			SetTLSConfig(&tls.Config{RootCAs: f.trust}).SetAutoReconnect(false).SetConnectTimeout(10 * time.Second)
+		if origin != "" {
+			o.SetHTTPHeaders(http.Header{"Origin": {origin}})
+		}
+		c := paho.NewClient(o)
+		token := c.Connect()
+		token.WaitTimeout(20 * time.Second)
+		return c, token.Error()
+	}
+	if _, err := page("guess", ""); err == nil {
+		t.Error("a wrong password is let in")
+	}
+	if _, err := page(secret.Password, "https://evil.example"); err == nil {
+		t.Error("a page of another site is let in")
+	}
+	c, err := page(secret.Password, f.https)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Disconnect(0)
+	for i := range 3 {
+		token := c.Publish("d/page-1/x", 1, false, []byte{byte('0' + i)})
+		if !token.WaitTimeout(20*time.Second) || token.Error() != nil {
+			t.Fatal(token.Error())
+		}
+	}
+	all, err := f.client().Traffic(t.Context(), "loud", 5)
+	if err != nil || len(all) != 1 || all[0].Client != "page-1" || all[0].Messages != 3 {
+		t.Errorf("traffic %+v, %v", all, err)
+	}
+	if _, err := f.client().Traffic(t.Context(), "loudest", 5); err == nil {
+		t.Error("an unknown rank is taken")
+	}
+}

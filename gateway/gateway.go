@@ -299,37 +299,6 @@ func (g *Gateway) tip(ctx context.Context, shard shardlog.ShardID) (shardlog.Seq
 // clockTrusted reports whether the age of a signature can be judged.
 func (g *Gateway) clockTrusted() bool { return g.streams.Clock().Trusted() }
 
-func (g *Gateway) wireMQTT() error {
-	if err := g.wireDevices(); err != nil {
-		return err
-	}
-	if g.config.MQTT == off && g.config.MQTTS == off {
-		return nil
-	}
-	routes, err := g.config.routes()
-	if err != nil {
-		return err
-	}
-	c := mqtt.Config{Admit: g.knows, Writer: g.writer, Control: g.control, States: g.states, Reader: g.store, Catalog: g.store, Gateway: g.id, Now: g.now, Routes: routes, Log: g.log}
-	if g.site != nil { // devices are answered from the spool when there is no quorum
-		c.Writer, c.States = g.site.carrier.Writer(true), g.site.carrier.States(true)
-	}
-	if g.config.MQTT != off {
-		c.Listen = []string{g.config.MQTT}
-	}
-	if g.config.MQTTS != off {
-		c.ListenTLS = []string{g.config.MQTTS}
-		if c.TLS, err = g.brokerTLS(); err != nil {
-			return err
-		}
-	}
-	if g.config.InsecureLAN || g.config.Devices.Required {
-		c.Authenticate = func(mqtt.Login) bool { return true }
-	}
-	g.mqtt, err = mqtt.New(c)
-	return err
-}
-
 // quota is the limits as shards have them.
 func (l Limits) quota() quota.Limits {
 	if l == 0 {

@@ -69,6 +69,7 @@ var libraries = []struct {
 	{"github.com/hashicorp/raft", []string{"sync/raftgroup"}},
 	{"github.com/hashicorp/go-hclog", []string{"sync/raftgroup"}},
 	{"github.com/mochi-mqtt/server/v2", []string{"ingest/mqtt"}},
+	{"github.com/gorilla/websocket", []string{"ingest/mqtt"}},
 	{"github.com/aws/aws-sdk-go-v2", []string{"firehose/sink/s3", "firehose/sink/internal/awsjson", "deploy/bench/*", "deploy/bench/internal/*", "deploy/prove/proofs/*", "deploy/prove/internal/*", "deploy/fixture"}},
 	{"github.com/aws/smithy-go", []string{"deploy/prove/proofs/*"}},
 	{"go.mongodb.org/mongo-driver/v2", []string{"firehose/sink/mongodb"}},

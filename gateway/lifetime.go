@@ -140,7 +140,7 @@ func (g *Gateway) makeStream(ctx context.Context, s shardlog.StreamSpec) {
 // doors are what the outside reaches, and what reaches out.
 func (g *Gateway) doors() []work {
 	all := []work{g.serve(g.listener(0), (&admin{
-		writer: g.writer, reader: g.store, catalog: g.store, control: g.control, gaps: g.store, keys: g.keys, audit: g.audit, devices: g.devices, shadows: g.shadows, site: g, deliveries: g.deliveries,
+		writer: g.writer, reader: g.store, catalog: g.store, control: g.control, gaps: g.store, keys: g.keys, audit: g.audit, devices: g.devices, shadows: g.shadows, broker: g, site: g, deliveries: g.deliveries,
 		cameras: g.cameras, footage: g.ownPlayer().Handler(), status: g.Status, verify: g.verifyTo, level: g.level, now: time.Now,
 	}).server(), 0)}
 	if g.config.API != off {

@@ -117,6 +117,11 @@ func (c collector) doors(m sample, s Status) {
 		m.counter("headgate_mqtt_acked_total", "QoS 1 and 2 messages acknowledged after they were durable", float64(q.Acked))
 		m.gauge("headgate_mqtt_pending", "messages not yet answered", float64(q.Pending))
 		m.gauge("headgate_mqtt_oldest_unanswered_seconds", "age of the oldest of them", q.OldestUnanswered.Seconds())
+		m.gauge("headgate_mqtt_waiting", "connections before their CONNACK", float64(q.Waiting))
+		m.counter("headgate_mqtt_turned_away_total", "connections over a limit, or not let in", float64(q.TurnedAway))
+		m.counter("headgate_mqtt_window_waits_total", "times a socket was not read because its window was full", float64(q.WindowWaits))
+		m.counter("headgate_mqtt_rate_waits_total", "times a socket was not read because its device had published its share", float64(q.RateWaits))
+		m.counter("headgate_mqtt_takeover_pauses_total", "times a device waited because its client id is taken over again and again", float64(q.TakeoverPauses))
 		for why, n := range q.Refused {
 			m.counter("headgate_mqtt_refused_total", "messages refused", float64(n), "reason", why)
 		}

@@ -77,6 +77,7 @@ func (g *Gateway) console() *http.Server {
 		answerHealth(w, h, h.Ready)
 	})
 	mux.Handle("GET /metrics", g.metrics())
+	g.pages(mux)
 	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 }

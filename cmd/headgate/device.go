@@ -32,7 +32,7 @@ certificate, which it gets for a claim code. Its client id is its id.`,
 	claims := &cobra.Command{Use: "claims", Short: "List the claim codes that there are, without the codes", Args: noArgs, Example: "  headgate device claims",
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.deviceClaims(cmd) }}
 	list.Flags().StringVar(&prefix, "prefix", "", "only those whose ids begin so")
-	cmd.AddCommand(list, claims, a.deviceCreate(), a.deviceClaim(), a.deviceRotate(), a.deviceImport(),
+	cmd.AddCommand(list, claims, a.deviceTraffic(), a.deviceCreate(), a.deviceClaim(), a.deviceRotate(), a.deviceImport(),
 		a.deviceChange("disable", "Keep a device out until it is enabled", "is disabled"),
 		a.deviceChange("enable", "Let a disabled device in again", "is enabled"),
 		a.deviceChange("revoke", "Keep a device and its certificates out for good", "is revoked"),
@@ -149,6 +149,28 @@ func (a *app) deviceClaims(cmd *cobra.Command) error {
 		rows = append(rows, []string{c.Name, or(c.Device), or(c.Prefix), fmt.Sprintf("%d/%d", c.Used, c.Count), timeText(c.Created), timeText(c.Ends)})
 	}
 	return a.table("CLAIM DEVICE PREFIX USED CREATED ENDS", rows)
+}
+
+func (a *app) deviceTraffic() *cobra.Command {
+	by, n := "loud", 20
+	cmd := &cobra.Command{Use: "traffic", Short: "Rank the connected devices: loud, busy or silent", Args: noArgs,
+		Long: `Rank the devices that are connected to this gateway by what they have published since
+they connected: loud (bytes), busy (messages), or silent (longest without a message).`,
+		Example: "  headgate device traffic\n  headgate device traffic --by silent -n 5 -o json",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			all, err := a.client().Traffic(cmd.Context(), by, n)
+			if err != nil || a.json() {
+				return errors.Join(err, a.printJSON(all))
+			}
+			var rows [][]string
+			for _, d := range all {
+				rows = append(rows, []string{d.Client, d.Remote, timeText(d.Since), count(d.Messages), bytesText(d.Bytes), timeText(d.Last), fmt.Sprint(d.Pending)})
+			}
+			return a.table("DEVICE REMOTE SINCE MESSAGES BYTES LAST PENDING", rows)
+		}}
+	cmd.Flags().StringVar(&by, "by", by, "loud, busy or silent")
+	cmd.Flags().IntVarP(&n, "number", "n", n, "how many")
+	return cmd
 }
 
 func (a *app) deviceImport() *cobra.Command {
