@@ -30,6 +30,7 @@ type Ring struct {
 	first    uint64 // number of records[0]
 	records  []held // from the tail to the head
 	durable  uint64 // tail of the last header synced: nothing behind it may be overwritten
+	synced   uint64 // records before it are durable
 	buffer   []byte // records from position buffered on, not written yet
 	buffered uint64
 	dirty    bool
@@ -170,7 +171,7 @@ func (r *Ring) Sync() error {
 	r.flush()
 	r.slot.generation++
 	r.slot.tail, r.slot.number = r.tail(), r.first
-	next := r.slot
+	next, written := r.slot, r.buffered
 	r.dirty = false
 	err := r.err
 	r.mu.Unlock()
@@ -186,7 +187,7 @@ func (r *Ring) Sync() error {
 		r.err = fmt.Errorf("sync ring: %w", err)
 		return r.err
 	}
-	r.durable = next.tail
+	r.durable, r.synced = next.tail, written
 	return nil
 }
 
@@ -195,6 +196,9 @@ func (r *Ring) Sync() error {
 func (r *Ring) Read(number uint64, b []byte) ([]byte, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if errors.Is(r.err, ErrPowerCut) {
+		return b, r.err
+	}
 	if number < r.first || number >= r.first+uint64(len(r.records)) || r.records[number-r.first].released {
 		return b, ErrGone
 	}

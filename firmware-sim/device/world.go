@@ -14,6 +14,7 @@ type World struct {
 	Seed   uint64
 	Epoch  time.Time     // of sample 0, millisecond precision; zero: 2026-01-01 UTC
 	Period time.Duration // zero: one second
+	Jump   time.Duration // by which each device's clock is set forward at one of its first hundred samples
 }
 
 // Device makes the samples of one device. It is immutable.
@@ -23,8 +24,13 @@ type Device struct {
 	signal noise
 	epoch  int64  // Unix milliseconds
 	period uint64 // milliseconds, at least 1
+	jump   int64  // milliseconds
+	jumps  uint64 // the first sample after the jump
 	fields func(b []byte, s noise, n, tick uint64) []byte
 }
+
+// firstSamples are those among which a clock is set.
+const firstSamples = 100
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -37,6 +43,7 @@ func (w World) Normal() World {
 		w.Period = time.Second
 	}
 	w.Epoch = w.Epoch.Truncate(time.Millisecond).UTC()
+	w.Jump = w.Jump.Truncate(time.Millisecond)
 	w.Period = max(w.Period.Truncate(time.Millisecond), time.Millisecond)
 	return w
 }
@@ -63,6 +70,7 @@ func (w World) Device(id ID) (*Device, error) {
 	}
 	sum := crc32.Checksum([]byte(d.name), castagnoli)
 	d.signal = noise(w.Seed).fork(uint64(sum)<<32 | uint64(id.Number))
+	d.jump, d.jumps = w.Jump.Milliseconds(), 2+uint64(d.signal.fork(100).at(0, firstSamples-2))
 	return d, nil
 }
 
@@ -76,7 +84,11 @@ func (d *Device) Append(b []byte, n uint64) []byte {
 	b = strconv.AppendUint(b, n, 10)
 	b = append(b, `,"ts":`...)
 	tick := n * d.period // milliseconds since the epoch
-	b = strconv.AppendInt(b, d.epoch+int64(tick)+d.signal.fork(1).at(n, int64(d.period/20+1)), 10)
+	epoch := d.epoch
+	if n >= d.jumps {
+		epoch += d.jump
+	}
+	b = strconv.AppendInt(b, epoch+int64(tick)+d.signal.fork(1).at(n, int64(d.period/20+1)), 10)
 	b = d.fields(b, d.signal, n, tick)
 	var sum [4]byte
 	binary.BigEndian.PutUint32(sum[:], crc32.Checksum(b[start:], castagnoli))

@@ -17,7 +17,7 @@ import (
 // The oracle file is text. Its first line says which world the devices live
 // in, every other line that a run of one device's messages was acknowledged:
 //
-//	firmware-sim-oracle-1 seed epoch-ms period-ns crc
+//	firmware-sim-oracle-1 seed epoch-ms period-ns [jump-ns] crc
 //	device first last sent-ms qos crc
 //
 // sent-ms is when the first of the run was first sent, in Unix milliseconds;
@@ -123,20 +123,28 @@ func closeLine(b []byte, start int) []byte {
 
 func worldLine(w device.World) []byte {
 	b := fmt.Appendf(nil, "%s %d %d %d", oracleMagic, w.Seed, w.Epoch.UnixMilli(), w.Period.Nanoseconds())
+	if w.Jump != 0 {
+		b = fmt.Appendf(b, " %d", w.Jump.Nanoseconds())
+	}
 	return closeLine(b, 0)
 }
 
 func parseWorld(fields []string) (device.World, error) {
+	jump := "0"
+	if len(fields) == 5 {
+		jump, fields = fields[4], fields[:4]
+	}
 	if len(fields) != 4 || fields[0] != oracleMagic {
 		return device.World{}, ErrOracle
 	}
 	seed, err1 := strconv.ParseUint(fields[1], 10, 64)
 	epoch, err2 := strconv.ParseInt(fields[2], 10, 64)
 	period, err3 := strconv.ParseInt(fields[3], 10, 64)
-	if err := errors.Join(err1, err2, err3); err != nil {
+	leap, err4 := strconv.ParseInt(jump, 10, 64)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return device.World{}, fmt.Errorf("%w: %w", ErrOracle, err)
 	}
-	return device.World{Seed: seed, Epoch: time.UnixMilli(epoch), Period: time.Duration(period)}.Normal(), nil
+	return device.World{Seed: seed, Epoch: time.UnixMilli(epoch), Period: time.Duration(period), Jump: time.Duration(leap)}.Normal(), nil
 }
 
 func (a *Acked) add(fields []string) error {
