@@ -74,7 +74,7 @@ var libraries = []struct {
 	{"github.com/aws/smithy-go", []string{"deploy/prove/proofs/*"}},
 	{"go.mongodb.org/mongo-driver/v2", []string{"firehose/sink/mongodb"}},
 	{"github.com/jackc/pgx/v5", []string{"firehose/sink/redshift"}},
-	{"github.com/goccy/go-yaml", []string{"gateway"}},
+	{"github.com/goccy/go-yaml", []string{"gateway", "firmware-sim/scenario"}}, // configuration; stories of devices
 	{"github.com/prometheus/client_golang", []string{"gateway"}},
 	{"github.com/bluenviron/gortsplib/v5", []string{"ingest/rtsp", "ingest/track"}},        // the client; the depacketizers
 	{"github.com/bluenviron/mediacommon/v2", []string{"gateway/playback", "ingest/track"}}, // MP4; what bitstreams say of themselves

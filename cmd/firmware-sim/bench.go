@@ -15,11 +15,7 @@ func benchCommand() *cobra.Command {
   firmware-sim bench --devices 100 --window 100 -o json`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			conf, err := f.config()
-			if err != nil {
-				return err
-			}
-			return run(c, conf, f.output, !c.Flags().Changed("seed"))
+			return f.run(c)
 		},
 	}
 	f.register(c)

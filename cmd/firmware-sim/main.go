@@ -66,6 +66,7 @@ Exit codes: 0 good, 1 failed, 2 usage.`,
   firmware-sim bench --window 1024 --duration 10s
   firmware-sim storm --devices 5000 --broker 127.0.0.1:8883 --ca ca.pem
   firmware-sim enrol --https https://127.0.0.1:8443 --ca ca.pem --code CODE --devices 10 --cert-dir ./devices
+  firmware-sim run --scenario burst-after-outage --oracle acked.txt
   firmware-sim thing press-7 --report '{"colour":"blue"}'
   firmware-sim camera --whip http://127.0.0.1:8080/whip/door --token T`,
 		SilenceErrors: true,
@@ -75,7 +76,7 @@ Exit codes: 0 good, 1 failed, 2 usage.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(runCommand(), verifyCommand(), benchCommand(), stormCommand(), enrolCommand(), thingCommand(), cameraCommand())
+	root.AddCommand(runCommand(), verifyCommand(), benchCommand(), stormCommand(), enrolCommand(), thingCommand(), scenariosCommand(), cameraCommand())
 	return root
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -13,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"headgate/firmware-sim/device"
+	"headgate/firmware-sim/fault"
 	"headgate/firmware-sim/fleet"
 )
 
@@ -24,6 +24,8 @@ type flags struct {
 	passwordFile string
 	output       string
 	security     security
+	faults       []string // name=probability
+	scenario     string
 }
 
 func (f *flags) register(c *cobra.Command) {
@@ -80,6 +82,32 @@ func (f *flags) config() (fleet.Config, error) {
 	return conf, nil
 }
 
+// run runs what was typed.
+func (f *flags) run(c *cobra.Command) error {
+	conf, err := f.config()
+	if err != nil {
+		return err
+	}
+	p := &play{conf: conf, output: f.output, anySeed: !c.Flags().Changed("seed")}
+	if p.plan, err = fault.Parse(f.faults); err != nil {
+		return usageError{err}
+	}
+	defer p.clear()
+	if f.scenario == "" {
+		return p.run(c)
+	}
+	alone, err := f.stage(c, p)
+	switch {
+	case err != nil:
+		return err
+	case alone != nil && len(p.plan) > 0:
+		return usageError{fmt.Errorf("scenario %s has no fleet that faults could befall", alone.Name)}
+	case alone != nil:
+		return p.alone(c, alone)
+	}
+	return p.run(c)
+}
+
 // parseKinds reads a list of kinds of devices.
 func parseKinds(list string) ([]device.Kind, error) {
 	if list == "all" {
@@ -106,18 +134,18 @@ over, or Ctrl-C. A run whose --oracle or --state exists goes on where it ended.`
 		Example: `  firmware-sim run --devices 50 --rate 2 --kinds all
   firmware-sim run --devices 10000 --messages 10 --oracle acked.txt
   firmware-sim run --broker 10.0.0.11:1883,10.0.0.12:1883 --qos 1,2 --versions 3,5 --oracle acked.txt
-  firmware-sim run --devices 20 --rate 10 --qos mix --state ./devices --duration 1h`,
+  firmware-sim run --devices 20 --rate 10 --qos mix --state ./devices --duration 1h
+  firmware-sim run --devices 5 --messages 500 --fault cut=0.01 --fault dup=0.05 --oracle acked.txt
+  firmware-sim run --scenario burst-after-outage --oracle acked.txt`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			conf, err := f.config()
-			if err != nil {
-				return err
-			}
-			return run(c, conf, f.output, !c.Flags().Changed("seed"))
+			return f.run(c)
 		},
 	}
 	f.register(c)
 	s := c.Flags()
+	s.StringArrayVar(&f.faults, "fault", nil, fmt.Sprintf("a fault, name=probability; may be repeated; names: %v", fault.Names()))
+	s.StringVar(&f.scenario, "scenario", "", "file of a scenario, or the name of one that \"firmware-sim scenarios\" lists; flags for devices, kinds, qos, versions, rate and messages win over it")
 	s.IntVar(&f.conf.Devices, "devices", 10, "number of devices")
 	s.Uint64Var(&f.conf.Messages, "messages", 0, "messages of each device (default: until stopped)")
 	s.Float64Var(&f.conf.Rate, "rate", 0, "messages a second of each device (default: as fast as the window lets it)")
@@ -130,41 +158,6 @@ over, or Ctrl-C. A run whose --oracle or --state exists goes on where it ended.`
 	s.DurationVar(&f.conf.KeepAlive, "keep-alive", time.Minute, "MQTT keep-alive")
 	s.DurationVar(&f.conf.BackoffMax, "backoff", 30*time.Second, "longest pause between two connects of a device")
 	return c
-}
-
-// run runs a fleet with progress on stderr, and prints its totals.
-func run(c *cobra.Command, conf fleet.Config, output string, anySeed bool) error {
-	if anySeed {
-		seed, err := seedFor(conf)
-		if err != nil {
-			return err
-		}
-		conf.World.Seed = seed
-	}
-	f, err := fleet.New(conf)
-	if errors.Is(err, fleet.ErrConfig) {
-		return usageError{err}
-	}
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(c.ErrOrStderr(), "seed %d, %d devices, broker %s\n", f.World().Seed, conf.Devices, conf.Broker)
-	stop := watch(c.ErrOrStderr(), f.Totals)
-	err = f.Run(c.Context())
-	stop()
-	t := f.Totals()
-	if printErr := printTotals(c.OutOrStdout(), output, f.World().Seed, t); printErr != nil {
-		return errors.Join(err, printErr)
-	}
-	if err != nil {
-		return err
-	}
-	interrupted := errors.Is(c.Context().Err(), context.Canceled)
-	if conf.Messages > 0 && t.Finished < t.Devices && !interrupted || conf.Messages == 0 && t.InFlight > 0 {
-		fmt.Fprintf(c.ErrOrStderr(), "%d of %d devices finished, %d messages in flight\n", t.Finished, t.Devices, t.InFlight)
-		return errFailed
-	}
-	return nil
 }
 
 // seedFor is a random seed for a new fleet, zero for one that has files with theirs.
