@@ -31,7 +31,7 @@ const (
 	Silence   Name = "missed-keepalive" // the device sends nothing any more, not even PINGREQ
 	Clock1970 Name = "clock-1970"       // the devices' clocks begin in 1970; no probability
 	ClockJump Name = "clock-jump"       // and are set to the present at some sample; no probability
-	PowerCut  Name = "power-cut"        // all devices lose their power and what they had not synced; a probability each second
+	PowerCut  Name = "power-cut"        // all devices lose their power and what they had not synced, a probability each second; QoS 2 is not exactly once then, for they forget what they sent
 )
 
 // Names are all faults.

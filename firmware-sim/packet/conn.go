@@ -215,8 +215,12 @@ func (c *Conn) write(b []byte) error {
 	return nil
 }
 
-// Close says goodbye, so that no will is sent, and ends the connection.
-func (c *Conn) Close() error { return errors.Join(c.write(Goodbye(nil)), c.conn.Close()) }
+// Close says goodbye, so that no will is sent, and ends the connection. An
+// error says that the goodbye could not be sent.
+func (c *Conn) Close() error {
+	defer c.conn.Close() // Run may have done so, if the broker was quicker
+	return c.write(Goodbye(nil))
+}
 
 // Drop ends the connection without a word.
 func (c *Conn) Drop() { c.conn.Close() }

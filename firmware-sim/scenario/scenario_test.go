@@ -209,7 +209,7 @@ func TestSparkplug(t *testing.T) {
 	s.Sparkplug.Messages = 30
 	var run sync.WaitGroup
 	run.Go(func() {
-		if r, err := scenario.Play(t.Context(), s, setting(addr)); err != nil || r.Acknowledged != 30 {
+		if r, err := scenario.Play(context.Background(), s, setting(addr)); err != nil || r.Acknowledged != 30 {
 			t.Errorf("%+v %v", r, err)
 		}
 	})
