@@ -38,16 +38,31 @@ func Client(api string) *kinesis.Client {
 
 // Read reads a whole stream.
 func Read(ctx context.Context, k *kinesis.Client, name string) (*Found, error) {
+	f, numbers, sum := &Found{Messages: map[Message]int{}}, map[string]bool{}, sha256.New()
+	err := Records(ctx, k, name, func(r types.Record) {
+		if numbers[*r.SequenceNumber] {
+			f.Twice++
+		}
+		numbers[*r.SequenceNumber] = true
+		sum.Write([]byte(*r.SequenceNumber))
+		sum.Write(r.Data)
+		f.add(r.Data)
+	})
+	sum.Sum(f.Sum[:0])
+	return f, err
+}
+
+// Records reads a whole stream, shard by shard and each in order.
+func Records(ctx context.Context, k *kinesis.Client, name string, each func(types.Record)) error {
 	stream := aws.String(name)
 	shards, err := k.ListShards(ctx, &kinesis.ListShardsInput{StreamName: stream})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	f, numbers, sum := &Found{Messages: map[Message]int{}}, map[string]bool{}, sha256.New()
 	for _, sh := range shards.Shards {
 		at, err := k.GetShardIterator(ctx, &kinesis.GetShardIteratorInput{StreamName: stream, ShardId: sh.ShardId, ShardIteratorType: types.ShardIteratorTypeTrimHorizon})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for next, behind := at.ShardIterator, int64(1); next != nil && behind > 0; {
 			out, err := k.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: next})
@@ -57,22 +72,15 @@ func Read(ctx context.Context, k *kinesis.Client, name string) (*Found, error) {
 				continue
 			}
 			if err != nil {
-				return nil, err
+				return err
 			}
 			for _, r := range out.Records {
-				if numbers[*r.SequenceNumber] {
-					f.Twice++
-				}
-				numbers[*r.SequenceNumber] = true
-				sum.Write([]byte(*r.SequenceNumber))
-				sum.Write(r.Data)
-				f.add(r.Data)
+				each(r)
 			}
 			next, behind = out.NextShardIterator, aws.ToInt64(out.MillisBehindLatest)
 		}
 	}
-	sum.Sum(f.Sum[:0])
-	return f, nil
+	return nil
 }
 
 func (f *Found) add(data []byte) {

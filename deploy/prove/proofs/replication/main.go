@@ -61,7 +61,7 @@ func prove(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	defer s.stop()
+	defer s.Stop()
 	began := time.Now()
 	if err := s.begin(ctx); err != nil {
 		return err
@@ -71,7 +71,7 @@ func prove(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	if err := s.settle(ctx); err != nil {
+	if err := s.Settle(ctx); err != nil {
 		return err
 	}
 	return s.judge(ctx, story)
@@ -81,7 +81,7 @@ func prove(ctx context.Context, o options) error {
 func (s *site) judge(ctx context.Context, story *story) error {
 	var acked []*fleet.Acked
 	total := uint64(0)
-	for i := range s.gateways {
+	for i := range s.Gateways {
 		a, err := fleet.ReadOracle(s.oracle(i))
 		if err != nil {
 			return err
@@ -91,8 +91,8 @@ func (s *site) judge(ctx context.Context, story *story) error {
 	}
 	var fault error
 	var first *account.Found
-	for i, g := range s.gateways {
-		f, err := account.Read(ctx, account.Client(g.api), "telemetry")
+	for i, g := range s.Gateways {
+		f, err := account.Read(ctx, account.Client(g.API), "telemetry")
 		if err != nil {
 			return fmt.Errorf("read gateway %d: %w", i+1, err)
 		}
@@ -113,7 +113,7 @@ func (s *site) judge(ctx context.Context, story *story) error {
 		story.failovers[len(story.failovers)/2].Round(time.Millisecond), story.failovers[len(story.failovers)-1].Round(time.Millisecond), heartbeat)
 	fmt.Printf("alone: %d records acknowledged from the spool, the Kinesis API answered 503: %v; drained %v after the others were back\n",
 		story.spooled, story.refused, story.drained.Round(100*time.Millisecond))
-	if want := uint64(s.o.devices) * s.o.messages * uint64(len(s.gateways)); total != want {
+	if want := uint64(s.o.devices) * s.o.messages * uint64(len(s.Gateways)); total != want {
 		fault = errors.Join(fault, fmt.Errorf("%d of %d messages were acknowledged", total, want))
 	}
 	if first.Records < total {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"headgate/deploy/prove/internal/account"
+	"headgate/deploy/prove/internal/trio"
 	"headgate/firmware-sim/device"
 	"headgate/firmware-sim/fleet"
 )
@@ -32,7 +33,7 @@ func (s *site) publish(ctx context.Context) (*story, error) {
 	limit, cancel := context.WithTimeout(ctx, 20*time.Minute)
 	defer cancel()
 	fleets, ctx := errgroup.WithContext(limit)
-	for i, g := range s.gateways {
+	for i, g := range s.Gateways {
 		f, err := fleet.New(s.fleet(i, g))
 		if err != nil {
 			return nil, err
@@ -58,10 +59,10 @@ func (s *site) publish(ctx context.Context) (*story, error) {
 // the one before included.
 const killEvery = 5 * time.Second
 
-func (s *site) fleet(i int, g *gateway) fleet.Config {
+func (s *site) fleet(i int, g *trio.Gateway) fleet.Config {
 	faults := time.Duration(s.o.kills)*killEvery + s.o.alone + 8*time.Second
 	c := fleet.Config{
-		Broker: g.mqtt, Devices: s.o.devices, Messages: s.o.messages, QoS: []byte{1, 1, 2}, Oracle: s.oracle(i), Ramp: 500,
+		Broker: g.MQTT, Devices: s.o.devices, Messages: s.o.messages, QoS: []byte{1, 1, 2}, Oracle: s.oracle(i), Ramp: 500,
 		Rate: float64(s.o.messages) / faults.Seconds(), State: filepath.Join(s.dir, fmt.Sprint("devices", i+1)), Ring: 8 << 20,
 		BackoffMax: 2 * time.Second, KeepAlive: time.Minute,
 	}
@@ -76,11 +77,11 @@ func (s *site) killLeaders(ctx context.Context, st *story) error {
 		if err := nap(ctx, time.Duration(500+rand.IntN(1000))*time.Millisecond); err != nil {
 			return err
 		}
-		dead, err := s.leader(ctx)
+		dead, err := s.Leader(ctx)
 		if err != nil {
 			return err
 		}
-		if err := dead.kill(); err != nil {
+		if err := dead.Kill(); err != nil {
 			return err
 		}
 		took, err := s.storesAgain(ctx)
@@ -88,10 +89,10 @@ func (s *site) killLeaders(ctx context.Context, st *story) error {
 			return err
 		}
 		st.failovers = append(st.failovers, took)
-		if err := dead.start(""); err != nil {
+		if err := dead.Start(""); err != nil {
 			return err
 		}
-		if err := dead.await(ctx, func(now status) bool { return now.Health.Ready }); err != nil {
+		if err := dead.Await(ctx, func(now trio.Status) bool { return now.Health.Ready }); err != nil {
 			return err
 		}
 	}
@@ -103,15 +104,15 @@ func (s *site) storesAgain(ctx context.Context) (time.Duration, error) {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	stored := make(chan time.Duration, len(s.gateways))
+	stored := make(chan time.Duration, len(s.Gateways))
 	var puts errgroup.Group
-	for _, g := range s.gateways {
-		if g.cmd == nil {
+	for _, g := range s.Gateways {
+		if !g.Up() {
 			continue
 		}
 		puts.Go(func() error {
 			for ctx.Err() == nil {
-				if g.put(ctx, 5*time.Second) == nil {
+				if put(ctx, g, 5*time.Second) == nil {
 					stored <- time.Since(began)
 					return nil
 				}
@@ -130,10 +131,10 @@ func (s *site) storesAgain(ctx context.Context) (time.Duration, error) {
 }
 
 // put puts one record into a stream of its own, and gives up soon.
-func (g *gateway) put(ctx context.Context, patience time.Duration) error {
+func put(ctx context.Context, g *trio.Gateway, patience time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	_, err := account.Client(g.api).PutRecord(ctx, &kinesis.PutRecordInput{StreamName: aws.String(probeStream), PartitionKey: aws.String("probe"), Data: []byte("probe")},
+	_, err := account.Client(g.API).PutRecord(ctx, &kinesis.PutRecordInput{StreamName: aws.String(probeStream), PartitionKey: aws.String("probe"), Data: []byte("probe")},
 		func(o *kinesis.Options) { o.RetryMaxAttempts = 1 })
 	return err
 }
@@ -141,40 +142,40 @@ func (g *gateway) put(ctx context.Context, patience time.Duration) error {
 // leaveOneAlone kills all but one, sees it acknowledge from its spool, and
 // brings the others back.
 func (s *site) leaveOneAlone(ctx context.Context, st *story) error {
-	last := s.gateways[rand.IntN(len(s.gateways))]
-	before, err := last.status(ctx)
+	last := s.Gateways[rand.IntN(len(s.Gateways))]
+	before, err := last.Status(ctx)
 	if err != nil {
 		return err
 	}
-	for _, g := range s.gateways {
+	for _, g := range s.Gateways {
 		if g != last {
-			if err := g.kill(); err != nil {
+			if err := g.Kill(); err != nil {
 				return err
 			}
 		}
 	}
-	if err := last.await(ctx, func(now status) bool { return now.Site.Spool.Isolated }); err != nil {
+	if err := last.Await(ctx, func(now trio.Status) bool { return now.Site.Spool.Isolated }); err != nil {
 		return err
 	}
 	if err := nap(ctx, s.o.alone); err != nil {
 		return err
 	}
 	var refused *smithyhttp.ResponseError
-	st.refused = errors.As(last.put(ctx, 10*time.Second), &refused) && refused.HTTPStatusCode() == 503
-	now, err := last.status(ctx)
+	st.refused = errors.As(put(ctx, last, 10*time.Second), &refused) && refused.HTTPStatusCode() == 503
+	now, err := last.Status(ctx)
 	if err != nil {
 		return err
 	}
 	st.spooled = now.Site.Spool.Kept - before.Site.Spool.Kept
 	back := time.Now()
-	for _, g := range s.gateways {
+	for _, g := range s.Gateways {
 		if g != last {
-			if err := g.start(""); err != nil {
+			if err := g.Start(""); err != nil {
 				return err
 			}
 		}
 	}
-	err = last.await(ctx, func(now status) bool { return !now.Site.Spool.Isolated && now.Site.Spool.Records == 0 })
+	err = last.Await(ctx, func(now trio.Status) bool { return !now.Site.Spool.Isolated && now.Site.Spool.Records == 0 })
 	st.drained = time.Since(back)
 	return err
 }
