@@ -31,9 +31,12 @@ type Found struct {
 }
 
 // Client is an AWS SDK's client of a gateway that asks nobody for credentials.
-func Client(api string) *kinesis.Client {
+func Client(api string) *kinesis.Client { return ClientOf(api, "any", "thing") }
+
+// ClientOf is an AWS SDK's client with a key of its own.
+func ClientOf(api, key, secret string) *kinesis.Client {
 	return kinesis.New(kinesis.Options{BaseEndpoint: aws.String("http://" + api), Region: "eu-central-1",
-		Credentials: credentials.NewStaticCredentialsProvider("any", "thing", "")})
+		Credentials: credentials.NewStaticCredentialsProvider(key, secret, "")})
 }
 
 // Read reads a whole stream.

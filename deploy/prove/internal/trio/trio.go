@@ -95,7 +95,7 @@ func (s *Site) Begin(ctx context.Context) error {
 
 // Start starts the gateway's process; with a code it joins the site of whom that is from.
 func (g *Gateway) Start(code string) error {
-	args := append([]string{"serve", "--open", "--data", g.Data, "--api", g.API, "--mqtt", g.MQTT, "--console", g.Console, "--peer", g.Peer}, g.serve...)
+	args := append([]string{"serve", "--data", g.Data, "--api", g.API, "--mqtt", g.MQTT, "--console", g.Console, "--peer", g.Peer}, g.serve...)
 	if g.MQTTS != "" {
 		args = append(args, "--mqtts", g.MQTTS, "--https", g.HTTPS)
 	}

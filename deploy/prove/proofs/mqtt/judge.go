@@ -8,10 +8,13 @@ import (
 	"os"
 	"slices"
 	"text/tabwriter"
+	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"headgate/deploy/prove/internal/account"
+	"headgate/deploy/prove/internal/trio"
 	"headgate/firmware-sim/fleet"
 )
 
@@ -44,11 +47,15 @@ func (s *site) judge(ctx context.Context) error {
 			err = errors.Join(err, fmt.Errorf("%s: %d sessions were forgotten", name, t.Forgotten))
 		}
 	}
+	key, keyErr := s.key(ctx)
+	if keyErr != nil {
+		return errors.Join(err, keyErr)
+	}
 	out := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(out, "read at\tacknowledged\tread\tmissing\taltered\tout of order\tdoubled QoS 1\tdoubled QoS 2")
 	for _, g := range s.Gateways {
 		c := fleet.NewChecker(acked)
-		readErr := account.Records(ctx, account.Client(g.API), "telemetry", func(r types.Record) {
+		readErr := account.Records(ctx, account.ClientOf(g.API, key[0], key[1]), "telemetry", func(r types.Record) {
 			c.Add(*r.PartitionKey, r.Data, *r.ApproximateArrivalTimestamp)
 		})
 		if readErr != nil {
@@ -61,6 +68,24 @@ func (s *site) judge(ctx context.Context) error {
 		}
 	}
 	return errors.Join(err, out.Flush())
+}
+
+// key makes an access key and waits until each gateway knows it.
+func (s *site) key(ctx context.Context) (key [2]string, err error) {
+	out, err := s.Gateways[0].Run(ctx, "keys", "create")
+	if err != nil {
+		return key, err
+	}
+	if _, err := fmt.Sscanf(out, "AWS_ACCESS_KEY_ID=%s\nAWS_SECRET_ACCESS_KEY=%s\n", &key[0], &key[1]); err != nil {
+		return key, err
+	}
+	err = until(ctx, 20*time.Second, "each gateway knows the key", func() bool {
+		return all(s.Gateways, func(g *trio.Gateway) bool {
+			_, err := account.ClientOf(g.API, key[0], key[1]).ListStreams(ctx, &kinesis.ListStreamsInput{})
+			return err == nil
+		})
+	})
+	return key, err
 }
 
 // found is what a receiver was given.

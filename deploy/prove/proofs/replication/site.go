@@ -16,7 +16,7 @@ type site struct {
 }
 
 func newSite(dir string, o options) (*site, error) {
-	s, err := trio.New(trio.Options{Headgate: o.headgate, Dir: dir, Gateways: o.gateways, Serve: []string{"--limits", "off", "--log-level", "error", "--spool-grace", "3s"}})
+	s, err := trio.New(trio.Options{Headgate: o.headgate, Dir: dir, Gateways: o.gateways, Serve: []string{"--open", "--limits", "off", "--log-level", "error", "--spool-grace", "3s"}})
 	return &site{s, o, dir}, err
 }
 
