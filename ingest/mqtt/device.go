@@ -33,6 +33,9 @@ type device struct {
 	given uint64    // what the inbox had given when the session was noted last
 	noted time.Time // when that was
 
+	exact bool // owned by send: what it made ready goes out only once the session is kept
+
+	keeping sync.Mutex // one at a time keeps the session, so that nothing older is kept after what is newer; taken before mu
 	leaving sync.Once
 	left    downlink.Session // what leave has answered
 
@@ -43,6 +46,7 @@ type device struct {
 	nextID   uint16                // of what is sent to the device
 	out      []sent                // in the order of sending
 	again    []downlink.Unanswered // sent over an earlier connection
+	releases []uint16              // ids whose PUBREL is due
 	retained []wanted              // retained messages to send
 	ended    bool
 }
@@ -147,7 +151,7 @@ func (d *device) resume(ctx context.Context, old downlink.Session) error {
 
 // session is what is to be kept; left: the device goes.
 func (d *device) session(left bool) downlink.Session {
-	s := downlink.Session{Client: d.client, At: d.conn.server.cfg.Gateway, Turn: d.turn, Subs: d.inbox.Subscriptions(), Starts: d.conn.server.follower.Starts(d.inbox)}
+	s := downlink.Session{Client: d.client, At: d.conn.server.cfg.Gateway, Turn: d.turn, Subs: d.inbox.Subscriptions()}
 	if left {
 		s.Left = d.conn.server.now()
 	}
@@ -160,7 +164,9 @@ func (d *device) session(left bool) downlink.Session {
 		}
 	}
 	d.mu.Unlock()
+	// In this order: what is settled meanwhile is in Out, or in Done, or lies before Starts.
 	s.Done = d.inbox.Beyond()
+	s.Starts = d.conn.server.follower.Starts(d.inbox)
 	return s
 }
 
@@ -176,6 +182,8 @@ func (s *Server) keep(ctx context.Context, one downlink.Session) error {
 // session goes on.
 func (d *device) leave() downlink.Session {
 	d.leaving.Do(func() {
+		d.keeping.Lock()
+		defer d.keeping.Unlock()
 		d.mu.Lock()
 		d.ended = true
 		d.mu.Unlock()
@@ -232,8 +240,7 @@ func (s *Server) note(ctx context.Context) {
 		if !d.stale && given == d.given && now.Sub(d.noted) < noteAgain {
 			continue
 		}
-		one := d.session(false)
-		switch err := s.keep(ctx, one); {
+		switch err := d.keep(ctx); {
 		case err == nil:
 			d.stale, d.given, d.noted = false, given, now
 		case shardlog.KindOf(err) == shardlog.Moved:

@@ -3,6 +3,7 @@ package mqtt
 import (
 	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -66,10 +67,14 @@ func (d *device) send() {
 	var b bytes.Buffer
 	for {
 		b.Reset()
-		n := d.resend(&b) + d.sendRetained(&b) + d.sendNew(&b)
-		d.write(b.Bytes())
+		d.exact = false
+		n := d.resend(&b) + d.sendReleases(&b) + d.sendRetained(&b) + d.sendNew(&b)
+		secure := d.secure()
+		if secure {
+			d.write(b.Bytes())
+		}
 		d.mu.Lock()
-		if n == 0 && !d.more || d.ended {
+		if n == 0 && !d.more || d.ended || !secure {
 			d.sending = false
 			d.mu.Unlock()
 			return
@@ -90,6 +95,7 @@ func (d *device) resend(b *bytes.Buffer) int {
 	}
 	d.mu.Unlock()
 	for _, one := range all {
+		d.exact = true // if it is not of QoS 2, that costs a write once
 		if one.Received {
 			d.pubrel(b, one.ID, 0)
 			continue
@@ -166,6 +172,7 @@ func (d *device) deliver(b *bytes.Buffer, one downlink.Delivery) {
 	id := uint16(0)
 	if one.QoS > 0 {
 		id = d.take(one.At)
+		d.exact = d.exact || one.QoS == 2
 	}
 	expired := !one.Expires.IsZero() && !d.conn.server.now().Before(one.Expires)
 	refused := d.conn.guard != nil && !d.conn.guard.Receive(one.Topic)
@@ -196,25 +203,23 @@ func (d *device) take(p downlink.Place) uint16 {
 }
 
 // settle is done with a message that was sent, or could not be; false: no such
-// id waits.
+// id waits. The inbox knows first: what is kept of the session meanwhile has the
+// message in one of the two.
 func (d *device) settle(id uint16) bool {
 	d.mu.Lock()
-	var done *sent
-	for i := range d.out {
-		if d.out[i].id == id {
-			one := d.out[i]
-			done = &one
-			d.out = append(d.out[:i], d.out[i+1:]...)
-			break
-		}
-	}
-	d.mu.Unlock()
-	if done == nil {
+	i := slices.IndexFunc(d.out, func(one sent) bool { return one.id == id })
+	if i < 0 {
+		d.mu.Unlock()
 		return false
 	}
-	if done.place != (downlink.Place{}) {
-		d.inbox.Done(done.place)
+	place := d.out[i].place
+	d.mu.Unlock()
+	if place != (downlink.Place{}) {
+		d.inbox.Done(place)
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.out = slices.DeleteFunc(d.out, func(one sent) bool { return one.id == id })
 	return true
 }
 
@@ -260,9 +265,12 @@ func (d *device) answered(pk *packets.Packet) {
 			d.settle(pk.PacketID)
 			break
 		}
+		if d.release(pk.PacketID) {
+			break
+		}
 		var b bytes.Buffer
 		code := byte(0)
-		if !d.received(pk.PacketID) && d.version() >= 5 {
+		if d.version() >= 5 {
 			code = notFound
 		}
 		d.pubrel(&b, pk.PacketID, code)
@@ -270,17 +278,4 @@ func (d *device) answered(pk *packets.Packet) {
 		return
 	}
 	d.wake()
-}
-
-// received notes that the device has a message of QoS 2.
-func (d *device) received(id uint16) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for i := range d.out {
-		if d.out[i].id == id {
-			d.out[i].received = true
-			return true
-		}
-	}
-	return false
 }

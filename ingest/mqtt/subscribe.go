@@ -50,7 +50,7 @@ func (d *device) remember(ctx context.Context) {
 	if d.expiry == 0 {
 		return
 	}
-	if err := d.conn.server.keep(ctx, d.session(false)); err != nil {
+	if err := d.keep(ctx); err != nil {
 		d.conn.server.cfg.Log.Warn("keep subscriptions", "client", d.client, "error", err)
 	}
 }
