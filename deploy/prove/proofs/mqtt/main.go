@@ -37,7 +37,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 3, "times a gateway is killed")
 	flag.IntVar(&o.devices, "devices", 24, "devices that publish")
 	flag.IntVar(&o.receivers, "receivers", 8, "devices that are sent commands")
-	flag.Float64Var(&o.rate, "rate", 15, "messages a second of each device")
+	flag.Float64Var(&o.rate, "rate", 30, "messages a second of each device")
 	flag.Parse()
 	if *full {
 		o.rounds, o.devices, o.receivers = 20, 100, 16
