@@ -109,7 +109,7 @@ func (d *disk) fill() error {
 		return err
 	}
 	d.filler.Store(true)
-	free := int64(room.Bavail) * room.Bsize
+	free := int64(room.Bavail) * int64(room.Bsize)
 	for part := int64(64 << 20); part >= 4096 && free > 0; { // less and less, as a fragmented disk allows
 		info, err := f.Stat()
 		if err != nil {
