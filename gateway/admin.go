@@ -34,6 +34,7 @@ type admin struct {
 	site       siteAdmin
 	deliveries deliveryAdmin
 	cameras    cameraAdmin
+	rules      *ruleAdmin
 	footage    http.Handler // below /cameras/NAME/
 	status     func() Status
 	verify     func(ctx context.Context, yield verifyYield) error
@@ -92,6 +93,7 @@ func (a *admin) handler() http.Handler {
 	handle("POST /keys", a.changeKeys)
 	a.deviceRoutes(handle)
 	a.shadowRoutes(handle)
+	a.ruleRoutes(handle)
 	handle("PUT /log-level", a.setLevel)
 	handle("POST /site/invitations", a.invite)
 	handle("DELETE /site/members/{id}", a.removePeer)

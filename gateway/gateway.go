@@ -27,6 +27,7 @@ import (
 	"headgate/gateway/videoapi"
 	"headgate/ingest"
 	"headgate/ingest/mqtt"
+	"headgate/ingest/rules"
 	"headgate/ingest/shadow"
 	"headgate/ingest/webrtc"
 	"headgate/shardlog"
@@ -78,6 +79,8 @@ type Gateway struct {
 	things     *iotapi.API
 	deliveries *deliveries
 	rates      rates
+	rules      *rules.Runner
+	ruleTable  *rules.Table
 	ticketKey  [32]byte // seals viewers' cookies
 
 	mending     chan struct{}        // of capacity 1: in it while blocks are fetched
@@ -207,6 +210,9 @@ func (g *Gateway) wire() error {
 		return err
 	}
 	if err := g.wireMQTT(); err != nil {
+		return err
+	}
+	if err := g.wireRules(); err != nil {
 		return err
 	}
 	if err := g.wireCollection(); err != nil {

@@ -32,7 +32,7 @@ var rooms = []struct {
 	{"shardlog/shardlogtest", []string{"shardlog", "shardlog/block", "shardlog/keyspace", "shardlog/quota"}},
 	{"sync/*", []string{"shardlog", "shardlog/block"}},
 	{"ingest", []string{"shardlog"}},
-	{"ingest/*", []string{"ingest", "ingest/chunk", "ingest/track", "ingest/downlink", "ingest/intake", "shardlog", "shardlog/quota"}}, // track: what doors for media have in common; downlink, intake: what doors send and take
+	{"ingest/*", []string{"ingest", "ingest/chunk", "ingest/track", "ingest/downlink", "ingest/intake", "ingest/iotsql", "shardlog", "shardlog/quota"}}, // track: what doors for media have in common; downlink, intake: what doors send and take; iotsql: the language of rules
 	{"firehose", []string{"shardlog"}},
 	{"firehose/transform", []string{"firehose", "firehose/transform/*", "shardlog"}},
 	{"firehose/transform/*", []string{"shardlog"}},

@@ -142,6 +142,7 @@ func (g *Gateway) doors() []work {
 	all := []work{g.serve(g.listener(0), (&admin{
 		writer: g.writer, reader: g.store, catalog: g.store, control: g.control, gaps: g.store, keys: g.keys, audit: g.audit, devices: g.devices, shadows: g.shadows, broker: g, site: g, deliveries: g.deliveries,
 		cameras: g.cameras, footage: g.ownPlayer().Handler(), status: g.Status, verify: g.verifyTo, level: g.level, now: time.Now,
+		rules: &ruleAdmin{g.ruleTable, g.ruleStatus, g.describeRule},
 	}).server(), 0)}
 	if g.config.API != off {
 		all = append(all, g.settled(g.serve(g.listener(1), g.apiServer(), leaveTime)))
@@ -170,7 +171,7 @@ func (g *Gateway) doors() []work {
 	for _, d := range g.deliveries.fixed {
 		all = append(all, func(ctx context.Context) error { return g.group.Lead(ctx, d.Run) })
 	}
-	duties := []work{g.deliveries.run, g.deliveries.functions.run, g.cameras.fetch, g.scaling().Run}
+	duties := []work{g.deliveries.run, g.deliveries.functions.run, g.cameras.fetch, g.scaling().Run, g.rules.Run}
 	if g.site != nil {
 		duties = append(duties, g.followUplink)
 	}

@@ -51,6 +51,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	c.doors(m, s)
 	c.cameras(m, s)
 	c.deliveries(m, s)
+	c.rules(m, s)
 	if s.Site != nil {
 		c.site(m, *s.Site)
 	}

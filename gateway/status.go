@@ -34,6 +34,7 @@ type Status struct {
 	Cameras    []CameraStatus   `json:"cameras,omitempty"`
 	WebRTC     *webrtc.Stats    `json:"webrtc,omitempty"`
 	Deliveries []DeliveryStatus `json:"deliveries,omitempty"`
+	Rules      []RuleStatus     `json:"rules,omitempty"`
 	Uplink     UplinkStatus     `json:"uplink"`
 	MQTT       *mqtt.Stats      `json:"mqtt,omitempty"`
 	Collect    *CollectStatus   `json:"collect,omitempty"`
@@ -126,6 +127,7 @@ func (g *Gateway) Status() Status {
 	s.Collect = g.collection.status()
 	s.Devices = g.devices.Stats()
 	s.Shadows = g.shadows.Stats()
+	s.Rules, _ = g.ruleStatus(context.Background()) // a row that cannot be read is told when rules are listed
 	s.Warnings = g.warnings(s)
 	return s
 }

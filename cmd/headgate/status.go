@@ -89,8 +89,17 @@ func (a *app) printStatus(s gateway.Status) error {
 		}
 		fmt.Fprintln(a.term.out)
 	}
-	if err := a.streamTable(s.Streams); err != nil || len(s.Deliveries) == 0 {
+	if err := a.streamTable(s.Streams); err != nil {
 		return err
+	}
+	if len(s.Rules) > 0 {
+		fmt.Fprintln(a.term.out)
+		if err := a.ruleTable(s.Rules); err != nil {
+			return err
+		}
+	}
+	if len(s.Deliveries) == 0 {
+		return nil
 	}
 	fmt.Fprintln(a.term.out)
 	return a.deliveryTable(s.Deliveries)

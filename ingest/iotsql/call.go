@@ -1,10 +1,6 @@
 package iotsql
 
-import (
-	"maps"
-	"slices"
-	"strings"
-)
+import "strings"
 
 // function is one that statements may call. What its arguments make no sense
 // for is undefined.
@@ -36,16 +32,6 @@ func find(name string) (function, bool) {
 		}
 	}
 	return function{}, false
-}
-
-// Functions are the names of all functions, in order.
-func Functions() []string {
-	all := []string{"cast", "encode"}
-	for _, table := range []map[string]function{messageFunctions(), textFunctions(), numberFunctions(), valueFunctions(), timeFunctions()} {
-		all = slices.AppendSeq(all, maps.Keys(table))
-	}
-	slices.Sort(all)
-	return all
 }
 
 // call reads a function with its arguments.

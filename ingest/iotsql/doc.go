@@ -29,5 +29,5 @@ const (
 	MaxSQL   = 16 << 10 // bytes of a statement or a template
 	maxDepth = 64       // of expressions within one another
 	maxNest  = 128      // of arrays and objects within one another
-	maxWork  = 32 << 20 // about how many bytes one application may look at or make
+	maxWork  = 16 << 20 // about how many bytes one application may look at or make
 )

@@ -200,6 +200,9 @@ func decode(r *run, a []value) value {
 // maxPattern is how long a regular expression may be, in bytes.
 const maxPattern = 1 << 10
 
+// maxMatches is how many of its matches regexp_replace replaces in one text.
+const maxMatches = 50_000
+
 // pattern compiles a regular expression and accounts for what it will do.
 func pattern(r *run, a []value) (all []string, p *regexp.Regexp, ok bool) {
 	all, ok = texts(a)
@@ -223,15 +226,21 @@ func regexpReplace(r *run, a []value) value {
 	if !ok {
 		return value{}
 	}
+	found := p.FindAllStringSubmatchIndex(all[0], maxMatches)
+	with := groups(all[2])
 	var b []byte
 	last := 0
-	for _, at := range p.FindAllStringSubmatchIndex(all[0], -1) {
+	for _, at := range found {
+		before := len(b)
 		b = append(b, all[0][last:at[0]]...)
 		last = at[1]
-		before := len(b)
-		if b = p.ExpandString(b, groups(all[2]), all[0], at); !r.spend(len(b) - before + 1) {
+		if b = p.ExpandString(b, with, all[0], at); !r.spend(len(b) - before + 8*len(with)) {
 			return value{}
 		}
+	}
+	if len(found) == maxMatches {
+		r.spend(maxWork)
+		return value{}
 	}
 	return textOf(string(append(b, all[0][last:]...)))
 }

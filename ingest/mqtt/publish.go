@@ -78,16 +78,21 @@ func (c *conn) address(pk *packets.Packet, m *message) verdict {
 	if !publishable(pk.TopicName) {
 		return badTopic
 	}
+	topic := pk.TopicName
+	_, rest, basic := ingest.BasicIngest(topic)
+	if basic {
+		topic = rest
+	}
 	switch {
-	case c.guard != nil && !c.guard.Publish(pk.TopicName):
+	case c.guard != nil && !c.guard.Publish(topic):
 		return denied
-	case strings.HasPrefix(pk.TopicName, reserved):
+	case strings.HasPrefix(topic, reserved) && !basic:
 		return c.ask(p, pk, m)
-	case strings.HasPrefix(pk.TopicName, "$"):
+	case strings.HasPrefix(topic, "$"):
 		return denied
 	}
 	target, err := c.server.cfg.Routes.Find(ingest.Source{
-		Topic: pk.TopicName, ClientID: p.id, Username: p.username,
+		Topic: topic, ClientID: p.id, Username: p.username,
 	})
 	if err != nil {
 		v, _ := judge(err)
@@ -102,7 +107,7 @@ func (c *conn) address(pk *packets.Packet, m *message) verdict {
 		return badPayload
 	}
 	m.target = c.server.committers[target.Stream]
-	if pk.FixedHeader.Retain {
+	if pk.FixedHeader.Retain && !basic {
 		m.retain = c.server.retain(pk.TopicName, pk.Payload, m.entry.Meta, m.at)
 	}
 	return stored
