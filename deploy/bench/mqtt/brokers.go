@@ -24,6 +24,7 @@ var brokers = []broker{
 	{"nats sync always", true, startNATS},
 	{"mosquitto", true, mosquitto("")},
 	{"mosquitto autosave", true, mosquitto("autosave_on_changes true\nautosave_interval 1\n")},
+	{"mochi, memory", true, startMochi},
 }
 
 func startHeadgate(s settings, folder string) (int, string, func(), error) {
@@ -40,6 +41,14 @@ func startNATS(s settings, folder string) (int, string, func(), error) {
 		return 0, "", nil, err
 	}
 	return started(address)(child.Start("ready", s.nats, "mqtt", "--dir", folder, "--addr", address))
+}
+
+func startMochi(s settings, folder string) (int, string, func(), error) {
+	address, err := child.FreeAddress()
+	if err != nil {
+		return 0, "", nil, err
+	}
+	return started(address)(child.Start("", s.mochi, address))
 }
 
 // mosquitto keeps its messages in memory and saves all of them: every half

@@ -23,6 +23,7 @@ type load struct {
 	pid             int
 	address         string
 	clients, window int
+	qos             byte
 	subscribe       bool
 }
 
@@ -30,7 +31,7 @@ type load struct {
 // when the acknowledgement arrives.
 func (l load) run(length time.Duration) (Result, error) {
 	if l.subscribe {
-		if err := publisher.Subscribe(l.address, "away", "bench/#"); err != nil {
+		if err := publisher.Subscribe(l.address, "away", l.qos, "bench/#"); err != nil {
 			return Result{}, err
 		}
 	}
@@ -43,7 +44,7 @@ func (l load) run(length time.Duration) (Result, error) {
 		}
 	}()
 	for i := range l.clients {
-		c, err := publisher.Dial(l.address, fmt.Sprintf("bench-%03d", i), l.window, func(d time.Duration) {
+		c, err := publisher.DialQoS(l.address, fmt.Sprintf("bench-%03d", i), l.qos, l.window, func(d time.Duration) {
 			if acked.Add(1)%64 == 0 {
 				times.add(d)
 			}

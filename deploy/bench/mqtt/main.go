@@ -1,15 +1,19 @@
-// Command mqtt measures durable QoS 1 publishes a second with one client and
-// with a hundred, for headgate, NATS JetStream and Mosquitto in turns, beside
-// what the disk allows to whoever syncs once for each message. It asserts
-// nothing.
+// Command mqtt measures durable publishes a second with one client and with
+// many, for headgate, NATS JetStream, Mosquitto and stock mochi in turns, beside
+// what the disk allows to whoever syncs once for each message; with --mode idle
+// the memory of connections that are silent, with --mode fair how long one
+// message takes beside a client that floods. It asserts nothing.
 package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -20,6 +24,7 @@ import (
 type Result struct {
 	Broker    string  `json:"broker"`
 	Turn      int     `json:"turn"`
+	QoS       int     `json:"qos"`
 	Clients   int     `json:"clients"`
 	Window    int     `json:"window"`
 	PerSecond float64 `json:"publishes_per_second"`
@@ -32,9 +37,11 @@ type Result struct {
 }
 
 type settings struct {
-	headgate, nats, natsSource, mosquitto, dir string
-	seconds, turns                             int
-	json                                       bool
+	headgate, nats, natsSource, mochi, mochiSource, mosquitto, dir string
+	mode, only                                                     string
+	clients, qos                                                   []int
+	seconds, turns                                                 int
+	json                                                           bool
 }
 
 func main() {
@@ -42,16 +49,38 @@ func main() {
 	flag.StringVar(&s.headgate, "headgate", "", "binary of headgate (default: built from this source)")
 	flag.StringVar(&s.nats, "nats", "", "binary of deploy/peers/nats (default: built)")
 	flag.StringVar(&s.natsSource, "nats-source", "deploy/peers/nats", "where it is built from")
+	flag.StringVar(&s.mochi, "mochi", "", "binary of deploy/peers/mochi (default: built)")
+	flag.StringVar(&s.mochiSource, "mochi-source", "deploy/peers/mochi", "where it is built from")
+	flag.StringVar(&s.mode, "mode", "publish", "publish, idle or fair")
+	flag.StringVar(&s.only, "only", "", "measure only the broker of this name")
+	clients := flag.String("clients", "1,100,5000", "numbers of clients; of --mode idle the first")
+	qos := flag.String("qos", "1,2", "levels to publish with")
 	flag.StringVar(&s.mosquitto, "mosquitto", "/usr/sbin/mosquitto", "binary of Mosquitto")
 	flag.StringVar(&s.dir, "dir", os.TempDir(), "folder on the disk that is measured")
 	flag.IntVar(&s.seconds, "seconds", 8, "length of each load")
 	flag.IntVar(&s.turns, "turns", 2, "turns of each broker")
 	flag.BoolVar(&s.json, "json", false, "print JSON")
 	flag.Parse()
-	if err := run(s); err != nil {
+	err := errors.Join(numbers(*clients, &s.clients), numbers(*qos, &s.qos))
+	if err == nil {
+		err = run(s)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "mqtt:", err)
 		os.Exit(1)
 	}
+}
+
+// numbers reads a list.
+func numbers(text string, into *[]int) error {
+	for _, one := range strings.Split(text, ",") {
+		n, err := strconv.Atoi(one)
+		if err != nil || n < 1 {
+			return fmt.Errorf("%q is no list of numbers", text)
+		}
+		*into = append(*into, n)
+	}
+	return nil
 }
 
 func run(s settings) error {
@@ -70,18 +99,29 @@ func run(s settings) error {
 			return err
 		}
 	}
+	if s.mochi == "" {
+		if s.mochi, err = child.Build(dir, s.mochiSource, ".", "mochi"); err != nil {
+			return err
+		}
+	}
 	var all []Result
+	switch s.mode {
+	case "idle":
+		return s.each(filepath.Join(dir, "turn"), func(folder string, b broker) error { return idle(s, folder, b) })
+	case "fair":
+		return s.each(filepath.Join(dir, "turn"), func(folder string, b broker) error { return fair(s, folder, b) })
+	}
 	for turn := 1; turn <= s.turns; turn++ {
-		for _, clients := range []int{1, 100} {
-			for _, b := range brokers {
-				r, err := measure(s, filepath.Join(dir, "turn"), b, clients)
+		for _, qos := range s.qos {
+			for _, clients := range s.clients {
+				err := s.each(filepath.Join(dir, "turn"), func(folder string, b broker) error {
+					r, err := measure(s, folder, b, clients, byte(qos))
+					r.Turn = turn
+					all = append(all, r)
+					return err
+				})
 				if err != nil {
-					return fmt.Errorf("%s: %w", b.name, err)
-				}
-				r.Turn = turn
-				all = append(all, r)
-				if err := os.RemoveAll(filepath.Join(dir, "turn")); err != nil {
-					return fmt.Errorf("clean up: %w", err)
+					return err
 				}
 			}
 		}
@@ -94,11 +134,27 @@ func run(s settings) error {
 	return table(all)
 }
 
-// measure runs one broker on a fresh folder under one load.
-func measure(s settings, folder string, b broker, clients int) (Result, error) {
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return Result{}, fmt.Errorf("make folder: %w", err)
+// each does something with each broker, on a fresh folder.
+func (s settings) each(folder string, do func(folder string, b broker) error) error {
+	for _, b := range brokers {
+		if s.only != "" && s.only != b.name {
+			continue
+		}
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return fmt.Errorf("make folder: %w", err)
+		}
+		if err := do(folder, b); err != nil {
+			return fmt.Errorf("%s: %w", b.name, err)
+		}
+		if err := os.RemoveAll(folder); err != nil {
+			return fmt.Errorf("clean up: %w", err)
+		}
 	}
+	return nil
+}
+
+// measure runs one broker under one load.
+func measure(s settings, folder string, b broker, clients int, qos byte) (Result, error) {
 	syncs, err := syncRate(folder, 2*time.Second)
 	if err != nil {
 		return Result{}, err
@@ -108,25 +164,22 @@ func measure(s settings, folder string, b broker, clients int) (Result, error) {
 		return Result{}, err
 	}
 	defer stop()
-	window := 1000
-	if clients > 1 {
-		window = 100
-	}
-	r, err := load{pid: pid, address: address, clients: clients, window: window, subscribe: b.subscriber}.run(time.Duration(s.seconds) * time.Second)
-	r.Broker, r.Clients, r.Window, r.Syncs = b.name, clients, window, syncs
+	window := min(1000, max(10, 10000/clients))
+	r, err := load{pid: pid, address: address, clients: clients, window: window, qos: qos, subscribe: b.subscriber}.run(time.Duration(s.seconds) * time.Second)
+	r.Broker, r.QoS, r.Clients, r.Window, r.Syncs = b.name, int(qos), clients, window, syncs
 	return r, err
 }
 
 // table prints each result, with headgate's rate as a multiple of the row's.
 func table(all []Result) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "BROKER\tCLIENTS\tTURN\tPUBLISHES/S\tHEADGATE IS\tx ONE SYNC EACH\tMEDIAN ms\tP99 ms\tCPU µs\tRSS MB\tDEVICE B")
+	fmt.Fprintln(w, "BROKER\tQOS\tCLIENTS\tTURN\tPUBLISHES/S\tHEADGATE IS\tx ONE SYNC EACH\tMEDIAN ms\tP99 ms\tCPU µs\tRSS MB\tDEVICE B")
 	ours := 0.0
 	for _, r := range all {
 		if r.Broker == brokers[0].name {
 			ours = r.PerSecond
 		}
-		fmt.Fprintf(w, "%s\t%d\t%d\t%.0f\t%.1fx\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t%.0f\n", r.Broker, r.Clients, r.Turn, r.PerSecond,
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%.0f\t%.1fx\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t%.0f\n", r.Broker, r.QoS, r.Clients, r.Turn, r.PerSecond,
 			ours/r.PerSecond, r.PerSecond/r.Syncs, r.Median, r.Worst, r.CPU, r.RSS>>20, r.Device)
 	}
 	if err := w.Flush(); err != nil {
