@@ -92,19 +92,20 @@ func (s Sessions) Delete(ctx context.Context, client string) error {
 	return s.States.Mutate(ctx, shardlog.Mutation{Space: space, Key: client})
 }
 
-// Sweep forgets sessions that have expired, at most a thousand.
-func (s Sessions) Sweep(ctx context.Context, now time.Time) error {
+// Sweep forgets sessions that have expired, at most a thousand, and answers how
+// many are left.
+func (s Sessions) Sweep(ctx context.Context, now time.Time) (left int, err error) {
 	var gone []shardlog.Mutation
 	for client, text := range s.States.List(ctx, space, "") {
 		var one Session
-		if json.Unmarshal(text, &one) == nil && one.expired(now) {
-			if gone = append(gone, shardlog.Mutation{Space: space, Key: client}); len(gone) == 1000 {
-				break
-			}
+		if json.Unmarshal(text, &one) == nil && one.expired(now) && len(gone) < 1000 {
+			gone = append(gone, shardlog.Mutation{Space: space, Key: client})
+			continue
 		}
+		left++
 	}
 	if len(gone) == 0 {
-		return nil
+		return left, nil
 	}
-	return s.States.Mutate(ctx, gone...)
+	return left, s.States.Mutate(ctx, gone...)
 }

@@ -108,6 +108,9 @@ func (c *conn) consider(ctx context.Context, p *peer, pk *packets.Packet, ack *p
 	c.keepWill(p, pk)
 	if err := c.begin(ctx, p, pk); err != nil {
 		c.will = nil
+		if shardlog.KindOf(err) == shardlog.LimitExceeded {
+			return packets.ErrQuotaExceeded, err
+		}
 		return packets.ErrServerUnavailable, err
 	}
 	ack.SessionPresent = c.device.Load().present

@@ -92,6 +92,10 @@ func (s *Server) enlist(ctx context.Context, c *conn, p *peer, pk *packets.Packe
 	} else if old, there, err = s.find(ctx, d.client, !pk.Connect.Clean && d.expiry > 0); err != nil {
 		return nil, err
 	}
+	if fresh := d.expiry > 0 && !there; fresh && s.kept.Add(1) > int64(s.cfg.MaxSessions) {
+		s.kept.Add(-1)
+		return nil, shardlog.Errorf(shardlog.LimitExceeded, "begin session", "%d sessions are kept, a new one must end with its connection", s.cfg.MaxSessions)
+	}
 	d.turn = old.Turn + 1
 	d.inbox = s.follower.Open(d.client, d.wake)
 	if there && !pk.Connect.Clean && old.Expiry > 0 {

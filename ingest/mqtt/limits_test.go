@@ -159,3 +159,22 @@ func TestWills(t *testing.T) {
 	r.login(t, 5, "dev", nil)
 	words(true)
 }
+
+func TestSessionsAreBounded(t *testing.T) {
+	r := start(t, func(_ *rig, c *mqtt.Config) { c.MaxSessions = 2 })
+	for _, id := range []string{"a", "b"} {
+		r.login(t, 5, id, lasting)
+	}
+	for version, want := range map[byte]byte{4: 3, 5: packets.ErrQuotaExceeded.Code} {
+		c := r.dial(t, version)
+		if ack := c.connect("c", lasting); ack.ReasonCode != want {
+			t.Errorf("v%d: connack %#x, want %#x", version, ack.ReasonCode, want)
+		}
+		c.wantEnd()
+	}
+	r.login(t, 5, "c", nil)     // one that ends with its connection
+	r.login(t, 5, "a", lasting) // one that is there
+	if n := r.Stats().Sessions; n != 2 {
+		t.Errorf("%d sessions", n)
+	}
+}

@@ -57,6 +57,7 @@ type Config struct {
 
 	MaxConnections int           // zero: 16,384
 	MaxPerAddress  int           // connections from one address, or one /64 of IPv6, this machine apart; zero: 4,096
+	MaxSessions    int           // of the site that outlast their connection, about; zero: 65,536
 	MessageRate    int           // PUBLISHes a second of one device, with a burst of one second; zero: as many as the log takes
 	ByteRate       int           // bytes of them a second, likewise
 	MaxPayload     int           // bytes of payload and partition key; zero: shardlog.DefaultRecordBytes
@@ -115,7 +116,7 @@ func (c *Config) Validate() error {
 		return shardlog.Errorf(shardlog.Invalid, "configure mqtt", "TLS addresses without TLS settings")
 	}
 	if c.Window < 0 || c.Window > 65535 || c.WindowBytes < 0 || c.PendingBytes < 0 || c.MaxConnections < 0 ||
-		c.MaxPerAddress < 0 || c.MessageRate < 0 || c.ByteRate < 0 || c.MaxPayload < 0 || c.MaxPayload > 64<<20 {
+		c.MaxPerAddress < 0 || c.MaxSessions < 0 || c.MessageRate < 0 || c.ByteRate < 0 || c.MaxPayload < 0 || c.MaxPayload > 64<<20 {
 		return shardlog.Errorf(shardlog.Invalid, "configure mqtt", "a limit is out of range")
 	}
 	if len(c.Listen) == 0 && len(c.ListenTLS) == 0 {
@@ -139,6 +140,7 @@ func (c *Config) Validate() error {
 	}
 	fill(&c.MaxConnections, 16<<10)
 	fill(&c.MaxPerAddress, 4096)
+	fill(&c.MaxSessions, 64<<10)
 	fill(&c.MaxPayload, shardlog.DefaultRecordBytes)
 	fill(&c.Window, 1024)
 	fill(&c.WindowBytes, 512<<10)

@@ -46,6 +46,7 @@ type Server struct {
 	stats   counters
 	open    atomic.Int64 // messages, removals and PUBCOMPs to answer
 	waiting atomic.Int64 // bytes of those messages
+	kept    atomic.Int64 // sessions that are kept, about: those of other gateways are counted once an hour
 
 	life    context.Context // of Run: sessions are kept until it has ended
 	serving sync.WaitGroup  // connections
@@ -181,16 +182,26 @@ func (s *Server) sweep(ctx context.Context) {
 			return
 		}
 		s.learn(ctx)
-		if err := errors.Join(s.sessions.sweep(ctx, time.Now()), s.store.Sweep(ctx, s.now())); err != nil {
+		if err := errors.Join(s.sessions.sweep(ctx, time.Now()), s.count(ctx)); err != nil {
 			s.cfg.Log.Warn("sweep sessions", "error", err)
 		}
 	}
+}
+
+// count forgets expired sessions, and notes how many there are.
+func (s *Server) count(ctx context.Context) error {
+	n, err := s.store.Sweep(ctx, s.now())
+	s.kept.Store(int64(n))
+	return err
 }
 
 // tend notes once a minute how far sessions are, and looks each second for
 // devices that may no longer be connected.
 func (s *Server) tend(ctx context.Context) {
 	s.learn(ctx)
+	if err := s.count(ctx); err != nil {
+		s.cfg.Log.Warn("sweep sessions", "error", err)
+	}
 	ticker, guards := time.NewTicker(tendEvery), time.NewTicker(guardEvery)
 	defer ticker.Stop()
 	defer guards.Stop()

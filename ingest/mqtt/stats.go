@@ -33,6 +33,7 @@ type Stats struct {
 	PendingBytes     int64         // of those messages
 	OldestUnanswered time.Duration // age of the oldest of them on an open connection
 	Retained         int           // topics with a retained message, as far as they are known here
+	Sessions         int           // kept beyond their connections, about
 	Subscriptions    int           // of devices that are connected here
 	Sent             uint64        // messages to subscribers
 	Dropped          uint64        // of QoS 0, to subscribers that did not keep up
@@ -68,7 +69,7 @@ func (s *Server) Stats() Stats {
 		Bytes: c.bytes.Load(), Received: c.received.Load(), Acked: c.acked.Load(), Duplicates: c.duplicates.Load(),
 		WindowWaits: c.windowWaits.Load(), ThrottledWaits: c.throttled.Load(), Retries: c.retries.Load(), Conflicts: c.conflicts.Load(),
 		Pending: int(s.open.Load()), PendingBytes: s.waiting.Load(),
-		Retained: s.retained.count(), Subscriptions: s.follower.Subscriptions(), Sent: c.sent.Load(), Dropped: s.follower.Dropped(),
+		Retained: s.retained.count(), Sessions: int(s.kept.Load()), Subscriptions: s.follower.Subscriptions(), Sent: c.sent.Load(), Dropped: s.follower.Dropped(),
 	}
 	out.RateWaits, out.TakeoverPauses = c.rateWaits.Load(), c.takeoverPauses.Load()
 	c.mu.Lock()
