@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 
 	"headgate/gateway/awsapi"
@@ -50,14 +49,8 @@ func (g *Gateway) wireCollection() (err error) {
 	if g.site != nil { // what comes is kept in the spool when there is no quorum
 		writer = g.site.carrier.Writer(true)
 	}
-	if g.config.Syslog != off {
-		c := syslog.Config{UDP: []string{g.config.Syslog}, TCP: []string{g.config.Syslog}, Writer: writer, Control: g.control, Log: g.log}
-		if g.config.InsecureLAN { // then whoever reaches the address may send
-			c.Sources = []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
-		}
-		if g.collection.syslog, err = syslog.New(c); err != nil {
-			return err
-		}
+	if err := g.wireSyslog(writer); err != nil {
+		return err
 	}
 	if g.config.Collect == off {
 		return nil

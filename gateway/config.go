@@ -22,6 +22,7 @@ type Config struct {
 	CollectToken *Secret      `yaml:"collect_token"` // what OTLP and line protocol must bring; none: they are taken from this machine alone
 	Sites        []SiteConfig `yaml:"sites"`         // who may send by HTTP with a key of their own: pages, mostly
 	Syslog       string       `yaml:"syslog"`        // address of syslog, UDP and TCP, from this machine; "off" for none
+	SyslogTLS    string       `yaml:"syslog_tls"`    // address of syslog over TLS, from this machine and from devices with a certificate; "off" for none
 
 	Devices DevicesConfig `yaml:"devices"` // which devices may connect, and what they may do
 
@@ -107,11 +108,13 @@ func Defaults() Config {
 		Media:   off,
 		Collect: off,
 		Syslog:  off,
-		Peer:    off,
-		Replace: Duration(5 * time.Minute),
-		Spool:   SpoolConfig{Grace: Duration(5 * time.Second), Budget: 1 << 30, Full: spoolRefuse},
-		Profile: ProfileDefault,
-		Limits:  1,
+
+		SyslogTLS: off,
+		Peer:      off,
+		Replace:   Duration(5 * time.Minute),
+		Spool:     SpoolConfig{Grace: Duration(5 * time.Second), Budget: 1 << 30, Full: spoolRefuse},
+		Profile:   ProfileDefault,
+		Limits:    1,
 
 		OnDemandWindow: Duration(time.Minute),
 

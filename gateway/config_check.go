@@ -78,7 +78,7 @@ func (c *Config) checkListeners() error {
 				"set insecure_lan: true (--insecure-lan) if the network is trusted, or put a TLS proxy in front of loopback", l.address)}
 		}
 	}
-	for _, l := range []struct{ name, address string }{{"https", c.HTTPS}, {"api_tls", c.APITLS}, {"mqtts", c.MQTTS}} {
+	for _, l := range []struct{ name, address string }{{"https", c.HTTPS}, {"api_tls", c.APITLS}, {"mqtts", c.MQTTS}, {"syslog_tls", c.SyslogTLS}} {
 		if l.address == off {
 			continue
 		}

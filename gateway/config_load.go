@@ -47,6 +47,7 @@ func Settings() []Setting {
 		{"https", "address of the console over TLS, or off: phones publish by it (default off)", false, text(func(c *Config) *string { return &c.HTTPS })},
 		{"media", "address of WebRTC's media, UDP and TCP, or off (default off; 127.0.0.1:8189)", false, text(func(c *Config) *string { return &c.Media })},
 		{"collect", "address of records by HTTP: pages, OTLP, Influx line protocol, or off (default off; 127.0.0.1:4318)", false, text(func(c *Config) *string { return &c.Collect })},
+		{"syslog-tls", "address of syslog over TLS, for devices with a certificate, or off (default off; 127.0.0.1:6514)", false, text(func(c *Config) *string { return &c.SyslogTLS })},
 		{"syslog", "address of syslog, UDP and TCP, or off (default off; 127.0.0.1:5514)", false, text(func(c *Config) *string { return &c.Syslog })},
 		{"peer", "address for the other gateways of the site, or off", false, text(func(c *Config) *string { return &c.Peer })},
 		{"peer-address", "where the other gateways find this one, if not at --peer itself", false, text(func(c *Config) *string { return &c.PeerAddress })},

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -24,6 +25,7 @@ import (
 
 // fleet is a gateway that asks devices who they are, and what they trust.
 type fleet struct {
+	*gateway.Gateway
 	t      *testing.T
 	data   string
 	broker string
@@ -31,17 +33,20 @@ type fleet struct {
 	trust  *x509.CertPool
 }
 
-func newFleet(t *testing.T) *fleet {
+func newFleet(t *testing.T, more ...func(*gateway.Config)) *fleet {
 	t.Helper()
 	data := filepath.Join(t.TempDir(), "data")
 	g, _ := start(t, data, func(c *gateway.Config) {
 		c.MQTTS, c.HTTPS, c.Devices.Required = "127.0.0.1:0", "127.0.0.1:0", true
+		for _, change := range more {
+			change(c)
+		}
 	})
 	pem, err := gateway.Authority(data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fleet{t: t, data: data, broker: g.Addresses().MQTTS, https: "https://" + g.Addresses().HTTPS, trust: x509.NewCertPool()}
+	f := &fleet{Gateway: g, t: t, data: data, broker: g.Addresses().MQTTS, https: "https://" + g.Addresses().HTTPS, trust: x509.NewCertPool()}
 	f.trust.AppendCertsFromPEM(pem)
 	return f
 }
@@ -265,4 +270,58 @@ func TestDevicesComeByWebSocket(t *testing.T) {
 	if _, err := f.client().Traffic(t.Context(), "loudest", 5); err == nil {
 		t.Error("an unknown rank is taken")
 	}
+}
+
+// TestDevicesSendSyslog: over TLS, who shows a certificate must be a device.
+func TestDevicesSendSyslog(t *testing.T) {
+	f := newFleet(t, func(c *gateway.Config) { c.SyslogTLS = "127.0.0.1:0" })
+	claim, err := f.client().NewDeviceClaim(t.Context(), gateway.DeviceClaimOrder{Device: "router-1", For: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, status := f.enrol(claim.Code, "router-1")
+	if status != http.StatusOK {
+		t.Fatal(status)
+	}
+	send := func(text string, certificates ...tls.Certificate) error {
+		c, err := tls.Dial("tcp", f.Addresses().SyslogTLS, &tls.Config{RootCAs: f.trust, Certificates: certificates})
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if _, err := fmt.Fprintf(c, "%d %s", len(text), text); err != nil {
+			return err
+		}
+		if err := c.CloseWrite(); err != nil {
+			return err
+		}
+		c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+			return err // TLS 1.3 tells a refusal with the first read
+		}
+		return nil
+	}
+	stored := func(n uint64) {
+		t.Helper()
+		until(t, 20*time.Second, "messages are stored", func() (string, bool) {
+			s := f.Status().Collect.Syslog
+			return fmt.Sprintf("%+v", *s), s.Taken == n
+		})
+	}
+	const line = "<13>1 2026-11-27T10:00:00Z router-1 app - - - link is up"
+	if err := send(line, certificate); err != nil {
+		t.Fatal(err)
+	}
+	stored(1)
+	if err := send(line); err != nil { // from this machine nobody is asked
+		t.Fatal(err)
+	}
+	stored(2)
+	if _, err := f.client().ChangeDevice(t.Context(), "router-1", "revoke"); err != nil {
+		t.Fatal(err)
+	}
+	if err := send(line, certificate); err == nil {
+		t.Error("a revoked device was let in")
+	}
+	stored(2)
 }

@@ -110,8 +110,10 @@ type Addresses struct {
 	Media   string `json:"media,omitempty"`
 	Collect string `json:"collect,omitempty"`
 	Syslog  string `json:"syslog,omitempty"`
-	Peer    string `json:"peer,omitempty"`
-	Socket  string `json:"socket"`
+
+	SyslogTLS string `json:"syslogTls,omitempty"`
+	Peer      string `json:"peer,omitempty"`
+	Socket    string `json:"socket"`
 }
 
 // New opens the store and wires the rooms over it. Nothing runs yet; a

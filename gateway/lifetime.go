@@ -257,7 +257,13 @@ func (g *Gateway) open() error {
 		if err := s.Listen(); err != nil {
 			return g.closeAll(fmt.Errorf("open syslog: %w (choose another with --syslog)", err))
 		}
-		g.addresses.Syslog = s.Addrs()[0].String()
+		at := s.Addrs()
+		if g.config.Syslog != off {
+			g.addresses.Syslog = at[0].String()
+		}
+		if g.config.SyslogTLS != off {
+			g.addresses.SyslogTLS = at[len(at)-1].String()
+		}
 	}
 	if g.mqtt != nil {
 		if err := g.mqtt.Listen(); err != nil {
