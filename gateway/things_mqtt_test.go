@@ -111,3 +111,39 @@ func TestShadowsByMQTT(t *testing.T) {
 	l.hears(`1 delete/accepted {"timestamp":`)
 	l.Disconnect(100)
 }
+
+// TestADeviceHasItsOwnShadow: without rules of its own a device reaches its own
+// thing's shadow, and no other.
+func TestADeviceHasItsOwnShadow(t *testing.T) {
+	f := newFleet(t)
+	claim, err := f.client().NewDeviceClaim(t.Context(), gateway.DeviceClaimOrder{Device: "press-7"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, _ := f.enrol(claim.Code, "press-7")
+	c, err := f.connect("press-7", "", certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Disconnect(0)
+	came := make(chan string, 8)
+	if token := c.Subscribe("$aws/things/press-7/shadow/+/accepted", 1, func(_ paho.Client, m paho.Message) { came <- string(m.Payload()) }); !token.WaitTimeout(10*time.Second) || token.Error() != nil {
+		t.Fatal(token.Error())
+	}
+	other := c.Subscribe("$aws/things/press-8/shadow/#", 1, nil).(*paho.SubscribeToken)
+	if other.WaitTimeout(10*time.Second) && other.Result()["$aws/things/press-8/shadow/#"] != 0x80 {
+		t.Errorf("another's shadow: %v", other.Result())
+	}
+	for _, thing := range []string{"press-7", "press-8"} {
+		c.Publish("$aws/things/"+thing+"/shadow/update", 1, false, `{"state":{"reported":{"by":"press-7"}}}`).WaitTimeout(10 * time.Second)
+	}
+	select {
+	case <-came:
+	case <-time.After(10 * time.Second):
+		t.Fatal("nothing was accepted")
+	}
+	// MQTT 3.1.1 cannot say no: whoever may not publish is put out.
+	if names, err := f.client().Shadows(t.Context(), "press-8"); err != nil || len(names) > 0 {
+		t.Errorf("another's shadow was made: %q, %v", names, err)
+	}
+}
