@@ -57,6 +57,7 @@ JSON object a line. With --one-job it fails when the job did.`,
 	s.StringVar(&f.conf.Version, "firmware", "1.0.0", "version of the firmware at first")
 	s.StringVar(&f.report, "report", "{}", "what it reports at first, a JSON object")
 	s.BoolVar(&f.conf.Broken, "broken", false, "new firmware does not start: the job is reported FAILED")
+	s.BoolVar(&f.conf.NoJobs, "no-jobs", false, "take no new firmware; for a broker that refuses its topics")
 	s.IntVar(&f.conf.Block, "block", 4096, "bytes of a block of a file")
 	s.BoolVar(&f.conf.Connect.V5, "mqtt5", false, "speak MQTT 5")
 	s.Uint16Var(&f.conf.Connect.KeepAlive, "keep-alive", 60, "MQTT keep-alive in seconds")

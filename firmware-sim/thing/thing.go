@@ -27,6 +27,7 @@ type Config struct {
 	Version string         // of its firmware; default 1.0.0
 	State   map[string]any // what it reports at first
 	Broken  bool           // new firmware does not start: the thing goes back to what it had, and says so
+	NoJobs  bool           // it takes no new firmware, and does not ask for it
 	Block   int            // bytes of a block of a file; default 4096
 	Pause   time.Duration  // before it connects again after a loss; default 1 s
 	Answer  time.Duration  // how long it waits for an answer of the gateway before it asks again; default 5 s
@@ -168,8 +169,10 @@ func (t *Thing) serve(ctx context.Context) error {
 	if err := t.say(ctx, packet.Message{Topic: t.aws("shadow/get"), QoS: 1}, map[string]any{}); err != nil {
 		return err
 	}
-	if err := t.startNext(ctx); err != nil {
-		return err
+	if !t.conf.NoJobs {
+		if err := t.startNext(ctx); err != nil {
+			return err
+		}
 	}
 	for {
 		m, err := t.conn.Next(ctx)
@@ -183,9 +186,12 @@ func (t *Thing) serve(ctx context.Context) error {
 }
 
 func (t *Thing) filters() []string {
-	return []string{"cmd/" + t.conf.Name + "/#", t.aws("shadow/update/delta"), t.aws("shadow/get/accepted"),
-		t.aws("jobs/notify-next"), t.aws("jobs/start-next/accepted"), t.aws("jobs/+/update/accepted"), t.aws("jobs/+/update/rejected"),
-		t.aws("streams/+/data/json"), t.aws("streams/+/rejected/json")}
+	all := []string{"cmd/" + t.conf.Name + "/#", t.aws("shadow/update/delta"), t.aws("shadow/get/accepted")}
+	if t.conf.NoJobs {
+		return all
+	}
+	return append(all, t.aws("jobs/notify-next"), t.aws("jobs/start-next/accepted"), t.aws("jobs/+/update/accepted"), t.aws("jobs/+/update/rejected"),
+		t.aws("streams/+/data/json"), t.aws("streams/+/rejected/json"))
 }
 
 func (t *Thing) aws(rest string) string { return "$aws/things/" + t.conf.Name + "/" + rest }
