@@ -83,8 +83,8 @@ var libraries = []struct {
 	{"golang.org/x/image", []string{"gateway/playback"}},                                   // VP8 stills
 	{"github.com/spf13/cobra", []string{"cmd/*"}},
 	{"github.com/spf13/pflag", []string{"cmd/*"}},
-	{"github.com/eclipse/paho.mqtt.golang", []string{"firehose/sink/mqtt", "firmware-sim/fleet", "firmware-sim/receiver", "deploy/bench/*", "deploy/fixture"}},
-	{"github.com/eclipse/paho.golang", []string{"firmware-sim/*"}},                                                                                                                                             // MQTT 5
+	{"github.com/eclipse/paho.golang", []string{"firehose/sink/mqtt", "firmware-sim/*"}}, // MQTT 5
+	{"github.com/eclipse/paho.mqtt.golang", []string{"firmware-sim/fleet", "firmware-sim/receiver", "deploy/bench/*", "deploy/fixture"}},
 	{"golang.org/x/sync", []string{"shardlog/*", "sync/*", "ingest/*", "firehose/*", "gateway", "gateway/*", "firmware-sim/*", "cmd/*", "deploy/bench/*", "deploy/bench/internal/*", "deploy/prove/proofs/*"}}, // errgroup: how every Run owns its goroutines
 	{"github.com/pion", []string{"ingest/webrtc", "ingest/track", "ingest/rtsp", "firmware-sim/camera"}},                                                                                                       // packets, sessions: what media come in
 	{"github.com/twmb/franz-go", []string{"firehose/sink/kafka"}},

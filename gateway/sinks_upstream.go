@@ -5,6 +5,7 @@ import (
 	"headgate/firehose/sink/kafka"
 	"headgate/firehose/sink/kinesis"
 	"headgate/firehose/sink/mqtt"
+	door "headgate/ingest/mqtt"
 	"headgate/shardlog"
 )
 
@@ -70,19 +71,27 @@ func (c *KafkaConfig) open(w *way) (firehose.Sink, error) {
 	return kafka.Open(kafka.Config{Brokers: c.Brokers, Topic: c.Topic, Mechanism: c.Mechanism, User: c.Username, Password: password, TLS: secure, Dial: dial})
 }
 
-// MQTTConfig is a broker upstream.
+// MQTTConfig is a broker upstream, of MQTT 5.
 type MQTTConfig struct {
-	Broker    string  `yaml:"broker"`    // mqtt://host:1883, mqtts://host:8883
-	ClientID  string  `yaml:"client_id"` // of this delivery alone
-	Topic     string  `yaml:"topic"`     // with {stream} and {key}; empty: {stream}/{key}
-	Username  string  `yaml:"username"`
-	Password  *Secret `yaml:"password"`
-	NetConfig `yaml:",inline"`
+	Broker     string   `yaml:"broker"`     // mqtt://host:1883, mqtts://host:8883
+	Brokers    []string `yaml:"brokers"`    // instead: several, tried in order
+	ClientID   string   `yaml:"client_id"`  // of this delivery alone
+	Topic      string   `yaml:"topic"`      // with {topic}, {stream} and {key}; empty: {stream}/{key}
+	Remove     string   `yaml:"remove"`     // a prefix that {topic} loses
+	QoS        *byte    `yaml:"qos"`        // 0, 1 (default), 2
+	Retain     bool     `yaml:"retain"`     // what devices retained is retained there
+	Properties bool     `yaml:"properties"` // gw.batch, gw.seq, gw.shard and gw.key as user properties
+	Username   string   `yaml:"username"`
+	Password   *Secret  `yaml:"password"`
+	NetConfig  `yaml:",inline"`
 }
 
 func (c *MQTTConfig) check() error {
-	if c.Broker == "" || c.ClientID == "" {
-		return Fault{"broker", "name the broker and a client_id of its own"}
+	switch {
+	case (c.Broker == "") == (len(c.Brokers) == 0) || c.ClientID == "":
+		return Fault{"broker", "name the broker, or brokers, and a client_id of its own"}
+	case c.QoS != nil && *c.QoS > 2:
+		return Fault{"qos", "write 0, 1 or 2"}
 	}
 	return c.NetConfig.check()
 }
@@ -94,7 +103,29 @@ func (c *MQTTConfig) open(w *way) (firehose.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	return mqtt.Open(mqtt.Config{Broker: c.Broker, ClientID: c.ClientID, User: c.Username, Password: password, Topic: c.Topic, TLS: secure, Dial: dial})
+	to := mqtt.Config{Brokers: c.Brokers, ClientID: c.ClientID, User: c.Username, Password: password, TLS: secure, Dial: dial,
+		Topic: c.Topic, Remove: c.Remove, QoS: 1, Retain: c.Retain, Properties: c.Properties, Origin: published}
+	if c.Broker != "" {
+		to.Brokers = []string{c.Broker}
+	}
+	if c.QoS != nil {
+		to.QoS = *c.QoS
+	}
+	return mqtt.Open(to)
+}
+
+// published reads what a record was as a message; false: no device published
+// it by MQTT.
+func published(r shardlog.Record) (o mqtt.Origin, ok bool) {
+	m, err := door.DecodeMeta(r.Meta)
+	if err != nil || m.Topic == "" {
+		return o, false
+	}
+	o = mqtt.Origin{Topic: m.Topic, Retain: m.Retain, Text: m.Text, ContentType: m.ContentType, ResponseTopic: m.ResponseTopic, Correlation: m.Correlation}
+	for _, u := range m.User {
+		o.User = append(o.User, mqtt.Property(u))
+	}
+	return o, true
 }
 
 // read is a secret, "" when none is given.

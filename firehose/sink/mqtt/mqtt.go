@@ -1,11 +1,10 @@
-// Package mqtt delivers to an MQTT 3.1.1 broker upstream: a site's records go
-// to headquarters as messages of QoS 1. It does not know who subscribes.
+// Package mqtt delivers to an MQTT 5 broker upstream: a site's records go to
+// headquarters as messages. It does not know who subscribes.
 package mqtt
 
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -13,69 +12,112 @@ import (
 	"sync"
 	"time"
 
-	paho "github.com/eclipse/paho.mqtt.golang"
-
 	"headgate/firehose"
 	"headgate/shardlog"
 )
 
-// Config names a broker and where messages go.
+// Config names a broker and says what messages are like.
 type Config struct {
-	Broker   string // mqtt://host:1883 or mqtts://host:8883
-	ClientID string
+	Brokers  []string // mqtt://host[:1883] or mqtts://host[:8883]; those after the first when it cannot be reached
+	ClientID string   // of this sink alone
 	User     string
 	Password string
-	Topic    string // {key} and {stream} stand for the record's; empty: {stream}/{key}
-	TLS      *tls.Config
+	TLS      *tls.Config // of mqtts
 	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
+
+	Topic      string // {topic}, {stream} and {key} stand for the record's; empty: {stream}/{key}
+	Remove     string // a prefix that {topic} loses
+	QoS        byte   // 0, 1, 2
+	Retain     bool   // what was retained is retained upstream
+	Properties bool   // messages tell their batch, sequence number, shard and key as user properties
+
+	// Origin reads what a record was when it was published; nil, or false:
+	// it was not. {topic} is then {stream}/{key}.
+	Origin func(shardlog.Record) (Origin, bool)
 }
+
+// Origin is what a message was when it came in.
+type Origin struct {
+	Topic         string
+	Retain        bool
+	Text          bool // the payload is UTF-8
+	ContentType   string
+	ResponseTopic string
+	Correlation   []byte
+	User          []Property
+}
+
+// Property is a user property.
+type Property struct{ Name, Value string }
 
 const (
 	dialTime    = 15 * time.Second
-	publishTime = time.Minute // for one message of a batch to be acknowledged
-	mostRecords = 1000
+	answerTime  = time.Minute     // for something of a batch to be acknowledged
+	idleTime    = time.Minute     // after which a connection is given up that nothing goes over
+	keepAlive   = 4 * time.Minute // longer than both: a connection needs no pings
+	mostRecords = 1000            // packet ids are places in the batch
 	mostBytes   = 4 << 20
-	recordBytes = 256 << 10 // what AWS IoT Core takes is half; brokers' defaults are above
 	topicBytes  = 65535
 )
 
 // Sink is a broker.
 type Sink struct {
-	config Config
-	name   string
+	config  Config
+	brokers []*url.URL
+	name    string
 
-	mu     sync.Mutex
-	client paho.Client // guarded by mu; nil: not connected
+	mu   sync.Mutex
+	conn *conn       // guarded by mu; nil: not connected
+	idle *time.Timer // guarded by mu; gives conn up
 }
 
 var _ firehose.Sink = (*Sink)(nil)
 
 // Open makes a sink; it asks nobody yet. Kind Invalid.
 func Open(c Config) (*Sink, error) {
-	u, err := url.Parse(c.Broker)
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "mqtt" && u.Scheme != "mqtts":
-		return nil, shardlog.Errorf(shardlog.Invalid, "open MQTT sink", "broker must be mqtt://host:port or mqtts://host:port")
-	case u.User != nil:
-		return nil, shardlog.Errorf(shardlog.Invalid, "open MQTT sink", "broker must hold no password: use user and password")
-	case c.ClientID == "":
-		return nil, shardlog.Errorf(shardlog.Invalid, "open MQTT sink", "a client id of its own is needed: of two with the same the broker drops one")
+	invalid := func(format string, args ...any) (*Sink, error) {
+		return nil, shardlog.Errorf(shardlog.Invalid, "open MQTT sink", format, args...)
+	}
+	s := &Sink{}
+	for _, text := range c.Brokers {
+		u, err := url.Parse(text)
+		switch {
+		case err != nil || u.Hostname() == "" || u.Scheme != "mqtt" && u.Scheme != "mqtts":
+			return invalid("broker must be mqtt://host:port or mqtts://host:port")
+		case u.User != nil:
+			return invalid("broker must hold no password: use user and password")
+		case u.Scheme == "mqtt" && c.TLS != nil:
+			return invalid("%s is not secured: write mqtts://, or no certificates", text)
+		}
+		if u.Port() == "" {
+			u.Host = net.JoinHostPort(u.Hostname(), map[string]string{"mqtt": "1883", "mqtts": "8883"}[u.Scheme])
+		}
+		s.brokers = append(s.brokers, u)
 	}
 	if c.Topic == "" {
 		c.Topic = "{stream}/{key}"
 	}
-	if strings.ContainsAny(c.Topic, "+#\x00") {
-		return nil, shardlog.Errorf(shardlog.Invalid, "open MQTT sink", "topic %q has a wildcard", c.Topic)
+	switch {
+	case len(s.brokers) == 0:
+		return invalid("name a broker")
+	case c.ClientID == "":
+		return invalid("a client id of its own is needed: of two with the same the broker drops one")
+	case strings.ContainsAny(c.Topic, "+#\x00"):
+		return invalid("topic %q has a wildcard", c.Topic)
+	case c.QoS > 2:
+		return invalid("QoS is 0, 1 or 2")
 	}
-	return &Sink{config: c, name: c.Broker + "/" + c.Topic}, nil
+	s.config, s.name = c, c.Brokers[0]+"/"+c.Topic
+	return s, nil
 }
 
-// Caps keep a batch small enough to be in memory.
+// Caps keep a batch small enough to be in memory. How long a message may be
+// the broker says.
 func (s *Sink) Caps() firehose.Caps {
-	return firehose.Caps{RecordBytes: recordBytes, BatchBytes: mostBytes, BatchRecords: mostRecords}
+	return firehose.Caps{BatchBytes: mostBytes, BatchRecords: mostRecords}
 }
 
-// String is the broker and the topic.
+// String is the first broker and the topic.
 func (s *Sink) String() string { return s.name }
 
 // Close disconnects.
@@ -88,9 +130,10 @@ func (s *Sink) Close() error {
 
 // drop gives the connection up. The caller holds mu.
 func (s *Sink) drop() {
-	if s.client != nil {
-		s.client.Disconnect(100)
-		s.client = nil
+	if s.conn != nil {
+		s.idle.Stop()
+		s.conn.close()
+		s.conn = nil
 	}
 }
 
@@ -98,119 +141,66 @@ func (s *Sink) drop() {
 func (s *Sink) Probe(ctx context.Context) firehose.Result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.drop()
 	if err := s.connect(ctx); err != nil {
 		return classify(err)
 	}
 	return firehose.Result{Class: firehose.Delivered}
 }
 
-// connect makes a connection unless there is one. The caller holds mu.
+// connect makes a connection to the first broker that takes us. Of several
+// failures it tells one that a person can mend. The caller holds mu.
 func (s *Sink) connect(ctx context.Context) error {
-	if s.client != nil && s.client.IsConnectionOpen() {
-		return nil
+	var first error
+	for _, u := range s.brokers {
+		c, err := s.config.open(ctx, u)
+		if err == nil {
+			s.conn, s.idle = c, time.AfterFunc(idleTime, func() { s.leave(c) })
+			return nil
+		}
+		if first == nil || class(first) == firehose.Transient && class(err) != firehose.Transient {
+			first = fmt.Errorf("connect to %s: %w", u.Host, err)
+		}
 	}
-	s.drop()
-	o := paho.NewClientOptions().AddBroker(s.config.Broker).SetClientID(s.config.ClientID).SetUsername(s.config.User).SetPassword(s.config.Password)
-	o.SetCleanSession(true).SetAutoReconnect(false).SetConnectRetry(false).SetOrderMatters(false).SetProtocolVersion(4).SetConnectTimeout(dialTime)
-	if s.config.TLS != nil {
-		o.SetTLSConfig(s.config.TLS)
-	}
-	if s.config.Dial != nil {
-		o.SetCustomOpenConnectionFn(s.open)
-	}
-	client := paho.NewClient(o)
-	if err := wait(ctx, client.Connect(), dialTime); err != nil {
-		return fmt.Errorf("connect: %w", err)
-	}
-	s.client = client
-	return nil
+	return first
 }
 
-// open dials the broker the configured way.
-func (s *Sink) open(u *url.URL, o paho.ClientOptions) (net.Conn, error) {
-	ctx, stop := context.WithTimeout(context.Background(), dialTime)
-	defer stop()
-	conn, err := s.config.Dial(ctx, "tcp", u.Host)
-	if err != nil || u.Scheme == "mqtt" {
-		return conn, err
+// leave gives up a connection that nothing went over.
+func (s *Sink) leave(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == c {
+		s.drop()
 	}
-	t := o.TLSConfig.Clone()
-	if t.ServerName == "" {
-		t.ServerName = u.Hostname()
-	}
-	secure := tls.Client(conn, t)
-	if err := secure.HandshakeContext(ctx); err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	return secure, nil
 }
 
 // Deliver publishes the records, in order, and waits for every
-// acknowledgement. A batch that comes again is published again whole.
+// acknowledgement. What a lost connection left unanswered goes over the next
+// one for as long as some of it is answered; a batch that comes again is
+// published again whole.
 func (s *Sink) Deliver(ctx context.Context, b *firehose.Batch) firehose.Result {
-	messages, r := s.messages(ctx, b)
-	if r.Err != nil {
-		return r
+	all, err := s.config.messages(ctx, b)
+	if err != nil {
+		return firehose.Fail(firehose.Transient, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.connect(ctx); err != nil {
-		return classify(err)
-	}
-	sent := int64(0)
-	var tokens []paho.Token
-	for _, m := range messages {
-		tokens = append(tokens, s.client.Publish(m.topic, 1, false, m.data))
-		sent += int64(len(m.data) + len(m.topic))
-	}
-	for _, token := range tokens {
-		if err := wait(ctx, token, publishTime); err != nil {
-			s.drop()
+	for {
+		fresh, left := s.conn == nil, all.unanswered()
+		if fresh {
+			if err := s.connect(ctx); err != nil {
+				return classify(err)
+			}
+		}
+		s.idle.Stop()
+		err := s.conn.publish(ctx, all)
+		if err == nil {
+			s.idle.Reset(min(idleTime, s.conn.patience/2))
+			return all.result()
+		}
+		s.drop()
+		if told(err) || ctx.Err() != nil || fresh && all.unanswered() == left {
 			return classify(fmt.Errorf("publish: %w", err))
 		}
-	}
-	return firehose.Result{Class: firehose.Delivered, Bytes: sent}
-}
-
-type message struct {
-	topic string
-	data  []byte
-}
-
-// messages are the batch's, or what is wrong with it.
-func (s *Sink) messages(ctx context.Context, b *firehose.Batch) (all []message, r firehose.Result) {
-	var bad []firehose.Item
-	err := b.Each(ctx, func(r firehose.Record, _ []byte) error {
-		topic := strings.NewReplacer("{stream}", string(b.Stream), "{key}", r.Key).Replace(s.config.Topic)
-		if topic == "" || len(topic) > topicBytes || strings.ContainsAny(topic, "+#\x00") {
-			bad = append(bad, firehose.Item{Seq: r.Seq, Code: "MQTT.TopicInvalid", Message: "the record's key makes no valid topic"})
-			return nil
-		}
-		all = append(all, message{topic, append([]byte(nil), r.Data...)})
-		return nil
-	})
-	switch {
-	case err != nil:
-		return nil, firehose.Fail(firehose.Transient, err)
-	case len(bad) > 0:
-		r = firehose.Fail(firehose.Poison, fmt.Errorf("%d records make no valid topic", len(bad)))
-		r.Items = bad
-	}
-	return all, r
-}
-
-var errSlow = errors.New("no acknowledgement in time")
-
-// wait waits for a token's outcome.
-func wait(ctx context.Context, token paho.Token, most time.Duration) error {
-	timer := time.NewTimer(most)
-	defer timer.Stop()
-	select {
-	case <-token.Done():
-		return token.Error()
-	case <-timer.C:
-		return errSlow
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
