@@ -1,0 +1,127 @@
+package gateway_test
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+
+	"headgate/gateway"
+	"headgate/gateway/devices"
+)
+
+// walker is a client of others that takes the walk of deploy/peers/mqtt/README.md.
+type walker struct {
+	name    string
+	command func(t *testing.T, args ...string) *exec.Cmd
+	url     map[string]string // its words for the doors
+}
+
+// walkers are the clients that are programs. Each is called with URL, version
+// (4 or 5), id, CA and password.
+func walkers() []walker {
+	program := func(interpreter, name string) func(t *testing.T, args ...string) *exec.Cmd {
+		return func(t *testing.T, args ...string) *exec.Cmd {
+			path := peer(t, "deploy/peers/mqtt/README.md", "mqtt", name)
+			if interpreter == "" {
+				return exec.CommandContext(t.Context(), path, args...)
+			}
+			return exec.CommandContext(t.Context(), interpreter, append([]string{path}, args...)...)
+		}
+	}
+	usual := map[string]string{"tcp": "mqtt://", "tls": "mqtts://"}
+	return []walker{
+		{"mqtt.js", program("node", "walk.js"), usual},
+		{"paho.py", program("/usr/bin/python3", "walk.py"), usual},
+		{"paho.c", program("", "client"), map[string]string{"tcp": "tcp://", "tls": "ssl://"}},
+		{"mosquitto", mosquittoWalk, usual},
+	}
+}
+
+// TestClientsOfOthers: each publishes at QoS 0, 1 and 2 and is sent what it
+// published, leaves, and gets what came meanwhile in its lasting session.
+func TestClientsOfOthers(t *testing.T) {
+	data := t.TempDir()
+	g, _ := start(t, data, func(c *gateway.Config) {
+		c.MQTTS = "127.0.0.1:0"
+		c.Devices.Rules = []devices.Rule{{Publish: []string{"d/${clientid}/#"}, Subscribe: []string{"d/${clientid}/#"}}}
+	})
+	doors := map[string]string{"tcp": g.Addresses().MQTT, "tls": g.Addresses().MQTTS}
+	other := paho.NewClient(paho.NewClientOptions().AddBroker("tcp://" + doors["tcp"]).SetClientID("other"))
+	if token := other.Connect(); !token.WaitTimeout(20*time.Second) || token.Error() != nil {
+		t.Fatal("connect", token.Error())
+	}
+	defer other.Disconnect(0)
+	for _, w := range walkers() {
+		for _, version := range []string{"4", "5"} {
+			for door, address := range doors {
+				t.Run(w.name+"/"+version+"/"+door, func(t *testing.T) {
+					id, ca, password := fmt.Sprint(w.name, version, door), "", ""
+					if door == "tls" {
+						ca, password = gateway.AuthorityFile(data), newDevice(t, gateway.Dial(data), id)
+					}
+					w.walk(t, other, id, w.url[door]+address, version, ca, password)
+				})
+			}
+		}
+	}
+}
+
+func newDevice(t *testing.T, c *gateway.Client, id string) (password string) {
+	t.Helper()
+	if _, err := c.CreateDevice(t.Context(), gateway.DeviceOrder{ID: id}); err != nil {
+		t.Fatal(err)
+	}
+	secret, err := c.RotateDevice(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return secret.Password
+}
+
+func (w walker) walk(t *testing.T, other paho.Client, id, url, version, ca, password string) {
+	cmd := w.command(t, url, version, id, ca, password)
+	var wrong bytes.Buffer
+	cmd.Stderr = &wrong
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	if lines.Scan(); lines.Text() == "away" {
+		for qos := range byte(3) {
+			if token := other.Publish(fmt.Sprintf("d/%s/walk/late", id), qos, false, fmt.Sprint("late ", qos)); !token.WaitTimeout(20*time.Second) || token.Error() != nil {
+				t.Fatal("publish", token.Error())
+			}
+		}
+		fmt.Fprintln(in, "go on")
+		lines.Scan()
+	}
+	if err := cmd.Wait(); err != nil || lines.Text() != "done" {
+		t.Errorf("%v after %q: %s", err, lines.Text(), wrong.String())
+	}
+}
+
+// mosquittoWalk is the walk in mosquitto's own clients.
+func mosquittoWalk(t *testing.T, args ...string) *exec.Cmd {
+	if _, err := exec.LookPath("mosquitto_sub"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	return exec.CommandContext(t.Context(), "bash", append([]string{filepath.Join("..", "deploy", "peers", "mqtt", "walk.sh")}, args...)...)
+}
