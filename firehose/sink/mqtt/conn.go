@@ -259,7 +259,7 @@ func (o *conn) read() (*packets.ControlPacket, error) {
 			return nil, err
 		}
 		b := head[n-1]
-		if length |= int(b&0x7f) << (7 * (n - 2)); length > mostPacket {
+		if length |= int(b&0x7f) << (7 * (n - 2)); length > mostPacket || n > 5 {
 			return nil, errLong
 		}
 		if b < 0x80 {
