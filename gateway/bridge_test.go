@@ -97,8 +97,8 @@ func allCrossed(t *testing.T, k *kinesis.Client) {
 	t.Logf("%d arrived, %d of them twice or more", len(seen), doubled)
 }
 
-// mosquitto runs a mosquitto with this configuration until the test ends.
-func mosquitto(t *testing.T, lines ...string) (address string) {
+// runMosquitto runs a mosquitto with this configuration until the test ends.
+func runMosquitto(t *testing.T, lines ...string) (address string) {
 	t.Helper()
 	program := "/usr/sbin/mosquitto"
 	if _, err := os.Stat(program); err != nil {
@@ -158,7 +158,7 @@ func TestAMosquittoBridgesToUs(t *testing.T) {
 	for _, version := range []string{"mqttv311", "mqttv50"} {
 		t.Run(version, func(t *testing.T) {
 			gate, data := sinktest.FreeAddress(t), t.TempDir()
-			publishMany(t, mosquitto(t, "max_queued_messages 0", "connection headgate", "address "+gate, "topic # out 1", "cleansession false",
+			publishMany(t, runMosquitto(t, "max_queued_messages 0", "connection headgate", "address "+gate, "topic # out 1", "cleansession false",
 				"remote_clientid neighbour", "try_private false", "bridge_protocol_version "+version, "restart_timeout 1", "notifications false"))
 			serveBridged(t, data, gate).killMidway(t)
 			allCrossed(t, serveBridged(t, data, gate).client("any", "thing"))
