@@ -13,6 +13,7 @@ import (
 
 	"headgate/gateway/access"
 	"headgate/gateway/devices"
+	"headgate/ingest/jobs"
 	"headgate/ingest/mqtt"
 	"headgate/ingest/shadow"
 	"headgate/shardlog"
@@ -31,6 +32,7 @@ type admin struct {
 	devices    *devices.Store
 	shadows    *shadow.Service
 	broker     brokerAdmin
+	jobs       *jobs.Service
 	site       siteAdmin
 	deliveries deliveryAdmin
 	cameras    cameraAdmin
@@ -94,6 +96,7 @@ func (a *admin) handler() http.Handler {
 	a.deviceRoutes(handle)
 	a.shadowRoutes(handle)
 	a.ruleRoutes(handle)
+	a.jobRoutes(mux, handle)
 	handle("PUT /log-level", a.setLevel)
 	handle("POST /site/invitations", a.invite)
 	handle("DELETE /site/members/{id}", a.removePeer)

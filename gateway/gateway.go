@@ -26,6 +26,7 @@ import (
 	"headgate/gateway/kinesisapi"
 	"headgate/gateway/videoapi"
 	"headgate/ingest"
+	"headgate/ingest/jobs"
 	"headgate/ingest/mqtt"
 	"headgate/ingest/rules"
 	"headgate/ingest/shadow"
@@ -77,6 +78,7 @@ type Gateway struct {
 	services   []ingest.Service // behind reserved topics
 	shadows    *shadow.Service
 	things     *iotapi.API
+	jobs       *jobs.Service
 	deliveries *deliveries
 	rates      rates
 	rules      *rules.Runner
@@ -206,6 +208,9 @@ func (g *Gateway) wire() error {
 		return err
 	}
 	if err := g.wireThings(); err != nil {
+		return err
+	}
+	if err := g.wireJobs(); err != nil {
 		return err
 	}
 	if err := g.wireAPI(g.config.Limits.quota()); err != nil {

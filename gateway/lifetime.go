@@ -92,7 +92,7 @@ func (g *Gateway) duties() []work {
 	lead := func(duty work) work {
 		return func(ctx context.Context) error { return g.group.Lead(ctx, duty) }
 	}
-	all := []work{g.devices.Run, lead(g.streams.Run), lead(g.streams.Retain), g.rates.run(g.store), g.cameras.run}
+	all := []work{g.devices.Run, lead(g.streams.Run), lead(g.streams.Retain), lead(g.jobs.Run), g.rates.run(g.store), g.cameras.run}
 	if g.site != nil {
 		return append(all, g.makeStreams) // by way of the leader
 	}
@@ -140,7 +140,7 @@ func (g *Gateway) makeStream(ctx context.Context, s shardlog.StreamSpec) {
 // doors are what the outside reaches, and what reaches out.
 func (g *Gateway) doors() []work {
 	all := []work{g.serve(g.listener(0), (&admin{
-		writer: g.writer, reader: g.store, catalog: g.store, control: g.control, gaps: g.store, keys: g.keys, audit: g.audit, devices: g.devices, shadows: g.shadows, broker: g, site: g, deliveries: g.deliveries,
+		writer: g.writer, reader: g.store, catalog: g.store, control: g.control, gaps: g.store, keys: g.keys, audit: g.audit, devices: g.devices, shadows: g.shadows, jobs: g.jobs, broker: g, site: g, deliveries: g.deliveries,
 		cameras: g.cameras, footage: g.ownPlayer().Handler(), status: g.Status, verify: g.verifyTo, level: g.level, now: time.Now,
 		rules: &ruleAdmin{g.ruleTable, g.ruleStatus, g.describeRule},
 	}).server(), 0)}

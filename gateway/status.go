@@ -11,6 +11,7 @@ import (
 	"headgate/gateway/devices"
 	"headgate/gateway/firehoseapi"
 	"headgate/gateway/kinesisapi"
+	"headgate/ingest/jobs"
 	"headgate/ingest/mqtt"
 	"headgate/ingest/shadow"
 	"headgate/ingest/webrtc"
@@ -40,6 +41,7 @@ type Status struct {
 	Collect    *CollectStatus   `json:"collect,omitempty"`
 	Devices    devices.Stats    `json:"devices"`
 	Shadows    shadow.Stats     `json:"shadows"`
+	Jobs       jobs.Stats       `json:"jobs"`
 	API        APIStatus        `json:"api"`
 }
 
@@ -128,6 +130,7 @@ func (g *Gateway) Status() Status {
 	s.Devices = g.devices.Stats()
 	s.Shadows = g.shadows.Stats()
 	s.Rules, _ = g.ruleStatus(context.Background()) // a row that cannot be read is told when rules are listed
+	s.Jobs = g.jobs.Stats()
 	s.Warnings = g.warnings(s)
 	return s
 }
