@@ -72,7 +72,7 @@ func TestStories(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "doors": doors, "get": get, "await": await, "noise": noise, "flip": flip, "hold": hold, "keep": keep, "signed": signed,
-			"votes": votes, "sees": sees, "admitted": admitted,
+			"votes": votes, "sees": sees, "admitted": admitted, "repeat": repeat,
 		},
 	})
 }
@@ -128,6 +128,20 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Fatalf("no %s", args[0])
+}
+
+// repeat runs a command until it prints what matches: repeat '2 QUEUED' headgate jobs describe v7
+func repeat(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := regexp.Compile(args[0])
+	ts.Check(err)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for late := time.Now().Add(30 * time.Second); time.Now().Before(late); <-tick.C {
+		if err := ts.Exec(args[1], args[2:]...); err == nil && want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+	}
+	ts.Fatalf("%v does not print %s", args[1:], args[0])
 }
 
 // noise writes lines that do not compress: noise FILE LINES
