@@ -135,6 +135,9 @@ func (j Job) allowed(now time.Time) int {
 // job reads one. Kinds: NotFound.
 func (s *Service) job(ctx context.Context, name string) (Job, shardlog.Version, error) {
 	b, version, err := s.c.States.Get(ctx, Jobs, name)
+	if err != nil && shardlog.KindOf(err) == shardlog.NotFound {
+		return Job{}, 0, shardlog.Errorf(shardlog.NotFound, "find job", "there is none with the name %q", name)
+	}
 	if err != nil {
 		return Job{}, 0, err
 	}
