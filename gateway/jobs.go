@@ -10,7 +10,7 @@ import (
 
 // wireJobs makes the service of jobs and their files.
 func (g *Gateway) wireJobs() (err error) {
-	g.jobs, err = jobs.New(jobs.Config{States: g.states, Announce: g.announceThings, Reply: g.replyTo, Writer: g.writer, Reader: g.store, Catalog: g.store,
+	g.jobs, err = jobs.New(jobs.Config{States: g.states, Announce: g.announceAll, Reply: g.replyTo, Writer: g.writer, Reader: g.store, Catalog: g.store,
 		Control: g.control, Now: g.now, Log: g.log})
 	if err == nil {
 		g.services = append(g.services, g.jobs)
