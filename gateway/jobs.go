@@ -18,7 +18,12 @@ func (g *Gateway) wireJobs() (err error) {
 	return err
 }
 
-// replyTo sends a client that is connected here a message of QoS 0.
-func (g *Gateway) replyTo(context.Context, string, ingest.Announcement) error {
-	return shardlog.Errorf(shardlog.Unavailable, "reply", "no door takes replies")
+// replyTo sends a client that is connected here, and has subscribed to the
+// topic, a message of QoS 0.
+func (g *Gateway) replyTo(_ context.Context, client string, a ingest.Announcement) error {
+	if g.mqtt == nil {
+		return shardlog.Errorf(shardlog.Unavailable, "reply", "the broker is off")
+	}
+	g.mqtt.Reply(client, a)
+	return nil
 }
