@@ -15,6 +15,12 @@ const announcer = "$aws"
 // announceRetention is how long announcements are kept: as long as sessions.
 const announceRetention = 7 * 24 * time.Hour
 
+// announceSpec is the stream of announcements. It is made before the first one,
+// so that a device which subscribes and leaves before then goes on where it was.
+func announceSpec() shardlog.StreamSpec {
+	return shardlog.StreamSpec{Name: ingest.AnnounceStream, Retention: announceRetention}
+}
+
 // announceAll is the ingest.Announcer of all services. Without a quorum it does
 // nothing: what a mutation expects cannot be promised from a spool.
 func (g *Gateway) announceAll(ctx context.Context, key string, all []ingest.Announcement, with ...shardlog.Mutation) error {
@@ -23,8 +29,7 @@ func (g *Gateway) announceAll(ctx context.Context, key string, all []ingest.Anno
 		meta := mqtt.Meta{Topic: a.Topic, Client: announcer, QoS: 1}
 		entries[i] = shardlog.Entry{Key: key, Data: a.Payload, Meta: meta.Append(nil)}
 	}
-	spec := shardlog.StreamSpec{Name: ingest.AnnounceStream, Retention: announceRetention}
-	return putMade(ctx, g.writer, g.control, spec, entries, with...)
+	return putMade(ctx, g.writer, g.control, announceSpec(), entries, with...)
 }
 
 // putMade puts entries into a stream, which it makes when it is not there.

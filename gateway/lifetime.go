@@ -111,6 +111,9 @@ func (g *Gateway) makeStreams(ctx context.Context) error {
 	for _, c := range g.config.Cameras {
 		g.makeStream(ctx, cameraSpec(c.Name, time.Duration(c.Retention)))
 	}
+	if g.mqtt != nil {
+		g.makeStream(ctx, announceSpec())
+	}
 	g.makeOnce.Do(func() { close(g.made) })
 	<-ctx.Done()
 	return nil
