@@ -18,8 +18,8 @@ import (
 	"headgate/gateway"
 )
 
-// thing is a device with its jobs, on a real broker.
-type thing struct {
+// jobDevice is a device with its jobs, on a real broker.
+type jobDevice struct {
 	t      *testing.T
 	client paho.Client
 	name   string
@@ -27,9 +27,9 @@ type thing struct {
 }
 
 // connectThing connects one, and subscribes to what services tell it.
-func connectThing(t *testing.T, g *gateway.Gateway, name string) *thing {
+func connectThing(t *testing.T, g *gateway.Gateway, name string) *jobDevice {
 	t.Helper()
-	d := &thing{t: t, name: name, got: make(chan paho.Message, 1000)}
+	d := &jobDevice{t: t, name: name, got: make(chan paho.Message, 1000)}
 	d.client = paho.NewClient(paho.NewClientOptions().AddBroker("tcp://" + g.Addresses().MQTT).SetClientID(name).SetCleanSession(false).SetOrderMatters(true).SetAutoReconnect(false).
 		SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) { d.got <- m }))
 	d.settle(d.client.Connect())
@@ -37,22 +37,22 @@ func connectThing(t *testing.T, g *gateway.Gateway, name string) *thing {
 	return d
 }
 
-func (d *thing) topic(what string) string { return "$aws/things/" + d.name + "/" + what }
+func (d *jobDevice) topic(what string) string { return "$aws/things/" + d.name + "/" + what }
 
-func (d *thing) settle(token paho.Token) {
+func (d *jobDevice) settle(token paho.Token) {
 	d.t.Helper()
 	if !token.WaitTimeout(20*time.Second) || token.Error() != nil {
 		d.t.Fatalf("%s: %v", d.name, token.Error())
 	}
 }
 
-func (d *thing) send(what, payload string) {
+func (d *jobDevice) send(what, payload string) {
 	d.t.Helper()
 	d.settle(d.client.Publish(d.topic(what), 1, false, payload))
 }
 
 // told waits for a message on one of its topics, and passes over others.
-func (d *thing) told(what string) []byte {
+func (d *jobDevice) told(what string) []byte {
 	d.t.Helper()
 	late := time.After(20 * time.Second)
 	for {
@@ -68,7 +68,7 @@ func (d *thing) told(what string) []byte {
 }
 
 // download gets the job's file in blocks, by requests of its own.
-func (d *thing) download(job string, size, block int) []byte {
+func (d *jobDevice) download(job string, size, block int) []byte {
 	d.t.Helper()
 	image := make([]byte, size)
 	for next := 0; next*block < size; {
