@@ -36,8 +36,9 @@ const (
 	tagPrecision = 5
 )
 
-// metaVersion begins every Meta.
-const metaVersion = 1
+// metaVersion begins every Meta. The MQTT door's never has its two high bits, so
+// that neither is taken for the other.
+const metaVersion = 'I'
 
 // Append appends the encoded form to b. Fields that are empty take no room.
 func (m Meta) Append(b []byte) []byte {

@@ -60,14 +60,15 @@ const (
 	flagFormat    = 0x0c
 	flagCut       = 0x10
 	flagKeyIsHost = 0x20
-	flagLater     = 0xc0 // zero in this version
+	flagMark      = 0x40 // set: the MQTT door's metadata never has it, so that neither is taken for the other
+	flagLater     = 0x80 // zero in this version
 
 	formatShift = 2
 )
 
 // Append appends the encoded form to b. Fields that are empty take no room.
 func (m Meta) Append(b []byte) []byte {
-	flags := byte(m.Transport)&flagTransport | byte(m.Format)<<formatShift&flagFormat
+	flags := flagMark | byte(m.Transport)&flagTransport | byte(m.Format)<<formatShift&flagFormat
 	if m.Cut {
 		flags |= flagCut
 	}
@@ -99,7 +100,7 @@ func appendField(b []byte, tag byte, value string) []byte {
 // DecodeMeta reads what Append wrote. Fields of later versions are passed
 // over. Nothing of b is kept. Kind Corrupt.
 func DecodeMeta(b []byte) (Meta, error) {
-	if len(b) < 2 || b[0]&flagLater != 0 || b[0]&flagTransport > byte(TLS) || b[0]&flagFormat>>formatShift > byte(IETF) || b[1] > 191 {
+	if len(b) < 2 || b[0]&(flagLater|flagMark) != flagMark || b[0]&flagTransport > byte(TLS) || b[0]&flagFormat>>formatShift > byte(IETF) || b[1] > 191 {
 		return Meta{}, shardlog.Errorf(shardlog.Corrupt, "decode syslog meta", "flags or priority")
 	}
 	m := Meta{

@@ -28,7 +28,7 @@ func TestMeta(t *testing.T) {
 	if _, err := syslog.DecodeMeta(append(small, 99, 2, 'x', 'y')); err != nil {
 		t.Errorf("a later field: %v", err)
 	}
-	for _, bad := range []string{"", "\x00", "\x03\x00", "\x0c\x00", "\x40\x00", "\x00\xc0", "\x00\x0d\x01", "\x00\x0d\x01\x02x", "\x00\x0d\x03\x01x", "\x00\x0d\x03\x05xxxxx"} {
+	for _, bad := range []string{"", "\x40", "\x43\x00", "\x4c\x00", "\x00\x00", "\xc0\x00", "\x40\xc0", "\x40\x0d\x01", "\x40\x0d\x01\x02x", "\x40\x0d\x03\x01x", "\x40\x0d\x03\x05xxxxx"} {
 		if _, err := syslog.DecodeMeta([]byte(bad)); err == nil || shardlog.KindOf(err) != shardlog.Corrupt {
 			t.Errorf("%x: %v", bad, err)
 		}
