@@ -87,6 +87,9 @@ func TestThingAtTheGateway(t *testing.T) {
 			t.Fatal(err)
 		}
 		if strings.Contains(string(m.Payload), `"command":"ping","ok":true`) {
+			if m.Topic != "cmd/app/answers" {
+				t.Errorf("answered on %s", m.Topic)
+			}
 			return
 		}
 	}

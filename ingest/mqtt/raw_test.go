@@ -73,6 +73,7 @@ func (c *raw) send(all ...packets.Packet) {
 		case packets.Connect:
 			err = pk.ConnectEncode(&buf)
 		case packets.Publish:
+			pk.Mods.AllowResponseInfo = true
 			err = pk.PublishEncode(&buf)
 		case packets.Pubrel:
 			pk.FixedHeader.Qos = 1 // the flags that the protocol wants

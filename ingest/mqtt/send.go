@@ -232,6 +232,7 @@ func (d *device) publish(b *bytes.Buffer, m *downlink.Message, by downlink.Deliv
 	pk := packets.Packet{ProtocolVersion: d.version(), FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: qos, Dup: dup, Retain: m.Retain && by.AsRetained},
 		TopicName: m.Topic, Payload: r.payload, PacketID: id}
 	if pk.ProtocolVersion >= 5 {
+		pk.Mods.AllowResponseInfo = true // else the codec keeps the response topic and the correlation to itself
 		p := &pk.Properties
 		p.ContentType, p.ResponseTopic, p.CorrelationData = r.meta.ContentType, r.meta.ResponseTopic, r.meta.Correlation
 		if r.meta.Text {

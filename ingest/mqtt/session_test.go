@@ -290,3 +290,20 @@ func TestTopicsOfOurOwn(t *testing.T) {
 		}
 	}
 }
+
+func TestRequestsSayWhereToAnswer(t *testing.T) {
+	r := start(t, nil)
+	c, _ := r.login(t, 5, "lamp", nil)
+	c.send(subscribe(1, 1, "cmd/#"))
+	granted(t, c, 1, 1)
+	app, _ := r.login(t, 5, "app", nil)
+	ask := publish(1, 1, "cmd/lamp", "on")
+	ask.Properties = packets.Properties{ResponseTopic: "answers/app", CorrelationData: []byte{0, 7}, ContentType: "text/plain", User: []packets.UserProperty{{Key: "k", Val: "v"}}}
+	app.send(ask)
+	app.want(packets.Puback, 1, 0)
+	pk, err := c.receive()
+	p := pk.Properties
+	if err != nil || p.ResponseTopic != "answers/app" || string(p.CorrelationData) != "\x00\x07" || p.ContentType != "text/plain" || len(p.User) != 1 {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
