@@ -31,8 +31,9 @@ var rooms = []struct {
 	{"shardlog/streams", []string{"shardlog", "shardlog/block", "shardlog/capacity", "shardlog/keyspace", "shardlog/quota"}},
 	{"shardlog/shardlogtest", []string{"shardlog", "shardlog/block", "shardlog/keyspace", "shardlog/quota"}},
 	{"sync/*", []string{"shardlog", "shardlog/block"}},
-	{"ingest", []string{"shardlog"}},
-	{"ingest/*", []string{"ingest", "ingest/chunk", "ingest/track", "ingest/downlink", "ingest/intake", "ingest/iotsql", "shardlog", "shardlog/quota"}}, // track: what doors for media have in common; downlink, intake: what doors send and take; iotsql: the language of rules
+	{"ingest", []string{"ingest/decode", "shardlog"}},
+	{"ingest/decode", []string{"shardlog"}}, // pure: routes look into payloads
+	{"ingest/*", []string{"ingest", "ingest/decode", "ingest/chunk", "ingest/track", "ingest/downlink", "ingest/intake", "ingest/iotsql", "shardlog", "shardlog/quota"}}, // track: what doors for media have in common; downlink, intake: what doors send and take; iotsql: the language of rules
 	{"firehose", []string{"shardlog"}},
 	{"firehose/transform", []string{"firehose", "firehose/transform/*", "shardlog"}},
 	{"firehose/transform/*", []string{"shardlog"}},
@@ -93,7 +94,7 @@ var libraries = []struct {
 	{"github.com/tidwall/sjson", []string{"firehose/transform"}},
 	{"github.com/itchyny/gojq", []string{"firehose/transform"}},
 	{"github.com/parquet-go/parquet-go", []string{"firehose/encode"}},
-	{"google.golang.org/protobuf", []string{"ingest/otlp"}},                                                                         // protowire: fields on the wire, without a tree
+	{"google.golang.org/protobuf", []string{"ingest/otlp", "ingest/decode"}},                                                        // protowire: fields on the wire, without a tree
 	{"golang.org/x/net", []string{"firehose/uplink"}},                                                                               // SOCKS5
 	{"golang.org/x/sys", []string{"shardlog/store", "gateway", "firehose/transform/lambda", "deploy/lab", "deploy/prove/proofs/*"}}, // what package syscall lacks
 }

@@ -68,7 +68,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := table.Find(ingest.Source{Topic: "any/where", ClientID: "dev"})
-	if err != nil || got != (ingest.Target{Stream: "telemetry", Key: "dev"}) {
+	if err != nil || got != (ingest.Target{Stream: "telemetry", Key: "dev", Filter: "#"}) {
 		t.Errorf("got %v, %v", got, err)
 	}
 	if s := table.Streams(); len(s) != 1 || s[0].Name != "telemetry" {
@@ -105,6 +105,21 @@ func TestMalformed(t *testing.T) {
 		{Filter: "a", Key: "{clientid"},
 		{Filter: "a", Key: "clientid}"},
 		{Filter: "a", Shards: -1},
+		{Filter: "a", Key: "{topic.1-2}"},
+		{Filter: "a", Key: "{topic.}"},
+		{Filter: "a", Key: "{user.}"},
+		{Filter: "a", Key: "{json}"},
+		{Filter: "a", Key: "{sparkplug.metric}"},
+		{Filter: "a", Key: "{topic|upper}"},
+		{Filter: "a", Key: "{topic|lower:x}"},
+		{Filter: "a", Key: "{topic|hash:0}"},
+		{Filter: "a", Key: "{topic|hash:65}"},
+		{Filter: "a", Key: "{topic|default:}"},
+		{Filter: "a", Key: "{topic|}"},
+		{Filter: "a", Key: "{json.a}{cbor.a}"},
+		{Filter: "a", Key: "{json.a}", Decode: "sparkplug"},
+		{Filter: "a", Decode: "xml"},
+		{Filter: "a", Stream: "site-{topic.1}"}, // no names are allowed
 	} {
 		if _, err := ingest.NewRoutes([]ingest.Route{route}); err == nil || shardlog.KindOf(err) != shardlog.Invalid {
 			t.Errorf("%+v: %v, want it refused", route, err)
@@ -140,17 +155,30 @@ func TestMake(t *testing.T) {
 }
 
 func FuzzRoutes(f *testing.F) {
-	f.Add("a/+/#", "{topic.2}-{clientid}", "a/b/c")
-	f.Fuzz(func(t *testing.T, filter, key, topic string) {
-		table, err := ingest.NewRoutes([]ingest.Route{{Filter: filter, Stream: "s", Key: key}})
+	f.Add("a/+/#", "{topic.2}-{clientid}", "s-{topic.2-|lower}", "a/b/c", []byte("{}"))
+	f.Add("spBv1.0/#", "{sparkplug.edge|hash:16|default:x}", "{sparkplug.group}", "spBv1.0/g/NDATA/e", []byte{0x18, 1})
+	f.Add("#", "{json.a.0}{user.x|default:none}", "{json.b|hash:4}", "a", []byte(`{"a":[1],"b":"x"}`))
+	f.Add("+", "{cbor.a}", "s", "a", []byte("\xa1aaab"))
+	f.Fuzz(func(t *testing.T, filter, key, stream, topic string, payload []byte) {
+		routes := []ingest.Route{{Filter: filter, Stream: shardlog.StreamName(stream), Key: key}}
+		table, err := ingest.Table{Routes: routes, Create: ingest.Create{Allow: []string{"*"}}}.Compile()
 		if err != nil {
 			return
 		}
-		got, err := table.Find(ingest.Source{Topic: topic, ClientID: "dev"})
-		if err == nil && got.Key == "" {
-			t.Errorf("filter %q, key %q, topic %q: an empty key", filter, key, topic)
+		got, err := table.Find(ingest.Source{Topic: topic, ClientID: "dev", Payload: payload})
+		if err != nil {
+			return
 		}
-		if strings.HasPrefix(topic, filter+"/") && !strings.ContainsAny(filter, "+#") && err == nil && got.Stream != "telemetry" {
+		if e := (shardlog.Entry{Key: got.Key}); e.Check(1<<20) != nil {
+			t.Errorf("filter %q, key %q, topic %q: key %q", filter, key, topic, got.Key)
+		}
+		if got.Stream.Check() != nil || got.Stream.Own() {
+			t.Errorf("stream %q, topic %q: stream %q", stream, topic, got.Stream)
+		}
+		if _, ok := table.Spec(got.Stream); !ok {
+			t.Errorf("stream %q has no specification", got.Stream)
+		}
+		if strings.HasPrefix(topic, filter+"/") && !strings.ContainsAny(filter, "+#") && got.Stream != "telemetry" {
 			t.Errorf("filter %q matches the longer topic %q", filter, topic)
 		}
 	})

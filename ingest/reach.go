@@ -7,13 +7,25 @@ import (
 	"headgate/shardlog"
 )
 
-// Reach are the streams in which messages may lie whose topics match a topic
-// filter.
+// Reach are the streams in which messages for subscribers may lie whose topics
+// match a topic filter. Where templates lead it grows with the catalog.
 func (r *Routes) Reach(filter string) (all []shardlog.StreamName) {
 	levels := strings.Split(filter, "/")
-	for _, rule := range r.rules {
-		if !rule.refuse && rule.filter.meets(levels) && !slices.Contains(all, rule.stream) {
-			all = append(all, rule.stream)
+	add := func(name shardlog.StreamName) {
+		if !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	for i := range r.rules {
+		rule := &r.rules[i]
+		if rule.refuse || rule.only || !rule.filter.meets(levels) {
+			continue
+		}
+		add(rule.stream)
+		if rule.names != nil {
+			for _, name := range r.names.list(rule.glob) {
+				add(name)
+			}
 		}
 	}
 	return all

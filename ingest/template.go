@@ -1,44 +1,32 @@
 package ingest
 
 import (
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
+	"headgate/ingest/decode"
 	"headgate/shardlog"
 )
 
-// part is one piece of a template: text as it stands, or a field to fill in.
-type part struct {
-	text  string
-	field field
-	level int // of fieldLevel, from 1
-}
-
-// field is what a part stands for.
-type field uint8
-
-const (
-	fieldText field = iota
-	fieldClient
-	fieldUser
-	fieldTopic
-	fieldLevel
-)
-
-// template is a compiled partition key.
+// template is a compiled text with fields to fill in.
 type template []part
 
-// parseTemplate compiles a key; empty is {clientid}. Kind Invalid.
+// part is one piece of a template: text as it stands, or a field to fill in.
+type part struct {
+	text      string // of fieldText; the name of fieldProperty
+	field     field
+	level     int      // of fieldLevel and fieldRest, from 1
+	path      []string // of fieldJSON and fieldCBOR
+	modifiers []modifier
+}
+
+// parseTemplate compiles a text: fields between braces, each with
+// modifiers behind bars. Kind Invalid.
 func parseTemplate(text string) (template, error) {
-	if text == "" {
-		text = "{clientid}"
-	}
 	var t template
 	for left := text; left != ""; {
 		before, after, open := strings.Cut(left, "{")
 		if strings.Contains(before, "}") {
-			return nil, badTemplate(text)
+			return nil, badTemplate(text, "a } without its {")
 		}
 		if before != "" {
 			t = append(t, part{text: before})
@@ -46,10 +34,13 @@ func parseTemplate(text string) (template, error) {
 		if !open {
 			break
 		}
-		name, rest, closed := strings.Cut(after, "}")
-		p, ok := parseField(name)
-		if !closed || !ok {
-			return nil, badTemplate(text)
+		inside, rest, closed := strings.Cut(after, "}")
+		if !closed {
+			return nil, badTemplate(text, "a { without its }")
+		}
+		p, why := parsePart(inside)
+		if why != "" {
+			return nil, badTemplate(text, why)
 		}
 		t = append(t, p)
 		left = rest
@@ -57,75 +48,128 @@ func parseTemplate(text string) (template, error) {
 	return t, nil
 }
 
-func badTemplate(text string) error {
-	return shardlog.Errorf(shardlog.Invalid, "compile route",
-		"key %q: fields are {clientid}, {username}, {topic} and {topic.N} with N from 1", text)
+func badTemplate(text, why string) error {
+	return shardlog.Errorf(shardlog.Invalid, "compile template", "%q: %s", text, why)
 }
 
-// parseField reads what stands between braces.
-func parseField(name string) (part, bool) {
-	switch name {
-	case "clientid":
-		return part{field: fieldClient}, true
-	case "username":
-		return part{field: fieldUser}, true
-	case "topic":
-		return part{field: fieldTopic}, true
+// parsePart reads what stands between braces.
+func parsePart(inside string) (p part, why string) {
+	name, list, more := strings.Cut(inside, "|")
+	p, ok := parseField(name)
+	if !ok {
+		return p, "there is no field {" + name + "}: there are " + fieldNames
 	}
-	digits, ok := strings.CutPrefix(name, "topic.")
-	n, err := strconv.ParseUint(digits, 10, 8)
-	if !ok || err != nil || n == 0 {
-		return part{}, false
+	for more {
+		var one string
+		one, list, more = strings.Cut(list, "|")
+		m, ok := parseModifier(one)
+		if !ok {
+			return p, "there is no modifier |" + one + ": there are |lower, |default:TEXT and |hash:N with N from 1 to 64"
+		}
+		p.modifiers = append(p.modifiers, m)
 	}
-	return part{field: fieldLevel, level: int(n)}, true
+	return p, ""
 }
 
-// fill is the key of one message, the client id when the template yields no
-// usable one.
-func (t template) fill(from Source) string {
-	key, ok := t.build(from)
-	if !ok || key == "" || len(key) > shardlog.MaxPartitionKey && utf8.RuneCountInString(key) > shardlog.MaxPartitionKey {
-		return from.ClientID
+// plain reports whether the template is one part of the message as it stands.
+func (t template) plain() bool {
+	if len(t) != 1 || t[0].modifiers != nil {
+		return false
 	}
-	return key
+	_, reads := t[0].format()
+	return !reads
 }
 
-// build joins the parts; false when a field is missing.
-func (t template) build(from Source) (string, bool) {
-	if len(t) == 1 {
-		return t[0].value(from)
+// format is what a part takes payloads for; false: it does not read them.
+func (p *part) format() (Decode, bool) {
+	switch p.field {
+	case fieldJSON:
+		return DecodeJSON, true
+	case fieldCBOR:
+		return DecodeCBOR, true
 	}
+	return "", false
+}
+
+// glob is a pattern that all texts the template makes match, and more.
+func (t template) glob() string {
 	var b strings.Builder
 	for _, p := range t {
-		v, ok := p.value(from)
-		if !ok {
-			return "", false
+		if p.field == fieldText {
+			b.WriteString(p.text)
+		} else {
+			b.WriteByte('*')
 		}
-		b.WriteString(v)
 	}
-	return b.String(), true
+	return b.String()
 }
 
-// value is what the part stands for in this message.
-func (p part) value(from Source) (string, bool) {
-	switch p.field {
-	case fieldClient:
-		return from.ClientID, true
-	case fieldUser:
-		return from.Username, from.Username != ""
-	case fieldTopic:
-		return from.Topic, true
-	case fieldLevel:
-		left, more := from.Topic, true
-		var level string
-		for range p.level {
-			if !more {
-				return "", false
-			}
-			level, left, more = strings.Cut(left, "/")
+// outcome says how a template went.
+type outcome uint8
+
+const (
+	filled    outcome = 0
+	missing   outcome = 1 << 0 // a field is missing
+	malformed outcome = 1 << 1 // a payload is not what a field takes it for
+)
+
+// fill is the template's text for one message, empty when a field is missing.
+// It may be part of the message.
+func (t template) fill(from *Source) (string, outcome) {
+	if t.plain() {
+		text, ok := t[0].value(from)
+		if !ok {
+			return "", missing
 		}
-		return level, true
-	default:
-		return p.text, true
+		return text, filled
 	}
+	var room [128]byte
+	b, o := t.append(room[:0], from)
+	return string(b), o
+}
+
+// append appends the template's text, nothing when a field is missing.
+func (t template) append(b []byte, from *Source) ([]byte, outcome) {
+	begin, all := len(b), filled
+	for i := range t {
+		var o outcome
+		b, o = t[i].append(b, from)
+		if all |= o; o&missing != 0 {
+			return b[:begin], all
+		}
+	}
+	return b, all
+}
+
+// append appends what the part stands for in this message.
+func (p *part) append(b []byte, from *Source) ([]byte, outcome) {
+	begin, o := len(b), filled
+	if p.field == fieldJSON || p.field == fieldCBOR {
+		b, o = p.payload(b, from)
+	} else if text, ok := p.value(from); ok {
+		b = append(b, text...)
+	} else {
+		o = missing
+	}
+	for _, m := range p.modifiers {
+		b, o = m.apply(b, begin, o)
+	}
+	return b, o
+}
+
+// payload appends a field of the payload.
+func (p *part) payload(b []byte, from *Source) ([]byte, outcome) {
+	read := decode.JSON
+	if p.field == fieldCBOR {
+		read = decode.CBOR
+	}
+	v, err := read(from.Payload, p.path)
+	if err != nil {
+		return b, missing | malformed
+	}
+	b, ok := v.Append(b)
+	if !ok {
+		return b, missing
+	}
+	return b, filled
 }
