@@ -29,6 +29,67 @@ func newCommitter(s *Server, spec shardlog.StreamSpec) *committer {
 	}
 }
 
+// committers are those of the streams that the table of routes leads to. Those
+// that it leads to by templates begin with their first message.
+type committers struct {
+	server *Server
+	fixed  map[shardlog.StreamName]*committer // does not change
+
+	mu     sync.Mutex
+	made   map[shardlog.StreamName]*committer // guarded by mu; as many as the table bounds
+	launch func(*committer)                   // guarded by mu; nil while the server does not run
+}
+
+func newCommitters(s *Server) *committers {
+	cs := &committers{server: s, fixed: map[shardlog.StreamName]*committer{}, made: map[shardlog.StreamName]*committer{}}
+	for _, spec := range s.cfg.Routes.Streams() {
+		cs.fixed[spec.Name] = newCommitter(s, spec)
+	}
+	return cs
+}
+
+// of is the committer of a stream that the table has named.
+func (cs *committers) of(name shardlog.StreamName) *committer {
+	if co := cs.fixed[name]; co != nil {
+		return co
+	}
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	co := cs.made[name]
+	if co == nil {
+		spec, _ := cs.server.cfg.Routes.Spec(name)
+		co = newCommitter(cs.server, spec)
+		cs.made[name] = co
+		if cs.launch != nil {
+			cs.launch(co)
+		}
+	}
+	return co
+}
+
+// start runs all committers, those made later too, until ctx ends.
+func (cs *committers) start(ctx context.Context, workers *sync.WaitGroup) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.launch = func(co *committer) {
+		workers.Go(func() { cs.server.ready(ctx, co) })
+		workers.Go(func() { co.run(ctx, modePlain) })
+		workers.Go(func() { co.run(ctx, modeExact) })
+	}
+	for _, all := range []map[shardlog.StreamName]*committer{cs.fixed, cs.made} {
+		for _, co := range all {
+			cs.launch(co)
+		}
+	}
+}
+
+// stop runs none that are made later. The workers may then be waited for.
+func (cs *committers) stop() {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.launch = nil
+}
+
 // add queues a message.
 func (co *committer) add(m *message) {
 	co.mu.Lock()

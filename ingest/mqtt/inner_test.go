@@ -123,7 +123,8 @@ func TestMeta(t *testing.T) {
 		{},
 		{Topic: "a/b", QoS: 2, Retain: true, Dup: true},
 		{Topic: "a", Client: "dev", Will: true, Text: true, ContentType: "c", ResponseTopic: "r", Correlation: []byte{0, 1},
-			User: []Property{{"a", "b"}, {"", ""}, {"a", "c"}}},
+			User: []Property{{Name: "a", Value: "b"}, {}, {Name: "a", Value: "c"}}},
+		{Topic: "a", RecordOnly: true, Expiry: 7},
 	} {
 		got, err := DecodeMeta(m.Append(nil))
 		if err != nil || fmt.Sprint(got) != fmt.Sprint(m) {
@@ -145,7 +146,7 @@ func TestMeta(t *testing.T) {
 }
 
 func FuzzMeta(f *testing.F) {
-	f.Add(Meta{Topic: "a/b", Client: "c", User: []Property{{"k", "v"}}}.Append(nil))
+	f.Add(Meta{Topic: "a/b", Client: "c", User: []Property{{Name: "k", Value: "v"}}}.Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := DecodeMeta(b)
 		if err != nil {

@@ -18,6 +18,7 @@ type message struct {
 	id     uint16
 	qos    byte
 	dup    bool
+	will   bool
 
 	// QoS 2 only.
 	session *session

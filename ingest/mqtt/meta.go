@@ -4,18 +4,20 @@ import (
 	"encoding/binary"
 	"math"
 
+	"headgate/ingest"
 	"headgate/shardlog"
 )
 
 // Meta is what the door keeps beside a record's data, in Entry.Meta.
 type Meta struct {
-	Topic  string
-	Client string // empty: the client id is the partition key
-	QoS    byte
-	Retain bool
-	Dup    bool   // sent again after a lost connection
-	Will   bool   // a last will, published by the gateway
-	Expiry uint32 // seconds after which subscribers are not sent it any more; zero: never
+	Topic      string
+	Client     string // empty: the client id is the partition key
+	QoS        byte
+	Retain     bool
+	Dup        bool   // sent again after a lost connection
+	Will       bool   // a last will, published by the gateway
+	RecordOnly bool   // subscribers are not sent it
+	Expiry     uint32 // seconds after which subscribers are not sent it any more; zero: never
 
 	// MQTT 5 only.
 	Text          bool // the payload is UTF-8 text, the device says
@@ -26,7 +28,7 @@ type Meta struct {
 }
 
 // Property is a user property of MQTT 5.
-type Property struct{ Name, Value string }
+type Property = ingest.Property
 
 // Tags of the fields after the flags; FORMAT.md has the layout.
 const (
@@ -37,6 +39,7 @@ const (
 	tagCorrelation = 5
 	tagUser        = 6
 	tagExpiry      = 7
+	tagRecordOnly  = 8
 )
 
 // Bits of the flags.
@@ -70,6 +73,9 @@ func (m Meta) Append(b []byte) []byte {
 		b = append(b, tagExpiry)
 		b = binary.AppendUvarint(b, uint64(uvarintLen(int(m.Expiry))))
 		b = binary.AppendUvarint(b, uint64(m.Expiry))
+	}
+	if m.RecordOnly {
+		b = append(b, tagRecordOnly, 0)
 	}
 	for _, p := range m.User {
 		b = append(b, tagUser)
@@ -135,6 +141,8 @@ func (m *Meta) set(tag byte, value []byte) bool {
 		n, size := binary.Uvarint(value)
 		m.Expiry = uint32(n)
 		return size == len(value) && n <= math.MaxUint32
+	case tagRecordOnly:
+		m.RecordOnly = true
 	case tagUser:
 		name, rest, ok := cutBytes(value)
 		m.User = append(m.User, Property{Name: string(name), Value: string(rest)})

@@ -91,14 +91,16 @@ func (c *conn) address(pk *packets.Packet, m *message) verdict {
 	case strings.HasPrefix(topic, "$"):
 		return denied
 	}
+	meta := metaOf(pk)
 	target, err := c.server.cfg.Routes.Find(ingest.Source{
 		Topic: topic, ClientID: p.id, Username: p.username,
+		Payload: pk.Payload, QoS: meta.QoS, User: meta.User,
 	})
 	if err != nil {
 		v, _ := judge(err)
 		return v
 	}
-	meta := metaOf(pk)
+	meta.Will, meta.RecordOnly = m.will, target.RecordOnly
 	if target.Key != p.id {
 		meta.Client = p.id
 	}
@@ -106,8 +108,8 @@ func (c *conn) address(pk *packets.Packet, m *message) verdict {
 	if m.entry.Size() > c.server.cfg.MaxPayload || len(m.entry.Meta) > maxMeta {
 		return badPayload
 	}
-	m.target = c.server.committers[target.Stream]
-	if pk.FixedHeader.Retain && !basic {
+	m.target = c.server.committers.of(target.Stream)
+	if pk.FixedHeader.Retain && !basic && !target.RecordOnly {
 		m.retain = c.server.retain(pk.TopicName, pk.Payload, m.entry.Meta, m.at)
 	}
 	return stored
@@ -181,18 +183,12 @@ const notFound = 0x92
 
 // onWill stores a will as a record. Nobody waits for an answer.
 func (c *conn) onWill(pk *packets.Packet) {
-	m := &message{conn: c, at: time.Now()}
+	m := &message{conn: c, at: time.Now(), will: true}
 	c.server.stats.received.Add(1)
 	if v := c.address(pk, m); v != stored {
 		c.server.stats.refuse(v.reason())
 		return
 	}
-	meta := metaOf(pk)
-	meta.Will = true
-	if m.entry.Key != c.name() {
-		meta.Client = c.name()
-	}
-	m.entry.Meta = meta.Append(nil)
 	c.force(m)
 	m.target.add(m)
 }

@@ -20,10 +20,10 @@ type record struct {
 }
 
 // readRecord makes a message for subscribers of a record; false: no device
-// published it.
+// published it, or not for them.
 func readRecord(r shardlog.Record) (m downlink.Message, ok bool) {
 	meta, err := DecodeMeta(r.Meta)
-	if err != nil || meta.Topic == "" {
+	if err != nil || meta.Topic == "" || meta.RecordOnly {
 		return m, false
 	}
 	if meta.Client == "" {

@@ -29,7 +29,7 @@ const (
 // device may come back to another gateway of the site.
 type Server struct {
 	cfg        Config
-	committers map[shardlog.StreamName]*committer
+	committers *committers
 	desks      [desks]*desk
 	releaser   *releaser
 	sessions   *sessions
@@ -67,7 +67,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		cfg: cfg, conns: map[*conn]struct{}{}, devices: map[string]*device{}, store: downlink.Sessions{States: cfg.States}, committers: map[shardlog.StreamName]*committer{},
+		cfg: cfg, conns: map[*conn]struct{}{}, devices: map[string]*device{}, store: downlink.Sessions{States: cfg.States},
 		greeting: make(queue, greeters),
 		sessions: &sessions{states: cfg.States, gateway: cfg.Gateway, byClient: map[string]*session{}},
 	}
@@ -76,9 +76,7 @@ func New(cfg Config) (*Server, error) {
 		s.desks[i] = newDesk(s)
 	}
 	s.releaser = &releaser{server: s, signal: make(chan struct{}, 1)}
-	for _, spec := range cfg.Routes.Streams() {
-		s.committers[spec.Name] = newCommitter(s, spec)
-	}
+	s.committers = newCommitters(s)
 	s.follower = downlink.NewFollower(downlink.Config{Reader: cfg.Reader, Catalog: cfg.Catalog, Read: readRecord, Streams: s.reach, Log: cfg.Log})
 	return s, nil
 }
@@ -104,11 +102,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer cancel()
 	s.life = inner
 	var workers, accepts sync.WaitGroup
-	for _, co := range s.committers {
-		workers.Go(func() { s.ready(inner, co) })
-		workers.Go(func() { co.run(inner, modePlain) })
-		workers.Go(func() { co.run(inner, modeExact) })
-	}
+	s.committers.start(inner, &workers)
 	if len(s.cfg.Services) > 0 {
 		for _, d := range s.desks {
 			workers.Go(func() { d.run(inner) })
@@ -135,6 +129,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.disconnect()
 	s.serving.Wait()
 	s.wills.stop()
+	s.committers.stop()
 	cancel()
 	workers.Wait()
 	s.pumps.Wait()
