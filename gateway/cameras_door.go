@@ -19,18 +19,15 @@ func (g *Gateway) wireCameras() error {
 	if g.config.Media == off {
 		return nil
 	}
-	routes, err := g.config.routes()
-	if err != nil {
-		return err
-	}
 	c := webrtc.Config{
 		Address: g.config.Media, Hosts: g.config.MediaHosts, KeyFile: filepath.Join(g.config.Data, "media.key"),
 		Recorder: g.cameras.published, Footage: g.cameras.footage, Authorize: g.cameras.authorize, Ceiling: g.cameras.ceiling,
-		Writer: g.writer, Routes: routes, Log: g.log, Now: g.now,
+		Writer: g.writer, Routes: g.routes, Log: g.log, Now: g.now,
 	}
 	if g.site != nil {
 		c.Writer = g.site.carrier.Writer(true)
 	}
+	var err error
 	g.webrtc, err = webrtc.New(c)
 	return err
 }

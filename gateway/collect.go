@@ -55,15 +55,11 @@ func (g *Gateway) wireCollection() (err error) {
 	if g.config.Collect == off {
 		return nil
 	}
-	routes, err := g.config.routes()
-	if err != nil {
-		return err
-	}
 	allow, err := g.collectors()
 	if err != nil {
 		return err
 	}
-	sites := web.Config{Writer: writer, Control: g.control, Routes: routes, Log: g.log, Now: g.now}
+	sites := web.Config{Writer: writer, Control: g.control, Routes: g.routes, Log: g.log, Now: g.now}
 	if sites.Sites, err = g.config.sites(); err != nil {
 		return err
 	}

@@ -50,6 +50,7 @@ type Config struct {
 
 	Streams    []StreamConfig   `yaml:"streams"` // made at the first start, never changed afterwards
 	Routes     []RouteConfig    `yaml:"routes"`  // from MQTT topic to stream and key; the first match wins
+	AutoCreate AutoCreateConfig `yaml:"auto_create"`
 	Deliveries []DeliveryConfig `yaml:"deliveries"`
 	Cameras    []CameraConfig   `yaml:"cameras"`   // made at the first start
 	Functions  []LambdaConfig   `yaml:"functions"` // what transforms may call
@@ -84,15 +85,6 @@ type StreamConfig struct {
 	Shards    int                 `yaml:"shards"`
 	Retention Duration            `yaml:"retention"`
 	Isolated  string              `yaml:"isolated"` // without a quorum: spool (the default) or refuse
-}
-
-// RouteConfig sends the topics that match a filter to a stream.
-type RouteConfig struct {
-	Topic  string              `yaml:"topic"`
-	Stream shardlog.StreamName `yaml:"stream"`
-	Key    string              `yaml:"key"`    // template: {clientid}, {username}, {topic}, {topic.2}
-	Shards int                 `yaml:"shards"` // of the stream, if it has to be made
-	Refuse bool                `yaml:"refuse"` // take nothing from these topics
 }
 
 // Defaults is the configuration of a gateway that was told nothing.

@@ -9,7 +9,6 @@ import (
 
 	"headgate/gateway/access"
 	"headgate/gateway/devices"
-	"headgate/ingest"
 	"headgate/shardlog"
 	"headgate/shardlog/capacity"
 )
@@ -175,34 +174,6 @@ func (c *Config) checkStreams() error {
 		seen[s.Name] = true
 	}
 	return nil
-}
-
-func (c *Config) checkRoutes() error {
-	for i, r := range c.Routes {
-		if r.Topic == "" {
-			return Fault{fmt.Sprintf("routes[%d].topic", i), "say which topics this route is for"}
-		}
-		if _, err := ingest.NewRoutes([]ingest.Route{r.route()}); err != nil {
-			return Fault{fmt.Sprintf("routes[%d]", i), err.Error()}
-		}
-	}
-	if _, err := c.routes(); err != nil {
-		return Fault{"routes", err.Error()}
-	}
-	return nil
-}
-
-// routes is the table that the routes make together.
-func (c *Config) routes() (*ingest.Routes, error) {
-	all := make([]ingest.Route, 0, len(c.Routes))
-	for _, r := range c.Routes {
-		all = append(all, r.route())
-	}
-	return ingest.NewRoutes(all)
-}
-
-func (r RouteConfig) route() ingest.Route {
-	return ingest.Route{Filter: r.Topic, Stream: r.Stream, Key: r.Key, Shards: r.Shards, Refuse: r.Refuse}
 }
 
 func (c *Config) checkDeliveries() error {

@@ -57,6 +57,7 @@ type Gateway struct {
 	writer     shardlog.Writer // for the doors: streams, or the way to the leader
 	control    shardlog.Control
 	states     shardlog.States
+	routes     *ingest.Routes
 	mqtt       *mqtt.Server // nil: off
 	cameras    *cameras
 	webrtc     *webrtc.Server // nil: off
@@ -214,6 +215,9 @@ func (g *Gateway) wire() error {
 		return err
 	}
 	if err := g.wireAPI(g.config.Limits.quota()); err != nil {
+		return err
+	}
+	if g.routes, err = g.config.routes(g.store); err != nil {
 		return err
 	}
 	if err := g.wireMQTT(); err != nil {

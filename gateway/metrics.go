@@ -100,6 +100,7 @@ func (c collector) doors(m sample, s Status) {
 	c.collected(m, s.Collect)
 	c.shadows(m, s.Shadows)
 	c.jobs(m, s.Jobs)
+	c.routed(m, s.Routes)
 	m.counter("headgate_device_certificates_total", "certificates signed for devices", float64(s.Devices.Issued))
 	m.counter("headgate_device_passwords_hashed_total", "passwords of devices that were hashed", float64(s.Devices.Hashed))
 	m.gauge("headgate_kinesis_subscriptions", "subscriptions of consumers under way", float64(k.Subscriptions))

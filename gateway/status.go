@@ -11,6 +11,7 @@ import (
 	"headgate/gateway/devices"
 	"headgate/gateway/firehoseapi"
 	"headgate/gateway/kinesisapi"
+	"headgate/ingest"
 	"headgate/ingest/jobs"
 	"headgate/ingest/mqtt"
 	"headgate/ingest/shadow"
@@ -38,6 +39,7 @@ type Status struct {
 	Rules      []RuleStatus     `json:"rules,omitempty"`
 	Uplink     UplinkStatus     `json:"uplink"`
 	MQTT       *mqtt.Stats      `json:"mqtt,omitempty"`
+	Routes     ingest.Stats     `json:"routes"`
 	Collect    *CollectStatus   `json:"collect,omitempty"`
 	Devices    devices.Stats    `json:"devices"`
 	Shadows    shadow.Stats     `json:"shadows"`
@@ -126,6 +128,7 @@ func (g *Gateway) Status() Status {
 		m := g.mqtt.Stats()
 		s.MQTT = &m
 	}
+	s.Routes = g.routes.Stats()
 	s.Collect = g.collection.status()
 	s.Devices = g.devices.Stats()
 	s.Shadows = g.shadows.Stats()

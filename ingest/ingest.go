@@ -24,9 +24,9 @@ type Route struct {
 	// Shards is how many shards the stream gets if it has to be made; zero
 	// leaves it to the log.
 	Shards int
-	// Decode is what payloads are taken for: each is read as a whole, and counted
-	// if it is something else; it is stored as it came either way. Empty: fields
-	// of payloads are read no further than the templates need.
+	// Decode is what payloads are taken for: each that is not empty is read as a
+	// whole, and counted if it is something else; it is stored as it came either
+	// way. Empty: payloads are read no further than the templates need.
 	Decode Decode
 	// RecordOnly keeps messages from subscribers: they are stored and no more.
 	RecordOnly bool

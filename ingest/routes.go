@@ -50,7 +50,7 @@ func (r *Routes) Find(from Source) (Target, error) {
 // aim is where a rule leads a message.
 func (r *Routes) aim(rule *rule, from *Source) Target {
 	to := Target{Stream: rule.stream, Filter: rule.text, RecordOnly: rule.only}
-	bad := rule.decode != "" && r.check(rule.decode, from) != nil
+	bad := rule.decode != "" && len(from.Payload) > 0 && r.check(rule.decode, from) != nil
 	var o outcome
 	to.Key, o = rule.key.fill(from)
 	if to.Key == "" || len(to.Key) > shardlog.MaxPartitionKey && utf8.RuneCountInString(to.Key) > shardlog.MaxPartitionKey {

@@ -159,6 +159,9 @@ func (p *part) append(b []byte, from *Source) ([]byte, outcome) {
 
 // payload appends a field of the payload.
 func (p *part) payload(b []byte, from *Source) ([]byte, outcome) {
+	if len(from.Payload) == 0 {
+		return b, missing
+	}
 	read := decode.JSON
 	if p.field == fieldCBOR {
 		read = decode.CBOR

@@ -52,7 +52,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 the disk refused a write or a sync.`,
 	}
 	root.AddCommand(a.serve(), a.demo(), a.status(), a.streams(), a.put(), a.tail(), a.gaps(),
 		a.deliveries(), a.delivery(), a.rules(), a.camera(), a.verify(), a.bench(), a.keys(), a.audit(), a.device(), a.things(), a.jobs(), a.logLevel(), a.version(),
-		a.invite(), a.join(), a.peers(), a.spool(), a.simulateOutage(), a.recover(), a.clock(), a.ca())
+		a.invite(), a.join(), a.peers(), a.spool(), a.simulateOutage(), a.recover(), a.clock(), a.ca(), a.route())
 	return root
 }
 

@@ -120,12 +120,8 @@ func (s *Server) batch(all *[]*batch, name shardlog.StreamName) *batch {
 			return b
 		}
 	}
-	b := &batch{spec: shardlog.StreamSpec{Name: name}}
-	for _, spec := range s.config.Routes.Streams() {
-		if spec.Name == name {
-			b.spec = spec
-		}
-	}
+	spec, _ := s.config.Routes.Spec(name) // the table has just led here
+	b := &batch{spec: spec}
 	*all = append(*all, b)
 	return b
 }

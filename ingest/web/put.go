@@ -50,10 +50,13 @@ func (s *Server) put(ctx context.Context, c *call, datas [][]byte) []shardlog.Re
 	return results
 }
 
-// make makes a stream that the configuration names; others stay as missing as
+// make makes a stream that the configuration names or allows; others stay as missing as
 // the log says.
 func (s *Server) make(ctx context.Context, name shardlog.StreamName, missing error) error {
 	spec, ours := s.sites.spec(name)
+	if !ours && s.cfg.Routes != nil { // a template led there
+		spec, ours = s.cfg.Routes.Spec(name)
+	}
 	if !ours || s.cfg.Control == nil {
 		return missing
 	}
