@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"headgate/ingest"
 	"headgate/shardlog"
@@ -54,6 +55,8 @@ func (c *Config) checkRoutes() error {
 			return Fault{fmt.Sprintf("routes[%d].preset", i), fmt.Sprintf("%q is not known: write chirpstack or sparkplug", r.Preset)}
 		case route.Filter == "":
 			return Fault{fmt.Sprintf("routes[%d].topic", i), "say which topics this route is for"}
+		case strings.Contains(string(route.Stream), "{") && len(c.AutoCreate.Streams) == 0:
+			return Fault{fmt.Sprintf("routes[%d].stream", i), fmt.Sprintf("%s is a template: list in auto_create.streams where it may lead, for example site-*", route.Stream)}
 		default:
 			if _, err := (ingest.Table{Routes: []ingest.Route{route}, Create: c.AutoCreate.create()}).Compile(); err != nil {
 				return Fault{fmt.Sprintf("routes[%d]", i), err.Error()}
