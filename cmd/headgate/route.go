@@ -15,7 +15,7 @@ func (a *app) route() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "route", Short: "From topics to streams", Args: known,
 		Example: "  headgate route test --config headgate.yaml --topic site/7/temp",
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.routeTest())
 	return cmd
