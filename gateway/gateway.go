@@ -208,6 +208,9 @@ func (g *Gateway) wire() error {
 	if err := g.wireDeliveries(); err != nil {
 		return err
 	}
+	if g.routes, err = g.config.routes(g.store); err != nil {
+		return err
+	}
 	if err := g.wireThings(); err != nil {
 		return err
 	}
@@ -215,9 +218,6 @@ func (g *Gateway) wire() error {
 		return err
 	}
 	if err := g.wireAPI(g.config.Limits.quota()); err != nil {
-		return err
-	}
-	if g.routes, err = g.config.routes(g.store); err != nil {
 		return err
 	}
 	if err := g.wireMQTT(); err != nil {

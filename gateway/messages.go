@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"iter"
-	"slices"
 	"strings"
 
 	"headgate/gateway/iotapi"
@@ -31,17 +30,18 @@ func (p messages) Publish(ctx context.Context, m iotapi.Message) error {
 	if m.Topic == "" || strings.HasPrefix(m.Topic, "$") {
 		return shardlog.Errorf(shardlog.Denied, "publish", "topic %q", m.Topic)
 	}
-	target, err := p.routes.Find(ingest.Source{Topic: m.Topic, ClientID: client})
+	meta := metaOf(m)
+	target, err := p.routes.Find(ingest.Source{Topic: m.Topic, ClientID: client, Payload: m.Payload, QoS: m.QoS, User: meta.User})
 	if err != nil {
 		return err
 	}
-	meta := metaOf(m)
+	meta.RecordOnly = target.RecordOnly
 	if target.Key != client {
 		meta.Client = client
 	}
 	entry := shardlog.Entry{Key: target.Key, Data: m.Payload, Meta: meta.Append(nil)}
 	var with []shardlog.Mutation
-	if m.Retain {
+	if m.Retain && !target.RecordOnly {
 		if p.g.mqtt == nil {
 			return shardlog.Errorf(shardlog.Denied, "retain message", "MQTT is off")
 		}
@@ -51,19 +51,13 @@ func (p messages) Publish(ctx context.Context, m iotapi.Message) error {
 		}
 		with = append(with, change)
 	}
-	return putMade(ctx, p.writer, p.g.control, p.spec(target.Stream), []shardlog.Entry{entry}, with...)
+	spec, _ := p.routes.Spec(target.Stream) // the table has just led there
+	return putMade(ctx, p.writer, p.g.control, spec, []shardlog.Entry{entry}, with...)
 }
 
 // apiClient stands before the access key of whoever publishes by API; no device
 // has such a client id.
 const apiClient = "$api/"
-
-// spec is the stream as its routes make it.
-func (p messages) spec(name shardlog.StreamName) shardlog.StreamSpec {
-	all := p.routes.Streams()
-	i := slices.IndexFunc(all, func(s shardlog.StreamSpec) bool { return s.Name == name })
-	return all[i]
-}
 
 // metaOf is what is kept of a message beside its payload.
 func metaOf(m iotapi.Message) mqtt.Meta {

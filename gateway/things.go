@@ -13,11 +13,7 @@ func (g *Gateway) wireThings() (err error) {
 		return err
 	}
 	g.services = append(g.services, g.shadows)
-	routes, err := g.config.routes()
-	if err != nil {
-		return err
-	}
-	m := messages{g: g, routes: routes, writer: g.writer}
+	m := messages{g: g, routes: g.routes, writer: g.writer}
 	if g.site != nil { // as devices are, clients by HTTP are answered from the spool when there is no quorum
 		m.writer = g.site.carrier.Writer(true)
 	}
