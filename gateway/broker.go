@@ -35,11 +35,8 @@ func (g *Gateway) wireMQTT() error {
 	if g.config.MQTT == off && g.config.MQTTS == off {
 		return nil
 	}
-	routes, err := g.config.routes()
-	if err != nil {
-		return err
-	}
-	c := mqtt.Config{Admit: g.knows, Writer: g.writer, Control: g.control, States: g.states, Reader: g.store, Catalog: g.store, Gateway: g.id, Now: g.now, Routes: routes, Services: g.services, Origins: g.config.Devices.Origins, Log: g.log}
+	var err error
+	c := mqtt.Config{Admit: g.knows, Writer: g.writer, Control: g.control, States: g.states, Reader: g.store, Catalog: g.store, Gateway: g.id, Now: g.now, Routes: g.routes, Services: g.services, Origins: g.config.Devices.Origins, Log: g.log}
 	g.config.Devices.Limits.fill(&c)
 	if g.site != nil { // devices are answered from the spool when there is no quorum
 		c.Writer, c.States = g.site.carrier.Writer(true), g.site.carrier.States(true)
