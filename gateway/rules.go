@@ -44,15 +44,11 @@ func TryRule(sql string, m iotsql.Message) (rules.Result, error) { return rules.
 type RuleMessage = iotsql.Message
 
 func (g *Gateway) wireRules() error {
-	routes, err := g.config.routes()
-	if err != nil {
-		return err
-	}
-	publish := publisher(routes)
+	publish := publisher(g.routes)
 	g.rules = rules.New(rules.Config{
-		Reader: g.store, Catalog: g.store, Writer: g.streams, States: g.streams, Routes: routes, Read: readMessage, Publish: publish, Log: g.log,
+		Reader: g.store, Catalog: g.store, Writer: g.streams, States: g.streams, Routes: g.routes, Read: readMessage, Publish: publish, Log: g.log,
 	})
-	g.ruleTable = &rules.Table{States: g.states, Catalog: g.store, Routes: routes, Publish: publish, Now: g.now, Changed: g.rules.Changed}
+	g.ruleTable = &rules.Table{States: g.states, Catalog: g.store, Routes: g.routes, Publish: publish, Now: g.now, Changed: g.rules.Changed}
 	return nil
 }
 
@@ -94,19 +90,20 @@ func known(k intake.Kind) bool {
 // the rule saw had published it.
 func publisher(routes *ingest.Routes) rules.Publish {
 	return func(p rules.Publication) (shardlog.StreamName, shardlog.Entry, error) {
-		to, err := routes.Find(ingest.Source{Topic: p.Topic, ClientID: p.Client})
+		meta := mqtt.Meta{Topic: p.Topic, QoS: p.QoS}
+		for _, u := range p.User {
+			meta.User = append(meta.User, mqtt.Property(u))
+		}
+		to, err := routes.Find(ingest.Source{Topic: p.Topic, ClientID: p.Client, Payload: p.Payload, QoS: p.QoS, User: meta.User})
 		if err != nil {
 			return "", shardlog.Entry{}, err
 		}
-		meta := mqtt.Meta{Topic: p.Topic, QoS: p.QoS}
+		meta.RecordOnly = to.RecordOnly
 		if to.Key == "" {
 			to.Key = p.Topic
 		}
 		if to.Key != p.Client {
 			meta.Client = p.Client
-		}
-		for _, u := range p.User {
-			meta.User = append(meta.User, mqtt.Property(u))
 		}
 		return to.Stream, shardlog.Entry{Key: to.Key, Data: p.Payload, Meta: meta.Append(nil)}, nil
 	}

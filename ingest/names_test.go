@@ -133,4 +133,7 @@ func TestReach(t *testing.T) {
 	check("site/1/raw")
 	check("#", "telemetry", "site-1-temp", "site-2-temp", "commands")
 	check("cmd/x", "commands")
+	if got := r.All(); !slices.Equal(got, []shardlog.StreamName{"telemetry", "raw", "commands", "site-1-temp", "site-2-temp"}) {
+		t.Errorf("all are %v", got)
+	}
 }

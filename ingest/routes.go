@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"slices"
 	"unicode/utf8"
 
 	"headgate/ingest/decode"
@@ -103,6 +104,25 @@ func (r *Routes) stream(rule *rule, from *Source) (shardlog.StreamName, outcome)
 // Streams are the streams that the table leads to without templates, in the
 // order of the routes. The caller must not change them.
 func (r *Routes) Streams() []shardlog.StreamSpec { return r.streams }
+
+// All are the names of the streams that the table leads to, and of those that
+// there are and that its templates may lead to.
+func (r *Routes) All() (all []shardlog.StreamName) {
+	for _, s := range r.streams {
+		all = append(all, s.Name)
+	}
+	for i := range r.rules {
+		if r.rules[i].names == nil {
+			continue
+		}
+		for _, name := range r.names.list(r.rules[i].glob) {
+			if !slices.Contains(all, name) {
+				all = append(all, name)
+			}
+		}
+	}
+	return all
+}
 
 // Spec is how a stream that Find has named, or may name without templates, is
 // to be made; false: it is none of those.

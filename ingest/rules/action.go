@@ -190,9 +190,4 @@ const maxReported = 700 << 10
 
 // reach are the streams that a rule reads: where messages under its FROM lie,
 // and all routed ones for Basic Ingest, which may lead anywhere.
-func (p *program) reach(routes *ingest.Routes) (all []shardlog.StreamName) {
-	for _, s := range routes.Streams() {
-		all = append(all, s.Name)
-	}
-	return all
-}
+func (p *program) reach(routes *ingest.Routes) []shardlog.StreamName { return routes.All() }
