@@ -117,6 +117,8 @@ func (c collector) doors(m sample, s Status) {
 		m.counter("headgate_mqtt_dropped_total", "messages of QoS 0 to subscribers that did not keep up", float64(q.Dropped))
 		m.gauge("headgate_mqtt_subscriptions", "subscriptions of connected devices", float64(q.Subscriptions))
 		m.gauge("headgate_mqtt_sessions", "sessions kept beyond their connections, about", float64(q.Sessions))
+		m.gauge("headgate_mqtt_leases", "shards that this gateway reads for shared subscriptions", float64(q.Leases))
+		m.gauge("headgate_mqtt_lease_lag_records", "records of those shards that no member has answered", float64(q.Lag))
 		m.gauge("headgate_mqtt_retained", "topics with a retained message, as far as they are known here", float64(q.Retained))
 		m.counter("headgate_mqtt_acked_total", "QoS 1 and 2 messages acknowledged after they were durable", float64(q.Acked))
 		m.gauge("headgate_mqtt_pending", "messages not yet answered", float64(q.Pending))

@@ -71,25 +71,8 @@ func (f *Follower) page(ctx context.Context, in *Inbox, shard shardlog.ShardID, 
 	for _, gap := range page.Gaps { // else somebody would wait for a message that is no more
 		f.cfg.Log.Warn("records that a subscriber had not read were given up", "client", in.client, "shard", shard, "gap", gap)
 	}
-	subs, at := compiled(in.Subscriptions()), in.place(shard)
-	var all []Delivery
-	var by []Subscription
-	for _, r := range page.Records {
-		m, ok := f.read(shard, r)
-		if !ok {
-			continue
-		}
-		by = by[:0]
-		for _, s := range subs {
-			if (s.Group == "" || !at.alone) && s.filter.Matches(m.Topic) {
-				by = append(by, s.Subscription)
-			}
-		}
-		if d, ok := in.wants(m, by); ok && (d.QoS > 0 || !at.missed) {
-			all = append(all, d)
-		}
-	}
-	next, full = in.hand(shard, all, page.Next.Next)
+	all := f.sift(in, shard, next, page)
+	next, full = in.hand(shard, all, next, page.Next.Next)
 	switch {
 	case full:
 	case page.End:
@@ -102,6 +85,31 @@ func (f *Follower) page(ctx context.Context, in *Inbox, shard shardlog.ShardID, 
 	return full, nil
 }
 
+// sift makes the deliveries of a page that was read from a place on.
+func (f *Follower) sift(in *Inbox, shard shardlog.ShardID, from shardlog.Seq, page shardlog.Page) (all []Delivery) {
+	if in.whole {
+		return f.wholly(in, shard, from, page)
+	}
+	subs, missed := compiled(in.list()), in.place(shard).missed
+	var by []Subscription
+	for _, r := range page.Records {
+		m, ok := f.read(shard, r)
+		if !ok {
+			continue
+		}
+		by = by[:0]
+		for _, s := range subs {
+			if s.filter.Matches(m.Topic) {
+				by = append(by, s.Subscription)
+			}
+		}
+		if d, ok := in.wants(m, by); ok && (d.QoS > 0 || !missed) {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
 // compiledSubscription is a subscription that many topics are held against.
 type compiledSubscription struct {
 	Subscription
@@ -111,6 +119,9 @@ type compiledSubscription struct {
 func compiled(subs []Subscription) []compiledSubscription {
 	all := make([]compiledSubscription, 0, len(subs))
 	for _, s := range subs {
+		if _, whole := s.Stream(); whole || s.Group != "" {
+			continue // others read for them
+		}
 		if f, err := ingest.ParseFilter(s.Filter); err == nil { // it was checked
 			all = append(all, compiledSubscription{s, f})
 		}

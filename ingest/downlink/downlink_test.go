@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,16 +31,46 @@ func start(t *testing.T, shards int) *rig {
 	if err := r.log.CreateStream(t.Context(), shardlog.StreamSpec{Name: "s", Shards: shards}); err != nil {
 		t.Fatal(err)
 	}
-	r.Follower = downlink.NewFollower(downlink.Config{Reader: r.log, Catalog: r.log, Log: slog.New(slog.DiscardHandler),
+	r.Follower, _ = r.gateway(1)
+	return r
+}
+
+const lease = 2 * time.Second
+
+// gateway is one of the site, over the rig's log, until the test ends or it is
+// killed.
+func (r *rig) gateway(id uint64) (f *downlink.Follower, kill func()) {
+	states := &mortal{States: r.log}
+	f = downlink.NewFollower(downlink.Config{Reader: r.log, Catalog: r.log, States: states, Gateway: id, Lease: lease, Log: slog.New(slog.DiscardHandler),
 		Streams: func(string) []shardlog.StreamName { return []shardlog.StreamName{"s"} },
 		Read: func(rec shardlog.Record) (downlink.Message, bool) {
 			return downlink.Message{Topic: rec.Key, QoS: rec.Data[0] - '0', Body: string(rec.Data[1:]), Size: len(rec.Data), Client: "publisher"}, true
+		},
+		Whole: func(topic string, shard shardlog.ShardID, rec shardlog.Record) downlink.Message {
+			return downlink.Message{Topic: rec.Key, Body: string(rec.Data[1:]), Size: len(rec.Data)}
+		},
+		Gap: func(topic string, g shardlog.Gap) downlink.Message {
+			return downlink.Message{Topic: "gap", Body: fmt.Sprint(g.First, "-", g.Last, " ", g.Reason)}
 		}})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	go func() { defer close(done); _ = r.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
-	return r
+	go func() { defer close(done); _ = f.Run(ctx) }()
+	stop := sync.OnceFunc(func() { cancel(); <-done })
+	r.t.Cleanup(stop)
+	return f, func() { states.dead.Store(true); stop() }
+}
+
+// mortal are States that a gateway loses when it dies.
+type mortal struct {
+	shardlog.States
+	dead atomic.Bool
+}
+
+func (m *mortal) Mutate(ctx context.Context, all ...shardlog.Mutation) error {
+	if m.dead.Load() {
+		return shardlog.Errorf(shardlog.Unavailable, "mutate", "it is dead")
+	}
+	return m.States.Mutate(ctx, all...)
 }
 
 func (r *rig) publish(topic string, qos int, text string) {
@@ -54,15 +85,18 @@ func (r *rig) publish(topic string, qos int, text string) {
 type reader struct {
 	*downlink.Inbox
 	r     *rig
+	at    *downlink.Follower
 	ready chan struct{}
 
 	mu  sync.Mutex
 	got []string
 }
 
-func (r *rig) reader(name string) *reader {
-	d := &reader{r: r, ready: make(chan struct{}, 1)}
-	d.Inbox = r.Open(name, func() {
+func (r *rig) reader(name string) *reader { return r.readerAt(r.Follower, name) }
+
+func (r *rig) readerAt(f *downlink.Follower, name string) *reader {
+	d := &reader{r: r, at: f, ready: make(chan struct{}, 1)}
+	d.Inbox = f.Open(name, func() {
 		select {
 		case d.ready <- struct{}{}:
 		default:
@@ -79,9 +113,9 @@ func (r *rig) subscribe(d *reader, name string, qos byte, starts map[shardlog.St
 	}
 	s.QoS = qos
 	if starts != nil {
-		err = r.Resume(r.t.Context(), d.Inbox, []downlink.Subscription{s}, starts)
+		err = d.at.Resume(r.t.Context(), d.Inbox, []downlink.Subscription{s}, starts)
 	} else {
-		_, err = r.Subscribe(r.t.Context(), d.Inbox, s)
+		_, err = d.at.Subscribe(r.t.Context(), d.Inbox, s)
 	}
 	if err != nil {
 		r.t.Fatal(err)
@@ -98,7 +132,7 @@ func (d *reader) read(want int) []string {
 			for _, one := range more {
 				got = append(got, one.Topic+" "+one.Body.(string))
 				if one.QoS > 0 {
-					d.Done(one.At)
+					d.Done(one.Place())
 				}
 			}
 		}
@@ -204,9 +238,9 @@ func TestSessionsGoOn(t *testing.T) {
 					}
 					seen[text] = true
 					if chance.IntN(50) > 0 {
-						d.Done(one.At)
+						d.Done(one.Place())
 					} else { // the device goes before it has answered
-						subs, starts := r.Close(d.Inbox)
+						subs, starts := r.Close(d.Inbox, nil)
 						d = r.reader("device")
 						for _, s := range subs {
 							r.subscribe(d, s.Name(), s.QoS, starts)

@@ -2,7 +2,9 @@ package downlink
 
 import (
 	"cmp"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"headgate/shardlog"
@@ -14,17 +16,29 @@ type Inbox struct {
 	client   string
 	signal   func() // something may be taken
 	follower *Follower
+	via      string // what is read for one shared or stream subscription: see Place; empty: a session's
+	whole    bool   // every record of a stream is wanted, whatever its topic
+	narrow   bool   // its shards are chosen for it
+
+	settled struct { // over an earlier connection, for parts that are made later; set by Settle
+		out  []Unanswered
+		done []Place
+	}
 
 	mu     sync.Mutex
 	subs   []Subscription                // guarded by mu
 	queue  []Delivery                    // guarded by mu: not taken yet
 	bytes  int                           // guarded by mu: of queue
-	out    []handed                      // guarded by mu: queued or taken with QoS 1 or 2, in order for each shard, from the first that is not done
+	out    []handed                      // guarded by mu: queued or taken with QoS 1 or 2, by shard in order, from the first that is not done
 	skip   map[Place]struct{}            // guarded by mu: was sent over an earlier connection
 	at     map[shardlog.ShardID]position // guarded by mu
+	read   map[shardlog.ShardID]struct{} // guarded by mu: shards that were read to their end before the session was taken up
 	helped bool                          // guarded by mu: a helper reads for it, or is about to
 	closed bool                          // guarded by mu
 	given  uint64                        // guarded by mu: of QoS 1 and 2, ever
+	parts  []*Inbox                      // guarded by mu: of the session's subscriptions to streams as a whole
+	turn   int                           // guarded by mu: of parts, whose messages are taken first
+	ended  []shardlog.ShardID            // guarded by mu: of a narrow one, those that were read to their end
 }
 
 // position is how far a session is in a shard.
@@ -32,7 +46,6 @@ type position struct {
 	next   shardlog.Seq // the first that it was not offered
 	live   bool         // the shard's follower offers it what comes
 	missed bool         // it was away: of what lies here QoS 0 is over
-	alone  bool         // what lies here was given to others of its groups
 }
 
 // handed is a message of QoS 1 or 2 that is on its way to the device, or is
@@ -51,6 +64,32 @@ const (
 
 // Take moves up to n deliveries out of the queue, in order.
 func (in *Inbox) Take(n int) []Delivery {
+	taken, groups := in.take(n), false
+	in.mu.Lock()
+	parts := slices.Clone(in.parts)
+	if len(parts) > 0 {
+		in.turn++
+		first := in.turn % len(parts)
+		parts = append(parts[first:], parts[:first]...)
+	}
+	in.mu.Unlock()
+	for _, part := range parts {
+		taken = append(taken, part.take(n-len(taken))...)
+	}
+	for i := range taken {
+		groups = groups || taken[i].via != ""
+		if taken[i].via != "" && taken[i].QoS == 0 { // no answer will come
+			in.Done(taken[i].Place())
+		}
+	}
+	if groups {
+		in.follower.dealt(in)
+	}
+	return taken
+}
+
+// take takes from the own queue.
+func (in *Inbox) take(n int) []Delivery {
 	defer in.follower.help(in)
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -70,14 +109,73 @@ func (in *Inbox) Take(n int) []Delivery {
 
 // Done says that a delivery of QoS 1 or 2 has reached the device, or never will.
 func (in *Inbox) Done(p Place) {
+	if p.Via == in.via {
+		in.done(p)
+		return
+	}
+	if part := in.part(p.Via); part != nil {
+		part.done(p)
+		return
+	}
+	in.follower.answered(in, p)
+}
+
+// part is what reads a stream as a whole for the session.
+func (in *Inbox) part(via string) *Inbox {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for i := range in.out {
-		if in.out[i].Place == p {
-			in.out[i].done = true
-			break
+	for _, part := range in.parts {
+		if part.via == via {
+			return part
 		}
 	}
+	return nil
+}
+
+// note puts a message among those that are out. The caller holds mu.
+func (in *Inbox) note(h handed) {
+	i, there := slices.BinarySearchFunc(in.out, h.Place, byPlace)
+	if !there {
+		in.out = slices.Insert(in.out, i, h)
+	}
+}
+
+func byPlace(h handed, p Place) int {
+	return cmp.Or(byShard(h.Shard, p.Shard), cmp.Compare(h.Seq, p.Seq))
+}
+
+// named is the subscription of a name, nil when there is none.
+func (in *Inbox) named(name string) *Subscription {
+	for _, s := range in.list() {
+		if s.Name() == name {
+			return &s
+		}
+	}
+	return nil
+}
+
+// change gives what reads a stream other options.
+func (in *Inbox) change(s Subscription) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.subs = []Subscription{s}
+}
+
+// remove takes away what reads a stream as a whole.
+func (in *Inbox) remove(part *Inbox) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.parts = slices.DeleteFunc(in.parts, func(p *Inbox) bool { return p == part })
+}
+
+func (in *Inbox) done(p Place) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	i, there := slices.BinarySearchFunc(in.out, p, byPlace)
+	if !there {
+		return
+	}
+	in.out[i].done = true
 	open := map[shardlog.ShardID]bool{}
 	in.out = slices.DeleteFunc(in.out, func(h handed) bool {
 		open[h.Shard] = open[h.Shard] || !h.done
@@ -91,27 +189,37 @@ func (in *Inbox) Done(p Place) {
 func (in *Inbox) Settle(out []Unanswered, done []Place) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	in.settled.out, in.settled.done = out, done
 	in.skip = make(map[Place]struct{}, len(out)+len(done))
 	for _, one := range out {
-		in.out = append(in.out, handed{Place: one.Place})
-		in.skip[one.Place] = struct{}{}
+		if one.Place.Via == in.via {
+			in.note(handed{Place: one.Place})
+			in.skip[one.Place] = struct{}{}
+		}
 	}
 	for _, p := range done {
-		in.out = append(in.out, handed{p, true})
-		in.skip[p] = struct{}{}
+		if p.Via == in.via {
+			in.note(handed{p, true})
+			in.skip[p] = struct{}{}
+		}
 	}
-	slices.SortFunc(in.out, func(a, b handed) int { return cmp.Compare(a.Seq, b.Seq) })
 }
 
-// Beyond is what is done though something before it in its shard is not: a
-// session that goes on must not be sent it again.
+// Beyond is what is done though something before it in its shard is not, or was
+// not read again yet: a session that goes on must not be sent it again.
 func (in *Inbox) Beyond() (done []Place) {
 	in.mu.Lock()
-	defer in.mu.Unlock()
+	parts := slices.Clone(in.parts)
+	seen := maps.Clone(in.skip) // answered by now, and not passed yet
 	for _, h := range in.out {
-		if h.done {
+		if delete(seen, h.Place); h.done {
 			done = append(done, h.Place)
 		}
+	}
+	in.mu.Unlock()
+	done = slices.AppendSeq(done, maps.Keys(seen))
+	for _, part := range parts {
+		done = append(done, part.Beyond()...)
 	}
 	return done
 }
@@ -119,8 +227,12 @@ func (in *Inbox) Beyond() (done []Place) {
 // Given is how many messages of QoS 1 and 2 the session was given.
 func (in *Inbox) Given() uint64 {
 	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.given
+	parts, n := slices.Clone(in.parts), in.given
+	in.mu.Unlock()
+	for _, part := range parts {
+		n += part.Given()
+	}
+	return n
 }
 
 // room reports whether another delivery fits. The caller holds mu.
@@ -132,9 +244,11 @@ func (in *Inbox) room(size int) bool {
 func (in *Inbox) push(d Delivery) {
 	in.queue = append(in.queue, d)
 	in.bytes += d.Size
-	if d.QoS > 0 {
+	if d.QoS > 0 || in.whole {
 		in.given++
-		in.out = append(in.out, handed{Place: d.At})
+		if d.via == in.via { // else the group knows
+			in.note(handed{Place: d.Place()})
+		}
 	}
 }
 
@@ -142,7 +256,9 @@ func (in *Inbox) push(d Delivery) {
 // caller holds mu.
 func (in *Inbox) skips(p Place) bool {
 	_, skip := in.skip[p]
-	delete(in.skip, p)
+	if delete(in.skip, p); skip && strings.HasPrefix(in.via, sharePrefix) {
+		in.note(handed{p, true}) // a session knows already
+	}
 	return skip
 }
 
@@ -151,28 +267,49 @@ func (in *Inbox) skips(p Place) bool {
 func (in *Inbox) offer(d Delivery) bool {
 	in.mu.Lock()
 	pos, known := in.at[d.At.Shard]
-	if in.closed || !known || !pos.live || d.At.Seq < pos.next || in.skips(d.At) {
+	if in.closed || !known || !pos.live || d.At.Seq < pos.next {
+		in.mu.Unlock()
+		return true
+	}
+	if in.skips(d.Place()) {
+		pos.next = d.At.Seq + 1
+		in.at[d.At.Shard] = pos
 		in.mu.Unlock()
 		return true
 	}
 	if !in.room(d.Size) {
-		if d.QoS == 0 {
+		if d.QoS == 0 && !in.whole {
 			in.follower.dropped.Add(1)
 			in.mu.Unlock()
 			return true
 		}
-		in.at[d.At.Shard] = position{next: d.At.Seq, alone: !d.shared}
+		in.at[d.At.Shard] = position{next: d.At.Seq}
 		in.mu.Unlock()
 		return false
 	}
 	in.push(d)
+	pos.next = d.At.Seq + 1 // it may be answered before the tail is behind it
+	in.at[d.At.Shard] = pos
 	in.mu.Unlock()
 	in.signal()
 	return true
 }
 
-// Subscriptions are the session's.
+// Subscriptions are the session's, each to a stream with its Starts.
 func (in *Inbox) Subscriptions() []Subscription {
+	all := in.list()
+	for i := range all {
+		if all[i].Group != "" {
+			continue
+		}
+		if part := in.part(all[i].Name()); part != nil {
+			all[i].Starts = in.follower.Starts(part)
+		}
+	}
+	return all
+}
+
+func (in *Inbox) list() []Subscription {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return slices.Clone(in.subs)
@@ -181,13 +318,12 @@ func (in *Inbox) Subscriptions() []Subscription {
 // wants is the delivery of a message by subscriptions that matched, nil when
 // there is none: overlapping ones make one of the highest QoS (MQTT 5.0, 3.3.4).
 func (in *Inbox) wants(m *Message, by []Subscription) (d Delivery, ok bool) {
-	d.Message = m
+	d.Message, d.via = m, in.via
 	for _, s := range by {
 		if s.NoLocal && m.Client == in.client {
 			continue
 		}
 		ok = true
-		d.shared = d.shared || s.Group != ""
 		d.QoS = max(d.QoS, min(s.QoS, m.QoS))
 		d.AsRetained = d.AsRetained || s.AsRetained
 		if s.Identifier > 0 {
@@ -210,20 +346,22 @@ func (in *Inbox) behind() (shard shardlog.ShardID, next shardlog.Seq, ok bool) {
 	return shard, next, ok
 }
 
-// hand puts the messages of a page into the queue, as far as there is room,
-// and answers where to go on: behind the page, or at the first without room.
-func (in *Inbox) hand(shard shardlog.ShardID, all []Delivery, behind shardlog.Seq) (next shardlog.Seq, full bool) {
+// hand puts the messages of a page, from..behind, into the queue, as far as
+// there is room, and answers where to go on: behind the page, or at the first
+// without room.
+func (in *Inbox) hand(shard shardlog.ShardID, all []Delivery, from, behind shardlog.Seq) (next shardlog.Seq, full bool) {
 	in.mu.Lock()
-	if in.closed {
+	pos, known := in.at[shard]
+	if in.closed || in.narrow && (!known || pos.live || pos.next != from) { // or the shard was taken from it meanwhile
 		in.mu.Unlock()
 		return behind, true
 	}
 	for _, d := range all {
-		if in.skips(d.At) {
+		if in.skips(d.Place()) {
 			continue
 		}
 		if !in.room(d.Size) {
-			if d.QoS == 0 {
+			if d.QoS == 0 && !in.whole {
 				in.follower.dropped.Add(1)
 				continue
 			}
@@ -232,7 +370,7 @@ func (in *Inbox) hand(shard shardlog.ShardID, all []Delivery, behind shardlog.Se
 		}
 		in.push(d)
 	}
-	if pos, known := in.at[shard]; known {
+	if known {
 		pos.next = behind
 		in.at[shard] = pos
 	}
@@ -257,13 +395,18 @@ func (in *Inbox) finish(s shardlog.Stream, ended shardlog.ShardID) {
 	defer in.mu.Unlock()
 	pos := in.at[ended]
 	delete(in.at, ended)
+	if in.narrow {
+		in.ended = append(in.ended, ended)
+		return
+	}
 	for _, child := range s.Shards {
 		parent := child.Parent != nil && *child.Parent == ended.Number || child.Adjacent != nil && *child.Adjacent == ended.Number
-		if _, known := in.at[child.ID]; !parent || known {
+		_, known := in.at[child.ID]
+		if _, read := in.read[child.ID]; !parent || known || read {
 			continue
 		}
 		if !in.awaits(s, child) {
-			in.at[child.ID] = position{missed: pos.missed, alone: pos.alone}
+			in.at[child.ID] = position{missed: pos.missed}
 		}
 	}
 }
@@ -288,6 +431,9 @@ func (in *Inbox) awaits(s shardlog.Stream, one shardlog.Shard) bool {
 func (in *Inbox) begin(s shardlog.Stream) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	if in.narrow {
+		return false
+	}
 	for shard := range in.at {
 		if shard.Stream == s.ID {
 			return false

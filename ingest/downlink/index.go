@@ -3,54 +3,7 @@ package downlink
 import (
 	"strings"
 	"sync"
-	"sync/atomic"
-
-	"headgate/ingest"
-	"headgate/shardlog"
 )
-
-// Subscription is one filter of one session, with the options of MQTT 5.0, 3.8.3.1.
-type Subscription struct {
-	Filter     string // without $share/GROUP/
-	Group      string // of a shared subscription; empty: of its own
-	QoS        byte
-	NoLocal    bool // not what the session has published itself
-	AsRetained bool // the retain flag is kept as it was published
-	Identifier uint32
-}
-
-// Matches reports whether a topic lies under the subscription.
-func (s *Subscription) Matches(topic string) bool {
-	f, err := ingest.ParseFilter(s.Filter)
-	return err == nil && f.Matches(topic)
-}
-
-// Name is the subscription as a device names it.
-func (s *Subscription) Name() string {
-	if s.Group != "" {
-		return "$share/" + s.Group + "/" + s.Filter
-	}
-	return s.Filter
-}
-
-// ParseName takes a device's filter apart into group and filter. Kind Invalid:
-// it is no topic filter (MQTT 5.0, 4.7.1, 4.8.2).
-func ParseName(name string) (s Subscription, err error) {
-	bad := func(why string) (Subscription, error) {
-		return s, shardlog.Errorf(shardlog.Invalid, "subscribe", "%.80q %s", name, why)
-	}
-	s.Filter = name
-	if rest, shared := strings.CutPrefix(name, "$share/"); shared {
-		var ok bool
-		if s.Group, s.Filter, ok = strings.Cut(rest, "/"); !ok || s.Group == "" || strings.ContainsAny(s.Group, "+#") {
-			return bad("names no group")
-		}
-	}
-	if _, err := ingest.ParseFilter(s.Filter); err != nil {
-		return s, err
-	}
-	return s, nil
-}
 
 // index finds the subscriptions that a topic matches. It is safe for
 // concurrent use.
@@ -64,18 +17,6 @@ type index struct {
 type node struct {
 	children map[string]*node
 	own      map[*Inbox]Subscription // filters that end here
-	shared   map[string]*group       // by name
-}
-
-// group is the members of a shared subscription, who take turns.
-type group struct {
-	members []member
-	turn    atomic.Uint32
-}
-
-type member struct {
-	inbox *Inbox
-	Subscription
 }
 
 // add adds a subscription, in place of one of the same name.
@@ -94,38 +35,15 @@ func (x *index) add(in *Inbox, s Subscription) (replaced bool) {
 		}
 		at = next
 	}
-	if s.Group != "" {
-		replaced = at.join(in, s)
-	} else {
-		_, replaced = at.own[in]
-		if at.own == nil {
-			at.own = map[*Inbox]Subscription{}
-		}
-		at.own[in] = s
+	_, replaced = at.own[in]
+	if at.own == nil {
+		at.own = map[*Inbox]Subscription{}
 	}
+	at.own[in] = s
 	if !replaced {
 		x.count++
 	}
 	return replaced
-}
-
-func (n *node) join(in *Inbox, s Subscription) (replaced bool) {
-	g := n.shared[s.Group]
-	if g == nil {
-		g = &group{}
-		if n.shared == nil {
-			n.shared = map[string]*group{}
-		}
-		n.shared[s.Group] = g
-	}
-	for i := range g.members {
-		if g.members[i].inbox == in {
-			g.members[i].Subscription = s
-			return true
-		}
-	}
-	g.members = append(g.members, member{in, s})
-	return false
 }
 
 // remove removes a subscription, if it is there.
@@ -146,77 +64,44 @@ func (n *node) remove(in *Inbox, s Subscription, rest string, more bool) (found 
 			return false
 		}
 		found = next.remove(in, s, rest, more)
-		if len(next.children)+len(next.own)+len(next.shared) == 0 {
+		if len(next.children)+len(next.own) == 0 {
 			delete(n.children, level)
 		}
 		return found
 	}
-	if s.Group == "" {
-		_, found = n.own[in]
-		delete(n.own, in)
-		return found
-	}
-	g := n.shared[s.Group]
-	if g == nil {
-		return false
-	}
-	for i := range g.members {
-		if g.members[i].inbox == in {
-			g.members = append(g.members[:i:i], g.members[i+1:]...)
-			found = true
-			break
-		}
-	}
-	if len(g.members) == 0 {
-		delete(n.shared, s.Group)
-	}
+	_, found = n.own[in]
+	delete(n.own, in)
 	return found
 }
 
-// match calls yield for each subscription that the topic matches. Of a shared
-// one it calls it for one member, who comes next in turn and is ready.
-func (x *index) match(topic string, ready func(*Inbox) bool, yield func(*Inbox, Subscription)) {
+// match calls yield for each subscription that the topic matches.
+func (x *index) match(topic string, yield func(*Inbox, Subscription)) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	x.root.match(topic, true, !strings.HasPrefix(topic, "$"), ready, yield)
+	x.root.match(topic, true, !strings.HasPrefix(topic, "$"), yield)
 }
 
-func (n *node) match(rest string, more, wild bool, ready func(*Inbox) bool, yield func(*Inbox, Subscription)) {
+func (n *node) match(rest string, more, wild bool, yield func(*Inbox, Subscription)) {
 	if wild {
 		if all := n.children["#"]; all != nil { // it matches its parent too
-			all.give(ready, yield)
+			all.give(yield)
 		}
 	}
 	if !more {
-		n.give(ready, yield)
+		n.give(yield)
 		return
 	}
 	level, rest, more := strings.Cut(rest, "/")
 	if next := n.children[level]; next != nil && level != "#" && level != "+" {
-		next.match(rest, more, true, ready, yield)
+		next.match(rest, more, true, yield)
 	}
 	if any := n.children["+"]; any != nil && wild {
-		any.match(rest, more, true, ready, yield)
+		any.match(rest, more, true, yield)
 	}
 }
 
-func (n *node) give(ready func(*Inbox) bool, yield func(*Inbox, Subscription)) {
+func (n *node) give(yield func(*Inbox, Subscription)) {
 	for in, s := range n.own {
 		yield(in, s)
-	}
-	for _, g := range n.shared {
-		g.turns(ready, yield)
-	}
-}
-
-// turns gives to the next member who is ready, else to the next.
-func (g *group) turns(ready func(*Inbox) bool, yield func(*Inbox, Subscription)) {
-	first := int(g.turn.Add(1))
-	for i := range g.members {
-		m := g.members[(first+i)%len(g.members)]
-		if ready(m.inbox) || i == len(g.members)-1 {
-			yield(m.inbox, m.Subscription)
-			return
-		}
 	}
 }

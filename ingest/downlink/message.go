@@ -18,10 +18,12 @@ type Message struct {
 	Size    int       // bytes, about
 }
 
-// Place is where a message lies in the log.
+// Place is where a message lies in the log, and for a session also how it comes
+// to it: a record may come by its topic and by a stream as a whole.
 type Place struct {
 	Shard shardlog.ShardID
 	Seq   shardlog.Seq
+	Via   string `json:",omitempty"` // the shared subscription, or that to a stream; empty: the session's topics
 }
 
 // Delivery is a message on its way to one session.
@@ -31,5 +33,8 @@ type Delivery struct {
 	AsRetained  bool
 	Identifiers []uint32
 
-	shared bool // by a shared subscription, perhaps among others
+	via string // as of Place
 }
+
+// Place is what the delivery is known by to the session.
+func (d *Delivery) Place() Place { return Place{d.At.Shard, d.At.Seq, d.via} }

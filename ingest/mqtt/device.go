@@ -100,7 +100,7 @@ func (s *Server) enlist(ctx context.Context, c *conn, p *peer, pk *packets.Packe
 	d.inbox = s.follower.Open(d.client, d.wake)
 	if there && !pk.Connect.Clean && old.Expiry > 0 {
 		if err := d.resume(ctx, old); err != nil {
-			s.follower.Close(d.inbox)
+			s.follower.Close(d.inbox, nil)
 			return nil, err
 		}
 	}
@@ -192,27 +192,34 @@ func (d *device) leave() downlink.Session {
 		d.ended = true
 		d.mu.Unlock()
 		d.left = d.session(true)
-		d.conn.server.follower.Close(d.inbox)
+		d.conn.server.follower.Close(d.inbox, d.left.Out)
 	})
 	return d.left
 }
 
-// dismiss forgets a device whose connection has ended, unless another has
-// taken its place. It answers whether it was the last.
-func (s *Server) dismiss(d *device) bool {
+// isLast reports whether no other connection has taken the device's place.
+func (s *Server) isLast(d *device) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.devices[d.client] != d {
-		return false
-	}
-	delete(s.devices, d.client)
-	return true
+	return s.devices[d.client] == d
 }
 
-// farewell keeps the session of a device that has gone.
+// dismiss forgets a device whose connection has ended, unless another has
+// taken its place.
+func (s *Server) dismiss(d *device) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.devices[d.client] == d {
+		delete(s.devices, d.client)
+	}
+}
+
+// farewell keeps the session of a device that has gone. Until that is done a
+// connection that follows takes it up from here.
 func (s *Server) farewell(ctx context.Context, d *device) {
+	defer s.dismiss(d)
 	one := d.leave()
-	if !s.dismiss(d) || one.Expiry == 0 {
+	if !s.isLast(d) || one.Expiry == 0 {
 		return // another connection has the session, or nothing is kept of it
 	}
 	ctx, cancel := context.WithTimeout(ctx, stateTimeout)

@@ -67,6 +67,7 @@ type Config struct {
 	ConnectTimeout time.Duration // until CONNECT is complete, TLS included; zero: 10 s
 	WriteTimeout   time.Duration // for a device to take what is written to it; zero: 10 s
 	DrainTimeout   time.Duration // for open acknowledgements when Run ends; zero: 5 s
+	Lease          time.Duration // for which a gateway that is not heard of keeps shared subscriptions; zero: 30 s
 }
 
 // Login is what a device presents when it connects.

@@ -17,6 +17,7 @@ type record struct {
 	payload []byte
 	meta    Meta
 	arrived time.Time
+	place   []Property // of a stream that is sent as a whole: user properties that say where it lies
 }
 
 // readRecord makes a message for subscribers of a record; false: no device
@@ -33,7 +34,7 @@ func readRecord(r shardlog.Record) (m downlink.Message, ok bool) {
 	if !r.Origin.IsZero() {
 		at = r.Origin
 	}
-	m = downlink.Message{Topic: meta.Topic, Client: meta.Client, QoS: meta.QoS, Retain: meta.Retain, Body: &record{r.Data, meta, at}, Size: len(r.Data) + len(meta.Topic) + 64}
+	m = downlink.Message{Topic: meta.Topic, Client: meta.Client, QoS: meta.QoS, Retain: meta.Retain, Body: &record{payload: r.Data, meta: meta, arrived: at}, Size: len(r.Data) + len(meta.Topic) + 64}
 	if meta.Expiry > 0 {
 		m.Expires = at.Add(time.Duration(meta.Expiry) * time.Second)
 	}
@@ -54,7 +55,7 @@ func (d *device) wake() {
 	d.conn.server.pumps.Go(d.send)
 }
 
-// open lets messages go: CONNACK is out.
+// open lets messages go: CONNACK, or SUBACK, is out.
 func (d *device) open() {
 	d.mu.Lock()
 	d.ready = true
@@ -74,7 +75,7 @@ func (d *device) send() {
 			d.write(b.Bytes())
 		}
 		d.mu.Lock()
-		if n == 0 && !d.more || d.ended || !secure {
+		if n == 0 && !d.more || d.ended || !secure || !d.ready {
 			d.sending = false
 			d.mu.Unlock()
 			return
@@ -171,7 +172,7 @@ func (d *device) sendNew(b *bytes.Buffer) int {
 func (d *device) deliver(b *bytes.Buffer, one downlink.Delivery) {
 	id := uint16(0)
 	if one.QoS > 0 {
-		id = d.take(one.At)
+		id = d.take(one.Place())
 		d.exact = d.exact || one.QoS == 2
 	}
 	expired := !one.Expires.IsZero() && !d.conn.server.now().Before(one.Expires)
@@ -238,7 +239,7 @@ func (d *device) publish(b *bytes.Buffer, m *downlink.Message, by downlink.Deliv
 		if r.meta.Text {
 			p.PayloadFormat, p.PayloadFormatFlag = 1, true
 		}
-		for _, u := range r.meta.User {
+		for _, u := range slices.Concat(r.place, r.meta.User) {
 			p.User = append(p.User, packets.UserProperty{Key: u.Name, Val: u.Value})
 		}
 		for _, n := range by.Identifiers {

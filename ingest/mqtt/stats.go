@@ -36,6 +36,8 @@ type Stats struct {
 	Sessions         int           // kept beyond their connections, about
 	Subscriptions    int           // of devices that are connected here
 	Sent             uint64        // messages to subscribers
+	Leases           int           // shards that are read here for shared subscriptions
+	Lag              uint64        // records of those shards that members have not answered
 	Dropped          uint64        // of QoS 0, to subscribers that did not keep up
 }
 
@@ -70,6 +72,7 @@ func (s *Server) Stats() Stats {
 		WindowWaits: c.windowWaits.Load(), ThrottledWaits: c.throttled.Load(), Retries: c.retries.Load(), Conflicts: c.conflicts.Load(),
 		Pending: int(s.open.Load()), PendingBytes: s.waiting.Load(),
 		Retained: s.retained.count(), Sessions: int(s.kept.Load()), Subscriptions: s.follower.Subscriptions(), Sent: c.sent.Load(), Dropped: s.follower.Dropped(),
+		Leases: s.follower.Leases(), Lag: s.follower.Lag(),
 	}
 	out.RateWaits, out.TakeoverPauses = c.rateWaits.Load(), c.takeoverPauses.Load()
 	c.mu.Lock()

@@ -9,6 +9,7 @@ import (
 
 	"headgate/ingest"
 	"headgate/ingest/downlink"
+	"headgate/shardlog"
 )
 
 // onSubscribe adds a device's subscriptions, keeps them if its session lasts,
@@ -22,10 +23,14 @@ func (d *device) onSubscribe(ctx context.Context, pk *packets.Packet) error {
 	}
 	ack := packets.Packet{ProtocolVersion: d.version(), FixedHeader: packets.FixedHeader{Type: packets.Suback}, PacketID: pk.PacketID}
 	var fresh []wanted
+	d.mu.Lock()
+	d.ready = false // what a stream has waits for SUBACK, which some clients want first
+	d.mu.Unlock()
+	defer d.open()
 	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
 	for _, f := range pk.Filters {
-		code, wants := d.subscribe(ctx, f)
+		code, wants := d.subscribe(ctx, f, pk.Properties.User)
 		if d.version() < 5 && code >= packets.ErrUnspecifiedError.Code {
 			code = packets.ErrUnspecifiedError.Code
 		}
@@ -39,7 +44,6 @@ func (d *device) onSubscribe(ctx context.Context, pk *packets.Packet) error {
 	d.mu.Lock()
 	d.retained = append(d.retained, fresh...)
 	d.mu.Unlock()
-	d.wake()
 	return nil
 }
 
@@ -57,23 +61,31 @@ func (d *device) remember(ctx context.Context) {
 
 // subscribe adds one subscription, and answers its reason code and the retained
 // messages that it is given.
-func (d *device) subscribe(ctx context.Context, f packets.Subscription) (code byte, wants []wanted) {
+func (d *device) subscribe(ctx context.Context, f packets.Subscription, with []packets.UserProperty) (code byte, wants []wanted) {
 	sub, err := downlink.ParseName(f.Filter)
+	stream, whole := sub.Stream()
+	if err == nil && whole {
+		err = beginAs(&sub, with)
+	}
 	switch {
 	case err != nil || len(f.Filter) > maxTopic:
 		return packets.ErrTopicFilterInvalid.Code, nil
 	case filterBytes(d.inbox.Subscriptions())+len(f.Filter) > maxSubBytes:
 		return packets.ErrQuotaExceeded.Code, nil
-	case strings.HasPrefix(sub.Filter, "$") && !d.conn.server.serves(sub.Filter), d.conn.guard != nil && !d.conn.guard.Subscribe(f.Filter):
+	case strings.HasPrefix(sub.Filter, "$") && !whole && !d.conn.server.serves(sub.Filter), stream.Own(), d.conn.guard != nil && !d.conn.guard.Subscribe(f.Filter):
 		return packets.ErrNotAuthorized.Code, nil
 	}
-	sub.QoS, sub.NoLocal, sub.AsRetained, sub.Identifier = f.Qos, f.NoLocal, f.RetainAsPublished, uint32(f.Identifier)
+	sub.QoS, sub.NoLocal, sub.AsRetained, sub.Identifier, sub.Lasts = f.Qos, f.NoLocal, f.RetainAsPublished, uint32(f.Identifier), d.expiry
 	replaced, err := d.conn.server.follower.Subscribe(ctx, d.inbox, sub)
-	if err != nil {
+	switch {
+	case err == nil:
+	case shardlog.KindOf(err) == shardlog.NotFound, shardlog.KindOf(err) == shardlog.Invalid: // there is no such stream
+		return packets.ErrTopicFilterInvalid.Code, nil
+	default:
 		d.conn.server.cfg.Log.Warn("subscribe", "client", d.client, "error", err)
 		return packets.ErrUnspecifiedError.Code, nil
 	}
-	if sub.Group == "" && (f.RetainHandling == 0 || f.RetainHandling == 1 && !replaced) { // MQTT 5.0, 3.3.1.3
+	if sub.Group == "" && !whole && (f.RetainHandling == 0 || f.RetainHandling == 1 && !replaced) { // MQTT 5.0, 3.3.1.3
 		wants = d.conn.server.retainedUnder(ctx, sub)
 	}
 	return f.Qos, wants
