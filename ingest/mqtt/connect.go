@@ -35,6 +35,9 @@ func (c *conn) welcome(ctx context.Context) error {
 		id: strings.Clone(pk.Connect.ClientIdentifier), username: string(pk.Connect.Username),
 		version: pk.ProtocolVersion, keepalive: time.Duration(pk.Connect.Keepalive) * time.Second,
 	}
+	if p.version < 3 || p.version > 5 { // it is answered as everybody understands: Mosquitto's bridge tries again without its bit then
+		p.version = 4
+	}
 	ack := packets.Packet{ProtocolVersion: p.version, FixedHeader: packets.FixedHeader{Type: packets.Connack}}
 	code, err := c.consider(ctx, p, &pk, &ack)
 	if err != nil {

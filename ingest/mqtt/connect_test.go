@@ -129,3 +129,16 @@ func TestConnectionCap(t *testing.T) {
 		return err == nil && pk.ReasonCode == 0
 	})
 }
+
+func TestUnknownProtocolLevels(t *testing.T) {
+	// MQTT 3.1.1, 3.1.2.2. Mosquitto's bridge sets the high bit at first.
+	r := start(t, nil)
+	for _, level := range []byte{0, 2, 6, 0x83, 0x84, 0x85} {
+		c := r.dial(t, 4)
+		c.Write([]byte{0x10, 0x0d, 0x00, 0x04, 'M', 'Q', 'T', 'T', level, 0x02, 0x00, 0x3c, 0x00, 0x01, 'a'})
+		if pk, err := c.receive(); err != nil || pk.FixedHeader.Type != packets.Connack || pk.ReasonCode != 1 {
+			t.Errorf("level %#x: type %d, code %#x, %v", level, pk.FixedHeader.Type, pk.ReasonCode, err)
+		}
+		c.wantEnd()
+	}
+}
