@@ -159,7 +159,7 @@ func TestAMosquittoBridgesToUs(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			gate, data := sinktest.FreeAddress(t), t.TempDir()
 			publishMany(t, runMosquitto(t, "max_queued_messages 0", "connection headgate", "address "+gate, "topic # out 1", "cleansession false",
-				"remote_clientid neighbour", "try_private false", "bridge_protocol_version "+version, "restart_timeout 1", "notifications false"))
+				"remote_clientid neighbour", "bridge_protocol_version "+version, "restart_timeout 1", "notifications false"))
 			serveBridged(t, data, gate).killMidway(t)
 			allCrossed(t, serveBridged(t, data, gate).client("any", "thing"))
 		})
