@@ -20,18 +20,18 @@ import (
 func browse(t *testing.T, into any, script string, args ...string) {
 	t.Helper()
 	folder := browsers(t)
-	text, err := os.ReadFile(filepath.Join("testdata", "camera", script))
+	text, err := os.ReadFile(filepath.Join("testdata", script))
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir() // modules are looked for beside the script
-	err = errors.Join(os.Symlink(filepath.Join(folder, "node_modules"), filepath.Join(dir, "node_modules")), os.WriteFile(filepath.Join(dir, script), text, 0o600))
+	err = errors.Join(os.Symlink(filepath.Join(folder, "node_modules"), filepath.Join(dir, "node_modules")), os.WriteFile(filepath.Join(dir, filepath.Base(script)), text, 0o600))
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	node := exec.CommandContext(ctx, "node", append([]string{script}, args...)...)
+	node := exec.CommandContext(ctx, "node", append([]string{filepath.Base(script)}, args...)...)
 	node.Dir = dir
 	var complaints bytes.Buffer
 	node.Stderr = &complaints
@@ -93,7 +93,7 @@ func TestABrowserPublishesWatchesAndGoesBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			var told struct{ Sent, Live, Replay seen }
-			browse(t, &told, "browser.mjs", "https://"+g.Addresses().HTTPS, tokens.Camera, codec, "6", tokens.Publish, tokens.View)
+			browse(t, &told, "camera/browser.mjs", "https://"+g.Addresses().HTTPS, tokens.Camera, codec, "6", tokens.Publish, tokens.View)
 			filmed(t, g)
 			if told.Live.Audio.Samples == 0 || told.Replay.Audio.Samples == 0 {
 				t.Errorf("no sound: %+v", told)
@@ -156,7 +156,7 @@ func TestHLSPlays(t *testing.T) {
 		At              float64
 	}
 	var told struct{ Live, VOD shown }
-	browse(t, &told, "hls.mjs", base, "door", from)
+	browse(t, &told, "camera/hls.mjs", base, "door", from)
 	for name, one := range map[string]shown{"live": told.Live, "stored": told.VOD} {
 		if len(one.Errors) > 0 || one.Played < 2 || one.Frames == 0 || one.Width != 640 {
 			t.Errorf("%s: %+v", name, one)
@@ -169,7 +169,7 @@ func TestFromGlassToGlass(t *testing.T) {
 	browsers(t)
 	_, base := filming(t, nil)
 	var told struct{ Frames, P50, P95 int }
-	browse(t, &told, "delay.mjs", base, "clock")
+	browse(t, &told, "camera/delay.mjs", base, "clock")
 	if told.Frames < 30 {
 		t.Errorf("%d frames were seen", told.Frames)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -37,9 +38,9 @@ func walkers() []walker {
 	}
 	usual := map[string]string{"tcp": "mqtt://", "tls": "mqtts://"}
 	return []walker{
-		{"mqtt.js", program("node", "walk.js"), usual},
+		{"mqtt.js", program("node", "walk.js"), map[string]string{"tcp": "mqtt://", "tls": "mqtts://", "ws": "ws://", "wss": "wss://"}},
 		{"paho.py", program("/usr/bin/python3", "walk.py"), usual},
-		{"paho.c", program("", "client"), map[string]string{"tcp": "tcp://", "tls": "ssl://"}},
+		{"paho.c", program("", "client"), map[string]string{"tcp": "tcp://", "tls": "ssl://", "ws": "ws://", "wss": "wss://"}},
 		{"mosquitto", mosquittoWalk, usual},
 	}
 }
@@ -49,10 +50,11 @@ func walkers() []walker {
 func TestClientsOfOthers(t *testing.T) {
 	data := t.TempDir()
 	g, _ := start(t, data, func(c *gateway.Config) {
-		c.MQTTS = "127.0.0.1:0"
+		c.MQTTS, c.Console, c.HTTPS = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 		c.Devices.Rules = []devices.Rule{{Publish: []string{"d/${clientid}/#"}, Subscribe: []string{"d/${clientid}/#"}}}
 	})
-	doors := map[string]string{"tcp": g.Addresses().MQTT, "tls": g.Addresses().MQTTS}
+	at := g.Addresses()
+	doors := map[string]string{"tcp": at.MQTT, "tls": at.MQTTS, "ws": at.Console + "/mqtt", "wss": at.HTTPS + "/mqtt"}
 	other := paho.NewClient(paho.NewClientOptions().AddBroker("tcp://" + doors["tcp"]).SetClientID("other"))
 	if token := other.Connect(); !token.WaitTimeout(20*time.Second) || token.Error() != nil {
 		t.Fatal("connect", token.Error())
@@ -61,14 +63,42 @@ func TestClientsOfOthers(t *testing.T) {
 	for _, w := range walkers() {
 		for _, version := range []string{"4", "5"} {
 			for door, address := range doors {
+				if w.url[door] == "" {
+					continue // it does not speak WebSocket, or not here
+				}
 				t.Run(w.name+"/"+version+"/"+door, func(t *testing.T) {
 					id, ca, password := fmt.Sprint(w.name, version, door), "", ""
-					if door == "tls" {
+					if door == "tls" || door == "wss" {
 						ca, password = gateway.AuthorityFile(data), newDevice(t, gateway.Dial(data), id)
 					}
 					w.walk(t, other, id, w.url[door]+address, version, ca, password)
 				})
 			}
+		}
+	}
+}
+
+// TestPagesSpeakMQTT: a page in Chromium publishes and subscribes, plain and by
+// TLS with a device's password; a page of another site is kept out.
+func TestPagesSpeakMQTT(t *testing.T) {
+	data := t.TempDir()
+	g, _ := start(t, data, func(c *gateway.Config) {
+		c.Console, c.HTTPS = "127.0.0.1:0", "127.0.0.1:0"
+		c.Devices.Rules = []devices.Rule{{Publish: []string{"d/${clientid}/#"}, Subscribe: []string{"d/${clientid}/#"}}}
+	})
+	library := peer(t, "deploy/peers/mqtt/README.md", "mqtt", "node_modules/mqtt/dist/mqtt.min.js")
+	for base, password := range map[string]string{"http://" + g.Addresses().Console: "", "https://" + g.Addresses().HTTPS: newDevice(t, gateway.Dial(data), "page")} {
+		var told struct {
+			Four     []string `json:"4"`
+			Five     []string `json:"5"`
+			Stranger string   `json:"stranger"`
+		}
+		browse(t, &told, "mqtt/page.mjs", base, library, "page", password)
+		want := []string{"d/page/page/0 5", "d/page/page/1 5", "d/page/page/2 5", "d/page/page/large 200000"}
+		slices.Sort(told.Four)
+		slices.Sort(told.Five)
+		if !slices.Equal(told.Four, want) || !slices.Equal(told.Five, want) || told.Stranger != "refused" {
+			t.Errorf("%s: %+v", base, told)
 		}
 	}
 }

@@ -155,6 +155,11 @@ func cutHeader(b []byte) (first byte, size, n int, err error) {
 	if serverOnly(b[0] >> 4) {
 		return 0, 0, 0, errMalformed
 	}
+	return packetAt(b)
+}
+
+// packetAt is cutHeader for packets of any type.
+func packetAt(b []byte) (first byte, size, n int, err error) {
 	for i, one := range b[1:min(len(b), 5)] {
 		size |= int(one&0x7f) << (7 * i)
 		if one&0x80 == 0 {

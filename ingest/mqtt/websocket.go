@@ -3,7 +3,9 @@ package mqtt
 import (
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -20,7 +22,7 @@ import (
 // Run does not serve.
 func (s *Server) WebSocket() http.Handler {
 	up := &websocket.Upgrader{
-		HandshakeTimeout: s.cfg.ConnectTimeout, ReadBufferSize: 1 << 10, WriteBufferSize: 1 << 10, WriteBufferPool: &s.frames,
+		HandshakeTimeout: s.cfg.ConnectTimeout, ReadBufferSize: 1 << 10, WriteBufferSize: 1 << 10, WriteBufferPool: &s.frames, // of answers to pings
 		Subprotocols: []string{"mqtt", "mqttv3.1"}, CheckOrigin: s.welcomes,
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -113,12 +115,37 @@ func (f *framed) Read(b []byte) (int, error) {
 	}
 }
 
-// Write writes one binary message.
+// Write writes whole packets, each as a message of its own: clients are known
+// that look at the first packet of a message only (paho C 1.3.12).
 func (f *framed) Write(b []byte) (int, error) {
-	if err := f.frames.WriteMessage(websocket.BinaryMessage, b); err != nil {
+	out := make([]byte, 0, len(b)+len(b)/8+16)
+	for left := b; len(left) > 0; {
+		_, size, n, err := packetAt(left)
+		if err != nil || n == 0 || n+size > len(left) {
+			return 0, errMalformed // what is written is whole packets
+		}
+		out = appendFrame(out, left[:n+size])
+		left = left[n+size:]
+	}
+	if _, err := f.Conn.Write(out); err != nil {
 		return 0, err
 	}
 	return len(b), nil
+}
+
+// appendFrame appends a binary message of a server (RFC 6455, 5.2).
+func appendFrame(b, message []byte) []byte {
+	const whole = 0x80
+	b = append(b, whole|websocket.BinaryMessage)
+	switch n := len(message); {
+	case n < 126:
+		b = append(b, byte(n))
+	case n <= math.MaxUint16:
+		b = binary.BigEndian.AppendUint16(append(b, 126), uint16(n))
+	default:
+		b = binary.BigEndian.AppendUint64(append(b, 127), uint64(n))
+	}
+	return append(b, message...)
 }
 
 // Close says goodbye as WebSocket has it, and closes.
@@ -126,15 +153,4 @@ func (f *framed) Close() error {
 	bye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
 	_ = f.frames.WriteControl(websocket.CloseMessage, bye, time.Now().Add(farewellTime)) // it is closed either way
 	return f.frames.Close()
-}
-
-// SetWriteDeadline is kept by the frames' writer, which sets it at each message.
-func (f *framed) SetWriteDeadline(t time.Time) error { return f.frames.SetWriteDeadline(t) }
-
-// SetDeadline sets both.
-func (f *framed) SetDeadline(t time.Time) error {
-	if err := f.frames.SetWriteDeadline(t); err != nil {
-		return err
-	}
-	return f.Conn.SetReadDeadline(t)
 }
