@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"headgate/ingest/mqtt"
+	"headgate/ingest/web"
 	"headgate/shardlog"
 )
 
@@ -36,7 +37,7 @@ func (g *Gateway) wireMQTT() error {
 		return nil
 	}
 	var err error
-	c := mqtt.Config{Admit: g.knows, Writer: g.writer, Control: g.control, States: g.states, Reader: g.store, Catalog: g.store, Gateway: g.id, Now: g.now, Routes: g.routes, Services: g.services, Origins: g.config.Devices.Origins, Log: g.log}
+	c := mqtt.Config{Admit: g.knows, Writer: g.writer, Control: g.control, States: g.states, Reader: g.store, Catalog: g.store, Gateway: g.id, Now: g.now, Routes: g.routes, Services: g.services, Foreign: posted, Origins: g.config.Devices.Origins, Log: g.log}
 	g.config.Devices.Limits.fill(&c)
 	if g.site != nil { // devices are answered from the spool when there is no quorum
 		c.Writer, c.States = g.site.carrier.Writer(true), g.site.carrier.States(true)
@@ -55,6 +56,12 @@ func (g *Gateway) wireMQTT() error {
 	}
 	g.mqtt, err = mqtt.New(c)
 	return err
+}
+
+// posted reads what is kept of a message that came by POST /topics.
+func posted(meta []byte) (mqtt.Meta, bool) {
+	w, err := web.DecodeMeta(meta)
+	return mqtt.Meta{Topic: w.Topic, Client: w.Client, QoS: 1, ContentType: w.ContentType}, err == nil && w.Topic != ""
 }
 
 // pages is MQTT over WebSocket, where the console is.

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	paho "github.com/eclipse/paho.mqtt.golang"
+
 	"headgate/gateway"
 	"headgate/shardlog"
 )
@@ -100,5 +102,35 @@ func TestOtherDoors(t *testing.T) {
 	}
 	if got := read(t, k, "telemetry", 3); got["click"] != 1 || got["temperature,line=7 value=21.5"] != 1 {
 		t.Error(got)
+	}
+}
+
+// TestPostedMessagesReachSubscribers: POST /topics publishes, as MQTT does.
+func TestPostedMessagesReachSubscribers(t *testing.T) {
+	g, _ := start(t, t.TempDir(), func(c *gateway.Config) { c.Open, c.Collect = true, "127.0.0.1:0" })
+	heard := make(chan paho.Message, 10)
+	c := paho.NewClient(paho.NewClientOptions().AddBroker("tcp://" + g.Addresses().MQTT).SetClientID("listener"))
+	if token := c.Connect(); !token.WaitTimeout(20*time.Second) || token.Error() != nil {
+		t.Fatal(token.Error())
+	}
+	defer c.Disconnect(0)
+	if token := c.Subscribe("plant/#", 1, func(_ paho.Client, m paho.Message) { heard <- m }); !token.WaitTimeout(20*time.Second) || token.Error() != nil {
+		t.Fatal(token.Error())
+	}
+	answer, err := http.Post("http://"+g.Addresses().Collect+"/topics/plant/line/1", "application/json", strings.NewReader(`{"x":1}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		t.Fatal(answer.Status)
+	}
+	select {
+	case m := <-heard:
+		if m.Topic() != "plant/line/1" || string(m.Payload()) != `{"x":1}` || m.Qos() != 1 {
+			t.Errorf("%s %q, QoS %d", m.Topic(), m.Payload(), m.Qos())
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("nothing was heard")
 	}
 }

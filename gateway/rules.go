@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"headgate/ingest"
-	"headgate/ingest/intake"
 	"headgate/ingest/iotsql"
 	"headgate/ingest/mqtt"
 	"headgate/ingest/rules"
@@ -67,7 +66,7 @@ func readMessage(r shardlog.Record) (m iotsql.Message, ok bool) {
 		return m, m.Topic != ""
 	}
 	meta, err := mqtt.DecodeMeta(r.Meta)
-	if other, isOther := intake.DecodeMeta(r.Meta); err != nil || meta.Topic == "" || isOther == nil && known(other.Kind) {
+	if err != nil || meta.Topic == "" {
 		return m, false
 	}
 	if meta.Client != "" {
@@ -78,12 +77,6 @@ func readMessage(r shardlog.Record) (m iotsql.Message, ok bool) {
 		m.User = append(m.User, iotsql.Property(p))
 	}
 	return m, true
-}
-
-// known reports whether a record is telemetry by HTTP, whose metadata may look
-// like a message's.
-func known(k intake.Kind) bool {
-	return slices.Contains([]intake.Kind{intake.Logs, intake.Metrics, intake.Traces, intake.Line}, k)
 }
 
 // publisher makes records of what rules publish, as if the device whose message

@@ -45,7 +45,7 @@ func (s *Server) service(topic string) ingest.Service {
 
 // serves reports whether services announce messages whose topics match a filter.
 func (s *Server) serves(filter string) bool {
-	return len(s.cfg.Services) > 0 && strings.HasPrefix(filter, reserved)
+	return len(s.cfg.Services) > 0 && strings.HasPrefix(filter, reserved) && !strings.HasPrefix(filter, reserved+"rules/")
 }
 
 // ask makes a message a request to the service that takes its topic.

@@ -29,6 +29,10 @@ type Config struct {
 
 	Routes *ingest.Routes // nil: everything to ingest.DefaultStream by client id
 
+	// Foreign reads what another door keeps beside a record that is a message to a
+	// topic, so that subscribers are sent it; nil: no door has any.
+	Foreign func(meta []byte) (Meta, bool)
+
 	// Services answer what is published to topics that begin with "$aws/", which
 	// nobody publishes to otherwise. What they announce lies in
 	// ingest.AnnounceStream.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"headgate/ingest"
 	"headgate/ingest/downlink"
 	"headgate/shardlog"
 )
@@ -20,12 +21,20 @@ type record struct {
 	place   []Property // of a stream that is sent as a whole: user properties that say where it lies
 }
 
-// readRecord makes a message for subscribers of a record; false: no device
-// published it, or not for them.
-func readRecord(r shardlog.Record) (m downlink.Message, ok bool) {
+// readRecord makes a message for subscribers of a record; false: it is none, or
+// not for them.
+func (s *Server) readRecord(r shardlog.Record) (m downlink.Message, ok bool) {
 	meta, err := DecodeMeta(r.Meta)
+	if err != nil && s.cfg.Foreign != nil {
+		if meta, ok = s.cfg.Foreign(r.Meta); ok {
+			err = nil
+		}
+	}
 	if err != nil || meta.Topic == "" || meta.RecordOnly {
 		return m, false
+	}
+	if _, _, basic := ingest.BasicIngest(meta.Topic); basic {
+		return m, false // AWS's Basic Ingest is for rules alone
 	}
 	if meta.Client == "" {
 		meta.Client = r.Key

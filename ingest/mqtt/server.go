@@ -77,7 +77,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.releaser = &releaser{server: s, signal: make(chan struct{}, 1)}
 	s.committers = newCommitters(s)
-	s.follower = downlink.NewFollower(downlink.Config{Reader: cfg.Reader, Catalog: cfg.Catalog, Read: readRecord, Whole: readWhole, Gap: readGap, Streams: s.reach, Log: cfg.Log,
+	s.follower = downlink.NewFollower(downlink.Config{Reader: cfg.Reader, Catalog: cfg.Catalog, Read: s.readRecord, Whole: readWhole, Gap: readGap, Streams: s.reach, Log: cfg.Log,
 		States: cfg.States, Gateway: cfg.Gateway, Now: cfg.Now, Lease: cfg.Lease})
 	return s, nil
 }
