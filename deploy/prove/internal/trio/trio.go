@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -58,18 +59,27 @@ func New(o Options) (*Site, error) {
 			doors = append(doors, &g.MQTTS, &g.HTTPS)
 		}
 		for _, at := range doors {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				return nil, err
-			}
-			*at = l.Addr().String()
-			if err := l.Close(); err != nil {
+			var err error
+			if *at, err = free(); err != nil {
 				return nil, err
 			}
 		}
 		s.Gateways = append(s.Gateways, g)
 	}
 	return s, nil
+}
+
+// free is an address that nobody has. It lies below those that the kernel gives
+// to connections, one of which could have it while a gateway is dead.
+func free() (at string, err error) {
+	for range 100 {
+		at = fmt.Sprint("127.0.0.1:", 10000+rand.IntN(20000))
+		var l net.Listener
+		if l, err = net.Listen("tcp", at); err == nil {
+			return at, l.Close()
+		}
+	}
+	return "", err
 }
 
 // Begin starts the first gateway, lets the others join, and waits until all vote.
