@@ -125,7 +125,7 @@ func (s *Server) find(ctx context.Context, client string, lasts bool) (one downl
 	if err != nil || !lasts || there && one.At == s.cfg.Gateway {
 		return one, there, err
 	}
-	if err := barrier(ctx, s.cfg.States, s.cfg.Gateway); err != nil {
+	if err := s.sessions.fence.pass(ctx); err != nil {
 		return one, there, ctx.Err() // without a quorum this is what there is
 	}
 	return s.store.Load(ctx, client, s.now())

@@ -69,7 +69,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, conns: map[*conn]struct{}{}, devices: map[string]*device{}, store: downlink.Sessions{States: cfg.States},
 		greeting: make(queue, greeters),
-		sessions: &sessions{states: cfg.States, gateway: cfg.Gateway, byClient: map[string]*session{}},
+		sessions: &sessions{states: cfg.States, fence: &fence{states: cfg.States, gateway: cfg.Gateway}, byClient: map[string]*session{}},
 	}
 	s.turns.seed = maphash.MakeSeed()
 	for i := range s.desks {

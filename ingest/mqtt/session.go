@@ -169,8 +169,8 @@ func (s *session) end() []uint16 {
 // sessions are the QoS 2 sessions in use, by client id. Those of devices that
 // are away, or never used QoS 2, cost no memory.
 type sessions struct {
-	states  shardlog.States
-	gateway uint64
+	states shardlog.States
+	fence  *fence
 
 	mu       sync.Mutex
 	byClient map[string]*session
@@ -196,7 +196,7 @@ func (ss *sessions) open(ctx context.Context, client string, clean bool) (*sessi
 	// What is known here may be behind, after a start or when the device was
 	// elsewhere: an id that was released and used again would make a copy of
 	// something new.
-	switch err := barrier(ctx, ss.states, ss.gateway); {
+	switch err := ss.fence.pass(ctx); {
 	case err == nil:
 		ids = ss.load(ctx, client)
 	case ctx.Err() != nil || shardlog.KindOf(err) != shardlog.Unavailable:
@@ -251,15 +251,6 @@ func (s *session) learn(ids []uint16, now idState) {
 		}
 	}
 }
-
-// barrier returns when what this gateway knows of the replicated state includes
-// all that was agreed on before. Kind Unavailable: it cannot be known now.
-func barrier(ctx context.Context, states shardlog.States, gateway uint64) error {
-	return states.Mutate(ctx, shardlog.Mutation{Space: barriers, Key: fmt.Sprintf("%016x", gateway), Value: []byte{1}})
-}
-
-// barriers is the space of the one row of each gateway that says nothing.
-const barriers shardlog.Space = "mqtt.barrier"
 
 // leave ends one connection's use. With expire the session itself ends, unless
 // another connection has it, and the ids to remove are answered.
