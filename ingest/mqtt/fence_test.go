@@ -25,7 +25,7 @@ func (e *electing) over() bool {
 	return until == nil || time.Now().After(*until)
 }
 
-func (e *electing) Get(ctx context.Context, space shardlog.Space, key string) ([]byte, uint64, error) {
+func (e *electing) Get(ctx context.Context, space shardlog.Space, key string) ([]byte, shardlog.Version, error) {
 	value, version, err := e.States.Get(ctx, space, key)
 	if space == "mqtt.session" && !e.over() {
 		value = e.old
