@@ -60,9 +60,7 @@ func (f *Follower) Starts(in *Inbox) map[shardlog.StreamID]Start {
 	f.mu.Unlock()
 	ends := make(map[shardlog.ShardID]shardlog.Seq, len(tails))
 	for shard, t := range tails {
-		t.mu.Lock() // not while a page is offered: it may be answered before next says so
 		ends[shard] = shardlog.Seq(t.next.Load()) // before the inbox is looked at: what is offered meanwhile lies behind
-		t.mu.Unlock()
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()

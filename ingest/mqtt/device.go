@@ -155,7 +155,7 @@ func (d *device) resume(ctx context.Context, old downlink.Session) error {
 
 // session is what is to be kept; left: the device goes.
 func (d *device) session(left bool) downlink.Session {
-	s := downlink.Session{Client: d.client, At: d.conn.server.cfg.Gateway, Turn: d.turn, Subs: d.inbox.Subscriptions()}
+	s := downlink.Session{Client: d.client, At: d.conn.server.cfg.Gateway, Turn: d.turn}
 	if left {
 		s.Left = d.conn.server.now()
 	}
@@ -168,9 +168,10 @@ func (d *device) session(left bool) downlink.Session {
 		}
 	}
 	d.mu.Unlock()
-	// In this order: what is settled meanwhile is in Out, or in Done, or lies before Starts.
+	// In this order: what is settled meanwhile is in Out, or in Done, or lies before
+	// Starts, of the session and of its subscriptions.
 	s.Done = d.inbox.Beyond()
-	s.Starts = d.conn.server.follower.Starts(d.inbox)
+	s.Starts, s.Subs = d.conn.server.follower.Starts(d.inbox), d.inbox.Subscriptions()
 	return s
 }
 
