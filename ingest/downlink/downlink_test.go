@@ -113,7 +113,7 @@ func (r *rig) subscribe(d *reader, name string, qos byte, starts map[shardlog.St
 	}
 	s.QoS = qos
 	if starts != nil {
-		err = d.at.Resume(r.t.Context(), d.Inbox, []downlink.Subscription{s}, starts)
+		err = d.at.Resume(r.t.Context(), d.Inbox, []downlink.Subscription{s}, starts, 0)
 	} else {
 		_, err = d.at.Subscribe(r.t.Context(), d.Inbox, s)
 	}

@@ -46,6 +46,7 @@ type Follower struct {
 	over   chan struct{}                  // closed when Run ends
 
 	dropped atomic.Uint64
+	newest  atomic.Uint32 // see Newest
 
 	mu      sync.Mutex
 	tails   map[shardlog.ShardID]*tail // guarded by mu
@@ -89,7 +90,7 @@ func (f *Follower) Run(ctx context.Context) error {
 		case <-look.C:
 			if streams := f.streams(); !slices.Equal(streams, known) {
 				known = streams
-				group.Go(f.discover)
+				group.Go(func() { f.discover(slices.Max(append(streams, 0))) })
 			}
 		case work := <-f.work:
 			group.Go(func() { work(ctx) })
@@ -125,7 +126,7 @@ func (f *Follower) streams() (all []shardlog.StreamID) {
 
 // discover puts sessions into streams that were made after they subscribed:
 // what lies there is new to them all.
-func (f *Follower) discover() {
+func (f *Follower) discover(newest shardlog.StreamID) {
 	f.mu.Lock()
 	all := slices.Collect(maps.Keys(f.inboxes))
 	f.mu.Unlock()
@@ -141,7 +142,13 @@ func (f *Follower) discover() {
 			}
 		}
 	}
+	for before := f.newest.Load(); uint32(newest) > before && !f.newest.CompareAndSwap(before, uint32(newest)); before = f.newest.Load() {
+	}
 }
+
+// Newest is the newest stream in which all sessions that are open have found
+// their place; zero: not known yet. It is noted with a session, before Starts.
+func (f *Follower) Newest() shardlog.StreamID { return shardlog.StreamID(f.newest.Load()) }
 
 // streamsOf are the streams in which a subscription's messages lie.
 func (f *Follower) streamsOf(s Subscription) []shardlog.StreamName {
@@ -166,7 +173,7 @@ func (f *Follower) Subscribe(ctx context.Context, in *Inbox, s Subscription) (re
 	case whole:
 		err = f.open(ctx, in, s, false)
 	default:
-		err = f.reach(ctx, in, s, nil)
+		err = f.reach(ctx, in, s, nil, 0)
 	}
 	if err != nil {
 		return false, err
@@ -177,8 +184,9 @@ func (f *Follower) Subscribe(ctx context.Context, in *Inbox, s Subscription) (re
 }
 
 // Resume takes up a session with all its subscriptions: what was published
-// since it was left is sent. After an error the inbox is to be closed.
-func (f *Follower) Resume(ctx context.Context, in *Inbox, subs []Subscription, starts map[shardlog.StreamID]Start) error {
+// since it was left is sent, in streams that are younger than newest all there
+// is. After an error the inbox is to be closed.
+func (f *Follower) Resume(ctx context.Context, in *Inbox, subs []Subscription, starts map[shardlog.StreamID]Start, newest shardlog.StreamID) error {
 	for _, s := range subs {
 		var err error
 		switch _, whole := s.Stream(); {
@@ -187,7 +195,7 @@ func (f *Follower) Resume(ctx context.Context, in *Inbox, subs []Subscription, s
 		case whole:
 			err = f.open(ctx, in, s, true)
 		default:
-			err = f.reach(ctx, in, s, starts)
+			err = f.reach(ctx, in, s, starts, newest)
 		}
 		if err != nil {
 			return err
@@ -210,10 +218,15 @@ func (f *Follower) enter(in *Inbox, s Subscription) {
 }
 
 // reach puts a session into the streams in which a subscription's messages lie.
-func (f *Follower) reach(ctx context.Context, in *Inbox, s Subscription, starts map[shardlog.StreamID]Start) error {
+// One younger than newest, unless that is zero, is read from its beginning.
+func (f *Follower) reach(ctx context.Context, in *Inbox, s Subscription, starts map[shardlog.StreamID]Start, newest shardlog.StreamID) error {
 	for _, name := range f.cfg.Streams(s.Filter) {
 		stream, there := f.cfg.Catalog.Stream(name)
 		if !there {
+			continue
+		}
+		if _, noted := starts[stream.ID]; !noted && newest > 0 && stream.ID > newest {
+			in.begin(stream)
 			continue
 		}
 		if err := f.place(ctx, in, stream, starts); err != nil {

@@ -17,6 +17,7 @@ type Session struct {
 	Turn   uint64                      `json:"turn"`         // how often a device has connected
 	Subs   []Subscription              `json:"subs,omitempty"`
 	Starts map[shardlog.StreamID]Start `json:"starts,omitempty"`
+	Newest shardlog.StreamID           `json:"newest,omitempty"` // Follower.Newest: streams that are younger are new to it
 	Out    []Unanswered                `json:"out,omitempty"`
 	Done   []Place                     `json:"done,omitempty"` // answered though something before it was not
 	NextID uint16                      `json:"nextId,omitempty"`

@@ -42,7 +42,7 @@ func TestWhatAMemberLeavesGoesToOthers(t *testing.T) {
 		}
 		a = r.reader("a")
 		a.Settle([]downlink.Unanswered{{Place: taken[1].Place()}}, nil)
-		if err := r.Resume(t.Context(), a.Inbox, subs, nil); err != nil {
+		if err := r.Resume(t.Context(), a.Inbox, subs, nil, 0); err != nil {
 			t.Fatal(err)
 		}
 		if d, ok, err := r.Fetch(t.Context(), a.Inbox, taken[1].Place()); err != nil || !ok || d.Body != taken[1].Body || d.QoS != 2 {
@@ -67,7 +67,7 @@ func TestAnUnansweredMessageOfQoS1IsNotTheSessions(t *testing.T) {
 	b.read(1)
 	a = r.reader("a")
 	a.Settle(out, nil)
-	if err := r.Resume(t.Context(), a.Inbox, subs, nil); err != nil {
+	if err := r.Resume(t.Context(), a.Inbox, subs, nil, 0); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok, err := r.Fetch(t.Context(), a.Inbox, taken[0].Place()); ok || err != nil {

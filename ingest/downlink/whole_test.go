@@ -152,7 +152,7 @@ func TestStreamSessionsGoOn(t *testing.T) {
 					r.Close(d.Inbox, out)
 					d = r.reader("device")
 					d.Settle(out, beyond)
-					if err := r.Resume(t.Context(), d.Inbox, subs, starts); err != nil {
+					if err := r.Resume(t.Context(), d.Inbox, subs, starts, 0); err != nil {
 						t.Fatal(err)
 					}
 					for _, one := range out {

@@ -150,7 +150,7 @@ func lasting(seconds uint32) time.Duration {
 func (d *device) resume(ctx context.Context, old downlink.Session) error {
 	d.present, d.nextID, d.again = true, old.NextID, old.Out
 	d.inbox.Settle(old.Out, old.Done)
-	return d.conn.server.follower.Resume(ctx, d.inbox, old.Subs, old.Starts)
+	return d.conn.server.follower.Resume(ctx, d.inbox, old.Subs, old.Starts, old.Newest)
 }
 
 // session is what is to be kept; left: the device goes.
@@ -171,6 +171,7 @@ func (d *device) session(left bool) downlink.Session {
 	// In this order: what is settled meanwhile is in Out, or in Done, or lies before
 	// Starts, of the session and of its subscriptions.
 	s.Done = d.inbox.Beyond()
+	s.Newest = d.conn.server.follower.Newest()
 	s.Starts, s.Subs = d.conn.server.follower.Starts(d.inbox), d.inbox.Subscriptions()
 	return s
 }

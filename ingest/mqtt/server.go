@@ -75,6 +75,7 @@ func New(cfg Config) (*Server, error) {
 	for i := range s.desks {
 		s.desks[i] = newDesk(s)
 	}
+	s.retained.topics = map[string]struct{}{}
 	s.releaser = &releaser{server: s, signal: make(chan struct{}, 1)}
 	s.committers = newCommitters(s)
 	s.follower = downlink.NewFollower(downlink.Config{Reader: cfg.Reader, Catalog: cfg.Catalog, Read: s.readRecord, Whole: readWhole, Gap: readGap, Streams: s.reach, Log: cfg.Log,

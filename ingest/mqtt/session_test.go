@@ -1,13 +1,17 @@
 package mqtt_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 
+	"headgate/ingest"
 	"headgate/ingest/mqtt"
+	"headgate/shardlog"
 )
 
 // message reads one PUBLISH.
@@ -306,4 +310,53 @@ func TestRequestsSayWhereToAnswer(t *testing.T) {
 	if err != nil || p.ResponseTopic != "answers/app" || string(p.CorrelationData) != "\x00\x07" || p.ContentType != "text/plain" || len(p.User) != 1 {
 		t.Errorf("%+v, %v", p, err)
 	}
+}
+
+func TestASessionFindsWhatIsInANewStream(t *testing.T) {
+	// The stream of a route is made by its first message: while the device is away
+	// that must be sent later, all of it.
+	two := func(_ *rig, c *mqtt.Config) {
+		c.Routes = routes(t, ingest.Route{Filter: "cmd/#", Stream: "commands"})
+	}
+	r := start(t, func(r *rig, c *mqtt.Config) { two(r, c); c.Control = lazy{c.Control, "commands"} })
+	c, _ := r.login(t, 5, "dev", lasting)
+	c.send(subscribe(1, 1, "cmd/dev"))
+	granted(t, c, 1, 1)
+	boss, _ := r.login(t, 5, "boss", nil)
+	boss.send(publish(1, 1, "other", "x")) // there is a stream at all
+	boss.want(packets.Puback, 1, 0)
+	eventually(t, "the session has its place", func() bool { // an UNSUBSCRIBE has it noted
+		c.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Unsubscribe}, PacketID: 9, Filters: packets.Subscriptions{{Filter: "none"}}})
+		c.want(packets.Unsuback, 9, 0)
+		row, _, err := r.log.Get(t.Context(), "mqtt.session", "dev")
+		return err == nil && strings.Contains(string(row), `"newest":`)
+	})
+	c.Close()
+	eventually(t, "it is away", func() bool { return r.Stats().Connections == 1 })
+	r.stop()
+	r.serve(t, two)
+	boss, _ = r.login(t, 5, "boss", nil)
+	for i := range 3 {
+		boss.send(publish(uint16(i+1), 1, "cmd/dev", fmt.Sprint("m", i)))
+		boss.want(packets.Puback, uint16(i+1), 0)
+	}
+	c, _ = r.login(t, 5, "dev", lasting)
+	for i := range 3 {
+		if pk := c.message(); string(pk.Payload) != fmt.Sprint("m", i) {
+			t.Fatalf("%q, want m%d", pk.Payload, i)
+		}
+	}
+}
+
+// lazy makes all streams but one.
+type lazy struct {
+	shardlog.Control
+	not shardlog.StreamName
+}
+
+func (l lazy) CreateStream(ctx context.Context, spec shardlog.StreamSpec) error {
+	if spec.Name == l.not {
+		return &shardlog.Error{Kind: shardlog.Unavailable, Op: "create stream"}
+	}
+	return l.Control.CreateStream(ctx, spec)
 }
