@@ -1,8 +1,10 @@
 package gateway_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"path/filepath"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	"headgate/firmware-sim/packet"
 	"headgate/firmware-sim/thing"
 	"headgate/gateway"
+	"headgate/ingest/jobs"
 )
 
 // TestThingAtTheGateway: a simulated device takes over what its shadow desires,
@@ -92,5 +95,44 @@ func TestThingAtTheGateway(t *testing.T) {
 			}
 			return
 		}
+	}
+}
+
+// TestThingsTakeNewFirmware: by jobs and file delivery, over MQTT 3.1.1 and 5;
+// one whose firmware does not start says so and goes back.
+func TestThingsTakeNewFirmware(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	g, _ := start(t, data, func(c *gateway.Config) { c.Open = true })
+	socket := gateway.Dial(data)
+	image := bytes.Repeat([]byte("firmware "), 20000)
+	file, err := socket.PutJobFile(t.Context(), bytes.NewReader(image))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"good": "SUCCEEDED", "broken": "FAILED"} {
+		if _, err := socket.CreateJob(t.Context(), gateway.JobOrder{Order: jobs.Order{Name: "fw-" + name, Things: []string{name}, File: file.SHA256}}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		one, err := thing.New(thing.Config{Name: name, Broken: name == "broken", Pause: 10 * time.Millisecond,
+			Dial: func(ctx context.Context) (net.Conn, error) {
+				return (&net.Dialer{}).DialContext(ctx, "tcp", g.Addresses().MQTT)
+			},
+			Connect: packet.Connect{V5: name == "good", KeepAlive: 60}, Tell: func(e thing.Event) {
+				if t.Log(name, e.What, e.Detail); e.What == "done" {
+					stop()
+				}
+			}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := one.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		until(t, 20*time.Second, "the job tells of it", func() (string, bool) {
+			job, err := socket.Job(t.Context(), "fw-"+name)
+			text := fmt.Sprintf("%+v, %v", job, err)
+			return text, strings.Contains(text, want)
+		})
 	}
 }
