@@ -41,7 +41,7 @@ const maxDeviceTopic = 256
 
 // knows lets a device in by who it is.
 func (g *Gateway) knows(ctx context.Context, l mqtt.Login) (mqtt.Guard, error) {
-	if g.config.Open || l.TLS == nil && !g.config.Devices.Required {
+	if l.TLS == nil && (g.config.Open || !g.config.Devices.Required) {
 		return nil, nil
 	}
 	c := devices.Connection{ClientID: l.ClientID, Username: l.Username, Password: l.Password}
