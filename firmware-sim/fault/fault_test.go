@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -14,47 +12,9 @@ import (
 	"headgate/firmware-sim/device"
 	"headgate/firmware-sim/fault"
 	"headgate/firmware-sim/fleet"
+	"headgate/firmware-sim/mosquitto"
 	"headgate/firmware-sim/packet"
 )
-
-// startBroker starts Mosquitto, which takes packets of up to 1 MiB, and says
-// where it listens.
-func startBroker(t *testing.T) string {
-	t.Helper()
-	program := "/usr/sbin/mosquitto"
-	if found, err := exec.LookPath("mosquitto"); err == nil {
-		program = found
-	} else if _, err := os.Stat(program); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("mosquitto is not installed")
-		}
-		t.Skip("mosquitto is not installed")
-	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr, conf := free.Addr().String(), filepath.Join(t.TempDir(), "conf")
-	free.Close()
-	_, port, _ := net.SplitHostPort(addr)
-	text := "listener " + port + " 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\nmax_queued_messages 0\nmax_packet_size 1048576\n"
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	process := exec.Command(program, "-c", conf)
-	if err := process.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { process.Process.Kill(); process.Wait() })
-	eventually(t, "the broker listens", func() bool {
-		conn, err := net.Dial("tcp", addr)
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	})
-	return addr
-}
 
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
@@ -173,7 +133,7 @@ func TestNothingIsLost(t *testing.T) {
 	} {
 		t.Run(string(name), func(t *testing.T) {
 			t.Parallel()
-			addr := startBroker(t)
+			addr := mosquitto.Start(t, "max_packet_size 1048576").Addr
 			r := read(t, addr)
 			oracle := filepath.Join(t.TempDir(), "acked")
 			i, totals := run(t, addr, fault.Plan{name: c.chance}, fleet.Config{Devices: 4, Messages: 500, Window: 20, QoS: []byte{c.qos}, Oracle: oracle, KeepAlive: time.Second})
@@ -193,7 +153,7 @@ func TestNothingIsLost(t *testing.T) {
 
 // QoS 2 stays exactly once, whatever is repeated and cut.
 func TestExactlyOnce(t *testing.T) {
-	addr := startBroker(t)
+	addr := mosquitto.Start(t, "max_packet_size 1048576").Addr
 	r := read(t, addr)
 	oracle := filepath.Join(t.TempDir(), "acked")
 	i, _ := run(t, addr, fault.Plan{fault.Dup: 0.05, fault.Cut: 0.005, fault.Twin: 0.002}, fleet.Config{Devices: 4, Messages: 500, Window: 20, QoS: []byte{2}, Oracle: oracle})
@@ -207,7 +167,7 @@ func TestExactlyOnce(t *testing.T) {
 
 // What was altered on its way and acknowledged is told as altered, and missing.
 func TestCorruptionIsTold(t *testing.T) {
-	addr := startBroker(t)
+	addr := mosquitto.Start(t, "max_packet_size 1048576").Addr
 	r := read(t, addr)
 	oracle := filepath.Join(t.TempDir(), "acked")
 	i, _ := run(t, addr, fault.Plan{fault.Corrupt: 0.02}, fleet.Config{Devices: 2, Messages: 500, Oracle: oracle})
@@ -219,7 +179,7 @@ func TestCorruptionIsTold(t *testing.T) {
 
 // A device that sends no PINGREQ is put out by the broker.
 func TestSilenceIsNoticed(t *testing.T) {
-	addr := startBroker(t)
+	addr := mosquitto.Start(t, "max_packet_size 1048576").Addr
 	raw, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
@@ -260,7 +220,7 @@ func TestPowerCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	all.Wait()
-	addr := startBroker(t)
+	addr := mosquitto.Start(t, "max_packet_size 1048576").Addr
 	r := read(t, addr)
 	conf.Broker = addr
 	if f, err = fleet.New(conf); err != nil {
@@ -280,7 +240,7 @@ func TestPowerCut(t *testing.T) {
 
 // A fleet whose clock was wrong is checked all the same.
 func TestClocks(t *testing.T) {
-	addr := startBroker(t)
+	addr := mosquitto.Start(t, "max_packet_size 1048576").Addr
 	for name, world := range map[string]device.World{
 		"1970": {Epoch: time.Unix(0, 0)},
 		"jump": {Epoch: time.Unix(0, 0), Jump: 56 * 365 * 24 * time.Hour},

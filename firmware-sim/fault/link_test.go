@@ -10,6 +10,7 @@ import (
 
 	"headgate/firmware-sim/fault"
 	"headgate/firmware-sim/fleet"
+	"headgate/firmware-sim/mosquitto"
 )
 
 func stamp(t *testing.T, payload []byte) int64 {
@@ -25,7 +26,7 @@ func stamp(t *testing.T, payload []byte) int64 {
 
 // A link that is slow, loses, and is cut for a while costs time and no message.
 func TestLink(t *testing.T) {
-	addr := startBroker(t)
+	addr := mosquitto.Start(t, "max_packet_size 1048576").Addr
 	r := read(t, addr)
 	l := &fault.Link{To: addr, Latency: 30 * time.Millisecond, Loss: 0.05, Seed: 3}
 	at, err := l.Listen()

@@ -2,12 +2,8 @@ package fleet_test
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +11,7 @@ import (
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
 	"headgate/firmware-sim/fleet"
+	"headgate/firmware-sim/mosquitto"
 )
 
 // eventually waits until something holds.
@@ -32,66 +29,19 @@ func eventually(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// broker is a mosquitto process.
-type broker struct {
-	addr, conf string
-	process    *exec.Cmd
-}
+// broker is a Mosquitto whose messages a checker reads.
+type broker struct{ *mosquitto.Broker }
 
-func startBroker(t testing.TB) *broker {
+func startBroker(t testing.TB) broker {
 	t.Helper()
-	program := "/usr/sbin/mosquitto"
-	if found, err := exec.LookPath("mosquitto"); err == nil {
-		program = found
-	} else if _, err := os.Stat(program); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("mosquitto is not installed")
-		}
-		t.Skip("mosquitto is not installed")
-	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &broker{addr: free.Addr().String(), conf: filepath.Join(t.TempDir(), "mosquitto.conf")}
-	port := free.Addr().(*net.TCPAddr).Port
-	free.Close()
-	text := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\nmax_queued_messages 0\nlog_type error\n", port)
-	if err := os.WriteFile(b.conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	b.process = exec.Command(program, "-c", b.conf)
-	b.start(t)
-	t.Cleanup(b.kill)
-	return b
-}
-
-func (b *broker) start(t testing.TB) {
-	t.Helper()
-	b.process = exec.Command(b.process.Path, "-c", b.conf)
-	if err := b.process.Start(); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the broker listens", func() bool {
-		conn, err := net.Dial("tcp", b.addr)
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	})
-}
-
-// kill ends the broker without a chance to say goodbye.
-func (b *broker) kill() {
-	b.process.Process.Kill()
-	b.process.Wait()
+	return broker{mosquitto.Start(t)}
 }
 
 // subscribe feeds everything that devices publish to a checker.
-func (b *broker) subscribe(t testing.TB) *reader {
+func (b broker) subscribe(t testing.TB) *reader {
 	t.Helper()
 	r := &reader{}
-	o := mqtt.NewClientOptions().AddBroker("tcp://" + b.addr).SetClientID("reader").SetAutoReconnect(false)
+	o := mqtt.NewClientOptions().AddBroker("tcp://" + b.Addr).SetClientID("reader").SetAutoReconnect(false)
 	o.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
 		r.mu.Lock()
 		defer r.mu.Unlock()

@@ -30,7 +30,7 @@ func TestFleetSendsEverything(t *testing.T) {
 	b := startBroker(t)
 	read := b.subscribe(t)
 	oracle := filepath.Join(t.TempDir(), "acked")
-	f := start(t, fleet.Config{Broker: b.addr, Devices: 30, Messages: 40, Kinds: device.Kinds(), QoS: []byte{0, 1, 2}, Versions: []int{3, 5},
+	f := start(t, fleet.Config{Broker: b.Addr, Devices: 30, Messages: 40, Kinds: device.Kinds(), QoS: []byte{0, 1, 2}, Versions: []int{3, 5},
 		World: device.World{Seed: 4}, Oracle: oracle})
 	totals := f.wait(t)
 	if totals.Sent != 1200 || totals.Acknowledged != 800 || totals.Unanswered != 400 || totals.Finished != 30 ||
@@ -54,7 +54,7 @@ func TestFleetSurvivesBrokenLinks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := startBroker(t)
 			read := b.subscribe(t)
-			p := startProxy(t, b.addr)
+			p := startProxy(t, b.Addr)
 			oracle := filepath.Join(t.TempDir(), "acked")
 			f := start(t, fleet.Config{Broker: p.Addr().String(), Devices: 8, Messages: 8000, QoS: []byte{as.qos}, Versions: []int{as.version}, Window: 200,
 				World: device.World{Seed: 5}, Oracle: oracle, BackoffMax: 100 * time.Millisecond})
@@ -80,12 +80,12 @@ func TestFleetBuffersWhileBrokerIsDown(t *testing.T) {
 	b := startBroker(t)
 	dir := t.TempDir()
 	oracle := filepath.Join(dir, "acked")
-	f := start(t, fleet.Config{Broker: b.addr, Devices: 50, Messages: 400, Rate: 100, World: device.World{Seed: 6},
+	f := start(t, fleet.Config{Broker: b.Addr, Devices: 50, Messages: 400, Rate: 100, World: device.World{Seed: 6},
 		Oracle: oracle, State: filepath.Join(dir, "state"), Ring: 4 << 20, BackoffMax: 300 * time.Millisecond})
 	eventually(t, "messages flow", func() bool { return f.Totals().Acknowledged > 2000 })
-	b.kill()
+	b.Kill()
 	eventually(t, "messages gather", func() bool { return f.Totals().Buffered > 5000 })
-	b.start(t)
+	b.Restart(t)
 	totals := f.wait(t)
 	if totals.Dropped != 0 || totals.Buffered != 0 || totals.Acknowledged != 20000 || totals.Losses < 50 {
 		t.Errorf("%+v", totals)
@@ -98,17 +98,17 @@ func TestFleetBuffersWhileBrokerIsDown(t *testing.T) {
 func TestFleetGoesOnAfterRestart(t *testing.T) {
 	b := startBroker(t)
 	dir := t.TempDir()
-	conf := fleet.Config{Broker: b.addr, Devices: 20, Messages: 300, Rate: 100, World: device.World{Seed: 7},
+	conf := fleet.Config{Broker: b.Addr, Devices: 20, Messages: 300, Rate: 100, World: device.World{Seed: 7},
 		Oracle: filepath.Join(dir, "acked"), State: filepath.Join(dir, "state"), Ring: 4 << 20,
 		Grace: 100 * time.Millisecond, BackoffMax: 100 * time.Millisecond}
 	f := start(t, conf)
 	eventually(t, "messages flow", func() bool { return f.Totals().Acknowledged > 1000 })
-	b.kill()
+	b.Kill()
 	eventually(t, "messages gather", func() bool { return f.Totals().Buffered > 1000 })
 	f.cancel()
 	held := f.wait(t).Buffered
 
-	b.start(t)
+	b.Restart(t)
 	read := b.subscribe(t)
 	conf.World.Seed = 0 // that of the files
 	again := start(t, conf)
@@ -150,7 +150,7 @@ func TestFleetRefusesFilesOfAnother(t *testing.T) {
 // A device goes on to the next broker when one fails it.
 func TestFleetChangesBrokers(t *testing.T) {
 	b := startBroker(t)
-	gone, p := startProxy(t, b.addr), startProxy(t, b.addr)
+	gone, p := startProxy(t, b.Addr), startProxy(t, b.Addr)
 	f := start(t, fleet.Config{Broker: gone.Addr().String() + "," + p.Addr().String(), Devices: 8, Messages: 300, Rate: 200,
 		QoS: []byte{1, 2}, Versions: []int{3, 5}, World: device.World{Seed: 8}, BackoffMax: 50 * time.Millisecond})
 	eventually(t, "messages flow", func() bool { return f.Totals().Acknowledged > 200 && f.Totals().Connected == 8 })

@@ -8,7 +8,6 @@ import (
 	"math"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -19,49 +18,10 @@ import (
 
 	"headgate/firmware-sim/device"
 	"headgate/firmware-sim/fleet"
+	"headgate/firmware-sim/mosquitto"
 	"headgate/firmware-sim/packet"
 	"headgate/firmware-sim/scenario"
 )
-
-// startBroker starts Mosquitto and says where it listens.
-func startBroker(t *testing.T) string {
-	t.Helper()
-	program := "/usr/sbin/mosquitto"
-	if found, err := exec.LookPath("mosquitto"); err == nil {
-		program = found
-	} else if _, err := os.Stat(program); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("mosquitto is not installed")
-		}
-		t.Skip("mosquitto is not installed")
-	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr, conf := free.Addr().String(), filepath.Join(t.TempDir(), "conf")
-	free.Close()
-	_, port, _ := net.SplitHostPort(addr)
-	if err := os.WriteFile(conf, []byte("listener "+port+" 127.0.0.1\nallow_anonymous true\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	process := exec.Command(program, "-c", conf)
-	if err := process.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { process.Process.Kill(); process.Wait() })
-	for deadline := time.After(10 * time.Second); ; {
-		if conn, err := net.Dial("tcp", addr); err == nil {
-			conn.Close()
-			return addr
-		}
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-deadline:
-			t.Fatal("the broker does not listen")
-		}
-	}
-}
 
 func watch(t *testing.T, addr, filter string) *packet.Conn {
 	t.Helper()
@@ -200,7 +160,7 @@ func each(t *testing.T, b []byte, tell func(protowire.Number, uint64, []byte)) {
 
 // A node is born, measures, is born again on command, and dies.
 func TestSparkplug(t *testing.T) {
-	addr := startBroker(t)
+	addr := mosquitto.Start(t).Addr
 	w := watch(t, addr, "spBv1.0/#")
 	s, err := scenario.Parse([]byte("name: x\nsparkplug: {group: hall, nodes: 1, rate: 20, messages: 300}"))
 	if err != nil {
@@ -263,7 +223,7 @@ func TestSparkplug(t *testing.T) {
 }
 
 func TestLoRaWAN(t *testing.T) {
-	addr := startBroker(t)
+	addr := mosquitto.Start(t).Addr
 	w := watch(t, addr, "application/+/device/+/event/up")
 	s, err := scenario.Parse([]byte("name: x\nlorawan: {devices: 3, messages: 4}"))
 	if err != nil {

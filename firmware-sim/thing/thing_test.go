@@ -7,57 +7,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"headgate/firmware-sim/mosquitto"
 	"headgate/firmware-sim/packet"
 	"headgate/firmware-sim/thing"
 )
-
-// startBroker starts Mosquitto and says where it listens.
-func startBroker(t *testing.T) string {
-	t.Helper()
-	program := "/usr/sbin/mosquitto"
-	if found, err := exec.LookPath("mosquitto"); err == nil {
-		program = found
-	} else if _, err := os.Stat(program); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("mosquitto is not installed")
-		}
-		t.Skip("mosquitto is not installed")
-	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr, conf := free.Addr().String(), filepath.Join(t.TempDir(), "conf")
-	free.Close()
-	_, port, _ := net.SplitHostPort(addr)
-	if err := os.WriteFile(conf, []byte("listener "+port+" 127.0.0.1\nallow_anonymous true\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	process := exec.Command(program, "-c", conf)
-	if err := process.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { process.Process.Kill(); process.Wait() })
-	for deadline := time.After(10 * time.Second); ; {
-		if conn, err := net.Dial("tcp", addr); err == nil {
-			conn.Close()
-			return addr
-		}
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-deadline:
-			t.Fatal("the broker does not listen")
-		}
-	}
-}
 
 // dial connects one that is no thing.
 func dial(t *testing.T, addr, name string, v5 bool, filters ...string) *packet.Conn {
@@ -240,7 +198,7 @@ func start(t *testing.T, addr string, conf thing.Config) (*thing.Thing, func()) 
 
 // A thing takes over what was desired while it was away, and what is later.
 func TestShadow(t *testing.T) {
-	addr := startBroker(t)
+	addr := mosquitto.Start(t).Addr
 	c := startCloud(t, addr)
 	c.desired["colour"] = "red"
 	th, _ := start(t, addr, thing.Config{State: object{"colour": "blue", "net": object{"ssid": "a", "channel": 1.0}}})
@@ -262,7 +220,7 @@ func TestShadow(t *testing.T) {
 func TestBirthCommandsAndWill(t *testing.T) {
 	for name, v5 := range map[string]bool{"3.1.1": false, "5": true} {
 		t.Run(name, func(t *testing.T) {
-			addr := startBroker(t)
+			addr := mosquitto.Start(t).Addr
 			var mu sync.Mutex
 			var last net.Conn
 			conf := thing.Config{Connect: packet.Connect{V5: v5}}
@@ -349,7 +307,7 @@ func TestFirmware(t *testing.T) {
 		"is not whole":   {strings.Repeat("00", 32), false, "1.0.0", []string{"FAILED"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			addr := startBroker(t)
+			addr := mosquitto.Start(t).Addr
 			cl := startCloud(t, addr)
 			cl.image, cl.hash = image, c.hash
 			cl.lose[3], cl.lose[40] = true, true
