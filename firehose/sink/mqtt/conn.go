@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
+
+	"headgate/firehose"
 )
 
 // mostPacket is the longest packet that a broker may send us: it answers, and
@@ -81,6 +83,9 @@ func (o *conn) connect(c *Config) error {
 		return err
 	}
 	if err := o.w.Flush(); err != nil {
+		if _, why := o.r.Peek(1); class(why) == firehose.Auth {
+			return why // with TLS 1.3 a broker that wants another certificate says so after the handshake
+		}
 		return err
 	}
 	if head, err := o.r.Peek(2); err == nil && head[0]>>4 == packets.CONNACK && head[1] == 2 { // no properties: it speaks 3.1.1
