@@ -98,7 +98,7 @@ func (l load) watch(length time.Duration, acked *atomic.Uint64, times *sample) (
 		return Result{}, err
 	}
 	if count == 0 {
-		return Result{}, fmt.Errorf("nothing was acknowledged")
+		return Result{}, nil // its row says so
 	}
 	u := after.Since(before)
 	return Result{

@@ -34,6 +34,7 @@ type Result struct {
 	RSS       uint64  `json:"rss_bytes"`
 	Device    float64 `json:"device_bytes_per_publish"`
 	Syncs     float64 `json:"disk_syncs_per_second"` // one by one, just before this turn
+	Fault     string  `json:"fault,omitempty"`       // why there is no figure
 }
 
 type settings struct {
@@ -116,6 +117,10 @@ func run(s settings) error {
 			for _, clients := range s.clients {
 				err := s.each(filepath.Join(dir, "turn"), func(folder string, b broker) error {
 					r, err := measure(s, folder, b, clients, byte(qos))
+					if err != nil && b.name != brokers[0].name { // a peer that gives up has a row that says so
+						r = Result{Broker: b.name, QoS: qos, Clients: clients, Fault: err.Error()}
+						err = nil
+					}
 					r.Turn = turn
 					all = append(all, r)
 					return err
@@ -179,6 +184,10 @@ func table(all []Result) error {
 		if r.Broker == brokers[0].name {
 			ours = r.PerSecond
 		}
+		if r.PerSecond == 0 {
+			fmt.Fprintf(w, "%s\t%d\t%d\t%d\tnothing: %s\n", r.Broker, r.QoS, r.Clients, r.Turn, r.Fault)
+			continue
+		}
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%.0f\t%.1fx\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t%.0f\n", r.Broker, r.QoS, r.Clients, r.Turn, r.PerSecond,
 			ours/r.PerSecond, r.PerSecond/r.Syncs, r.Median, r.Worst, r.CPU, r.RSS>>20, r.Device)
 	}
@@ -187,6 +196,9 @@ func table(all []Result) error {
 	}
 	least, most := all[0].Syncs, all[0].Syncs
 	for _, r := range all {
+		if r.Syncs == 0 {
+			continue
+		}
 		least, most = min(least, r.Syncs), max(most, r.Syncs)
 	}
 	_, err := fmt.Printf("one message of %d bytes, one fdatasync: %.0f to %.0f a second\n", payloadBytes, least, most)
