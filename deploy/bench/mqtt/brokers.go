@@ -28,7 +28,7 @@ var brokers = []broker{
 }
 
 func startHeadgate(s settings, folder string) (int, string, func(), error) {
-	h, err := child.StartHeadgate(child.HeadgateConfig{Binary: s.headgate, Folder: folder, Shards: 16, MQTT: true})
+	h, err := child.StartHeadgate(child.HeadgateConfig{Binary: s.headgate, Folder: folder, Shards: 16, MQTT: true, Extra: []string{"--profile", s.profile}})
 	if err != nil {
 		return 0, "", nil, err
 	}
