@@ -28,7 +28,11 @@ var brokers = []broker{
 }
 
 func startHeadgate(s settings, folder string) (int, string, func(), error) {
-	h, err := child.StartHeadgate(child.HeadgateConfig{Binary: s.headgate, Folder: folder, Shards: 16, MQTT: true, Extra: []string{"--profile", s.profile}})
+	c := child.HeadgateConfig{Binary: s.headgate, Folder: folder, Shards: 16, MQTT: true, Extra: []string{"--profile", s.profile}}
+	if s.rate > 0 {
+		c.Settings = fmt.Sprintf("devices: {limits: {messages_per_second: %d}}\n", s.rate)
+	}
+	h, err := child.StartHeadgate(c)
 	if err != nil {
 		return 0, "", nil, err
 	}

@@ -41,7 +41,7 @@ type settings struct {
 	headgate, nats, natsSource, mochi, mochiSource, mosquitto, dir string
 	mode, only, profile                                            string
 	clients, qos                                                   []int
-	seconds, turns                                                 int
+	seconds, turns, rate                                           int
 	json                                                           bool
 }
 
@@ -54,6 +54,7 @@ func main() {
 	flag.StringVar(&s.mochiSource, "mochi-source", "deploy/peers/mochi", "where it is built from")
 	flag.StringVar(&s.mode, "mode", "publish", "publish, idle or fair")
 	flag.StringVar(&s.profile, "profile", "default", "how often headgate may sync: default, flash or ssd")
+	flag.IntVar(&s.rate, "rate", 0, "messages a second that headgate takes of one device; 0: any")
 	flag.StringVar(&s.only, "only", "", "measure only the broker of this name")
 	clients := flag.String("clients", "1,100,5000", "numbers of clients; of --mode idle the first")
 	qos := flag.String("qos", "1,2", "levels to publish with")

@@ -29,6 +29,8 @@ type HeadgateConfig struct {
 	Shards int
 	MQTT   bool
 	Extra  []string // flags after ours
+
+	Settings string // further lines of the configuration
 }
 
 // StartHeadgate runs `headgate serve` without limits, with one stream named
@@ -40,7 +42,7 @@ func StartHeadgate(c HeadgateConfig) (*Headgate, error) {
 	file := filepath.Join(c.Folder, "headgate.yaml")
 	settings := fmt.Sprintf("streams:\n  - {name: bench, shards: %d, retention: 24h}\n"+
 		"routes:\n  - {topic: \"#\", stream: bench, shards: %d, key: \"{clientid}\"}\n", c.Shards, c.Shards)
-	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(settings+c.Settings), 0o600); err != nil {
 		return nil, fmt.Errorf("write configuration: %w", err)
 	}
 	mqtt, data := "off", filepath.Join(c.Folder, "data")

@@ -48,6 +48,12 @@ type Options struct {
 // New takes addresses for a site; nothing runs yet.
 func New(o Options) (*Site, error) {
 	s := &Site{}
+	var held []net.Listener // until all are chosen: none is chosen twice
+	defer func() {
+		for _, l := range held {
+			_ = l.Close() // nothing came
+		}
+	}()
 	for i := range o.Gateways {
 		name := fmt.Sprint("gateway", i+1)
 		g := &Gateway{Name: name, headgate: o.Headgate, Data: filepath.Join(o.Dir, name), serve: o.Serve}
@@ -59,27 +65,26 @@ func New(o Options) (*Site, error) {
 			doors = append(doors, &g.MQTTS, &g.HTTPS)
 		}
 		for _, at := range doors {
-			var err error
-			if *at, err = free(); err != nil {
+			l, err := free()
+			if err != nil {
 				return nil, err
 			}
+			held, *at = append(held, l), l.Addr().String()
 		}
 		s.Gateways = append(s.Gateways, g)
 	}
 	return s, nil
 }
 
-// free is an address that nobody has. It lies below those that the kernel gives
+// free listens at an address that nobody has. It lies below those that the kernel gives
 // to connections, one of which could have it while a gateway is dead.
-func free() (at string, err error) {
+func free() (l net.Listener, err error) {
 	for range 100 {
-		at = fmt.Sprint("127.0.0.1:", 10000+rand.IntN(20000))
-		var l net.Listener
-		if l, err = net.Listen("tcp", at); err == nil {
-			return at, l.Close()
+		if l, err = net.Listen("tcp", fmt.Sprint("127.0.0.1:", 10000+rand.IntN(20000))); err == nil {
+			return l, nil
 		}
 	}
-	return "", err
+	return nil, err
 }
 
 // Begin starts the first gateway, lets the others join, and waits until all vote.
