@@ -147,6 +147,26 @@ func TestVerifyOfAWholeStore(t *testing.T) {
 	w.s.Close()
 }
 
+// TestVerifyBesideWriters: what is written while the blocks are looked at is not
+// told as missing.
+func TestVerifyBesideWriters(t *testing.T) {
+	w := open(t, t.TempDir(), nil)
+	defer w.s.Close()
+	w.create("s", 1)
+	n := uint64(0)
+	put := func() {
+		n++
+		w.put("s", 0, n, "text")
+	}
+	for range 70 {
+		put()
+	}
+	report, err := w.s.Verify(t.Context(), func(done, total uint64) { put() })
+	if err != nil || report.Blocks < 70 || len(report.Bad)+len(report.Missing) != 0 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+}
+
 // noise is a record that does not compress.
 func noise(n int) string {
 	b := make([]byte, 600)

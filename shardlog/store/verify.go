@@ -27,6 +27,7 @@ func (s *Store) Verify(ctx context.Context, progress func(done, total uint64)) (
 	var v verifying
 	total := s.storedBlocks()
 	v.s, v.next = s, map[shardlog.ShardID]shardlog.Seq{}
+	streams := s.Streams() // before blocks are looked at: what comes meanwhile is not missed
 	for lower := []byte{prefixBlock}; lower != nil; {
 		var err error
 		if lower, err = v.walk(ctx, lower, func() {
@@ -37,7 +38,7 @@ func (s *Store) Verify(ctx context.Context, progress func(done, total uint64)) (
 			return v.report, err
 		}
 	}
-	v.ends()
+	v.ends(streams)
 	if progress != nil {
 		progress(v.report.Bytes, v.report.Bytes)
 	}
@@ -141,9 +142,9 @@ func (v *verifying) reach(id shardlog.ShardID, first shardlog.Seq) {
 	}
 }
 
-// ends notes the holes at the shards' ends.
-func (v *verifying) ends() {
-	for _, st := range v.s.Streams() {
+// ends notes the holes at the shards' ends, as those were when it began.
+func (v *verifying) ends(streams []shardlog.Stream) {
+	for _, st := range streams {
 		for _, sh := range st.Shards {
 			if _, seen := v.next[sh.ID]; seen || sh.Next > sh.Kept {
 				v.reach(sh.ID, sh.Next)
