@@ -54,7 +54,7 @@ func (a *app) printStatus(s gateway.Status) error {
 	}
 	rows := [][2]string{
 		{"gateway", fmt.Sprintf("%s, up %s, %s", s.ID, span(time.Since(s.Since)), state)},
-		{"doors", strings.TrimSpace(strings.Join([]string{link("api http://", s.Addresses.API), link("api https://", s.Addresses.APITLS), link("mqtt mqtt://", s.Addresses.MQTT), link("console http://", s.Addresses.Console), link("https://", s.Addresses.HTTPS), link("media ", s.Addresses.Media)}, "  "))},
+		{"doors", strings.TrimSpace(strings.Join([]string{link("api http://", s.Addresses.API), link("api https://", s.Addresses.APITLS), link("mqtt mqtt://", s.Addresses.MQTT), link("mqtts://", s.Addresses.MQTTS), link("console http://", s.Addresses.Console), link("https://", s.Addresses.HTTPS), link("media ", s.Addresses.Media)}, "  "))},
 		{"records", fmt.Sprintf("%s stored since the start, %.0f a second, %s throttled", count(s.Log.Records), s.Log.RecordsASec, count(s.Log.Throttled))},
 		{"commits", fmt.Sprintf("%s, %s each", count(s.Log.Commits), span(s.Log.CommitMean))},
 		{"disk", fmt.Sprintf("%s stored, budget %s, %s free on the volume", bytesText(s.Disk.Stored), bytesText(s.Disk.Budget), bytesText(s.Disk.Free))},
