@@ -50,7 +50,6 @@ type audit struct {
 	gateway string
 	writer  shardlog.Writer
 	control shardlog.Control
-	catalog shardlog.Catalog
 	user    func(key string) string
 	now     func() time.Time
 	log     *slog.Logger
@@ -185,21 +184,11 @@ func (a *audit) store(ctx context.Context) {
 func (a *audit) put(ctx context.Context, lines []AuditLine) error {
 	ctx, cancel := context.WithTimeout(ctx, auditPatience)
 	defer cancel()
-	if _, there := a.catalog.Stream(AuditStream); !there {
-		err := a.control.CreateStream(ctx, shardlog.StreamSpec{Name: AuditStream, Shards: 1, Retention: auditRetention, Class: shardlog.Own})
-		if err != nil && shardlog.KindOf(err) != shardlog.InUse {
-			return err
-		}
-	}
 	entries := make([]shardlog.Entry, len(lines))
 	for i, line := range lines {
 		entries[i] = shardlog.Entry{Key: "audit", Data: mustJSON(line)}
 	}
-	results, err := a.writer.Put(ctx, AuditStream, entries)
-	if err != nil {
-		return err
-	}
-	return results[0].Err
+	return putMade(ctx, a.writer, a.control, shardlog.StreamSpec{Name: AuditStream, Shards: 1, Retention: auditRetention, Class: shardlog.Own}, entries)
 }
 
 // tellKeys tells of a change of keys, which came over the admin socket.

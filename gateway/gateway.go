@@ -271,7 +271,7 @@ func (g *Gateway) wireAPI(limits quota.Limits) (err error) {
 	if err := g.openKeys(); err != nil {
 		return err
 	}
-	g.audit = &audit{gateway: g.name(), writer: g.writer, control: g.control, catalog: g.store, user: g.userOf, now: g.now, log: g.log, alike: map[likeness]*AuditLine{}}
+	g.audit = &audit{gateway: g.name(), writer: g.writer, control: g.control, user: g.userOf, now: g.now, log: g.log, alike: map[likeness]*AuditLine{}}
 	if g.site != nil { // what is done while the peers are away is told as well
 		g.audit.writer = g.site.carrier.Writer(true)
 	}

@@ -149,7 +149,12 @@ func TestWills(t *testing.T) {
 	c.Close()
 	eventually(t, "it is gone", func() bool { return r.Stats().Connections == 1 })
 	c, _ = r.login(t, 5, "dev", will(1))
-	heir.silent()
+	<-time.After(1500 * time.Millisecond)
+	words(false)
+	// So it is when the device is back before its old connection has ended.
+	c, _ = r.login(t, 5, "dev", will(1))
+	<-time.After(1500 * time.Millisecond)
+	words(false)
 	c.Close()
 	words(true)
 	// A session that begins anew ends the old one: its will is due at once.

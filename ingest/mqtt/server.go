@@ -41,7 +41,7 @@ type Server struct {
 	lent       lent
 	greeting   queue
 	crowd      crowd
-	frames     sync.Pool // buffers of WebSockets that write
+	frames     sync.Pool // buffers that WebSockets write with
 
 	stats   counters
 	open    atomic.Int64 // messages, removals and PUBCOMPs to answer
@@ -280,7 +280,7 @@ func (s *Server) exit(c *conn) {
 	s.mu.Unlock()
 	d := c.device.Load()
 	if d != nil {
-		s.leave(c)
+		s.bequeath(c)
 		s.farewell(s.life, d)
 	}
 	if c.guard != nil {

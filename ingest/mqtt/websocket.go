@@ -17,12 +17,12 @@ import (
 )
 
 // WebSocket is the door for pages: MQTT over WebSocket (MQTT 5.0, 6), wherever
-// the roof mounts it. A page may come if its origin is that of the request or
-// one of Config.Origins; whoever is no browser names none. It answers 503 while
+// the roof mounts it. A page may come if it is the gateway's own or of one of
+// Config.Origins; whoever is no browser names none. It answers 503 while
 // Run does not serve.
 func (s *Server) WebSocket() http.Handler {
 	up := &websocket.Upgrader{
-		HandshakeTimeout: s.cfg.ConnectTimeout, ReadBufferSize: 1 << 10, WriteBufferSize: 1 << 10, WriteBufferPool: &s.frames, // of answers to pings
+		HandshakeTimeout: s.cfg.ConnectTimeout, ReadBufferSize: 1 << 10, WriteBufferSize: 1 << 10, WriteBufferPool: &s.frames, // else each connection would have one
 		Subprotocols: []string{"mqtt", "mqttv3.1"}, CheckOrigin: s.welcomes,
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -68,7 +68,9 @@ func (s *Server) admitSockets(ctx context.Context) {
 	s.taking = ctx
 }
 
-// welcomes reports whether a page of the request's origin may connect.
+// welcomes reports whether a page of the request's origin may connect. Without
+// TLS the gateway's own page is one of an address: whoever owns a name may have
+// it lead here, and a page of that name would be at home (DNS rebinding).
 func (s *Server) welcomes(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	if origin == "" {
@@ -78,7 +80,8 @@ func (s *Server) welcomes(r *http.Request) bool {
 	if err != nil || u.Host == "" {
 		return false
 	}
-	return strings.EqualFold(u.Host, r.Host) || slices.ContainsFunc(s.cfg.Origins, func(one string) bool { return one == "*" || strings.EqualFold(one, origin) })
+	own := strings.EqualFold(u.Host, r.Host) && (r.TLS != nil || u.Hostname() == "localhost" || net.ParseIP(u.Hostname()) != nil)
+	return own || slices.ContainsFunc(s.cfg.Origins, func(one string) bool { return one == "*" || strings.EqualFold(one, origin) })
 }
 
 // framed is a WebSocket as a stream of bytes: where packets lie in messages

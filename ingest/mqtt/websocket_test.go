@@ -111,6 +111,12 @@ func TestWhichPagesMayConnect(t *testing.T) {
 			t.Errorf("origin %q: %v", origin, err)
 		}
 	}
+	// A name that leads here does not make its pages the gateway's own.
+	named := http.Header{"Origin": {"http://evil.example:1"}, "Host": {"evil.example:1"}}
+	d := websocket.Dialer{Subprotocols: []string{"mqtt"}, HandshakeTimeout: 10 * time.Second}
+	if _, response, err := d.Dial("ws"+strings.TrimPrefix(web.URL, "http")+"/mqtt", named); err == nil || response == nil || response.StatusCode != http.StatusForbidden {
+		t.Errorf("a page by a name of its own: %v", err)
+	}
 	response, err := http.Get(web.URL)
 	if err != nil || response.StatusCode != http.StatusBadRequest {
 		t.Errorf("no websocket: %v, %v", response, err)

@@ -37,27 +37,45 @@ type wills struct {
 }
 
 type delayed struct {
-	publish func()
-	timer   *time.Timer
+	conn  *conn // whose will it is
+	timer *time.Timer
 }
 
 // maxWills is how many wills may wait; beyond it they are published at once.
 const maxWills = 16 << 10
 
-// leave publishes the connection's will, now or when its time has come.
-func (s *Server) leave(c *conn) {
+// bequeath publishes the connection's will, now or when its time has come; one
+// with a delay not at all if the device has taken its session over already.
+func (s *Server) bequeath(c *conn) {
 	w := c.will
 	if w == nil {
 		return
 	}
-	if w.delay == 0 || !s.wills.add(c.name(), w.delay, func() { s.inherit(c) }) {
+	next := s.successor(c)
+	switch {
+	case w.delay > 0 && next != nil && next.present:
+	case w.delay > 0 && next == nil && s.wills.add(c, func() { s.inherit(c) }):
+	default:
 		c.onWill(&w.pk)
 	}
 }
 
+// successor is the device's next connection, nil when it has none here.
+func (s *Server) successor(c *conn) *device {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d := s.devices[c.name()]; d != c.device.Load() {
+		return d
+	}
+	return nil
+}
+
 // inherit publishes a will whose time has come, unless the device is connected
-// to another gateway by now.
+// by now, here or at another gateway.
 func (s *Server) inherit(c *conn) {
+	if s.successor(c) != nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(s.life, stateTimeout)
 	defer cancel()
 	if one, there, err := s.store.Load(ctx, c.name(), s.now()); err == nil && there && one.Turn > c.device.Load().turn {
@@ -68,8 +86,10 @@ func (s *Server) inherit(c *conn) {
 	}
 }
 
-// add has publish called after a while; false: too many wait.
-func (w *wills) add(client string, delay time.Duration, publish func()) bool {
+// add has due called when the delay of a connection's will is over; false: too
+// many wait.
+func (w *wills) add(c *conn, due func()) bool {
+	client := c.name()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.waiting == nil {
@@ -78,10 +98,10 @@ func (w *wills) add(client string, delay time.Duration, publish func()) bool {
 	if len(w.waiting) >= maxWills || w.waiting[client] != nil {
 		return false
 	}
-	d := &delayed{publish: publish}
-	d.timer = time.AfterFunc(delay, func() {
+	d := &delayed{conn: c}
+	d.timer = time.AfterFunc(c.will.delay, func() {
 		if w.take(client, d) {
-			publish()
+			due()
 		}
 	})
 	w.waiting[client] = d
@@ -106,8 +126,11 @@ func (w *wills) over(client string, goesOn bool) {
 	d := w.waiting[client]
 	delete(w.waiting, client)
 	w.mu.Unlock()
-	if d != nil && d.timer.Stop() && !goesOn {
-		d.publish()
+	if d == nil {
+		return
+	}
+	if d.timer.Stop(); !goesOn { // who takes it out of the map decides, whether or not the timer has run
+		d.conn.onWill(&d.conn.will.pk)
 	}
 }
 
